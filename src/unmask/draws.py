@@ -1,0 +1,129 @@
+"""The only door to randomness: one counter-based stream of uniform numbers per sequence.
+
+Number n of the stream with key s is the SplitMix64 output function of s + n * gamma, so it
+depends on nothing but the seed and on how many numbers the sequence itself has used: not on
+the batch it sits in, the device, or where a run was resumed. Each token costs one uniform
+number (inverse CDF), in float64: float32 noise truncates the tails and quietly lowers the
+temperature (Zheng et al., arXiv:2409.02908).
+
+Sources: Steele, Lea, Flood (2014), "Fast splittable pseudorandom number generators";
+counters instead of state: Salmon et al. (2011), "Parallel random numbers: as easy as 1, 2, 3".
+"""
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+
+@runtime_checkable
+class Draws(Protocol):
+    """A source of random choices, one stream per sequence of the batch.
+
+    `where` marks the entries that are really wanted. Only they use up random numbers, so a
+    sequence's stream never depends on the padding that its neighbours cause; the other entries
+    of a result are meaningless.
+    """
+
+    def categorical(
+        self, log_probs: Float[Tensor, "B *n V"], where: Bool[Tensor, "B *n"]
+    ) -> Int[Tensor, "B *n"]:
+        """One token id from each distribution; `log_probs` need not be normalised."""
+        ...
+
+    def bernoulli(
+        self, probs: Float[Tensor, "B *n"], where: Bool[Tensor, "B *n"]
+    ) -> Bool[Tensor, "B *n"]:
+        """True with the given probability; False outside `where`."""
+        ...
+
+    def run_length(
+        self, probs: Float[Tensor, "B K"], where: Bool[Tensor, "B K"]
+    ) -> Int[Tensor, " B"]:
+        """How many coins, tossed from the left, show heads before the first that shows tails.
+
+        Coin k shows heads with probability probs[b, k]. `where` must be a prefix of each row;
+        a row whose coins all show heads gets their number.
+        """
+        ...
+
+    def permutation(self, length: int) -> Int[Tensor, "B {length}"]:
+        """A uniformly random order of `length` positions per sequence."""
+        ...
+
+    def rows(self, index: Int[Tensor, " N"]) -> "Draws":
+        """The streams of some sequences of the batch; each goes on where it stands."""
+        ...
+
+
+_GAMMA = 0x9E3779B97F4A7C15 - 2**64  # odd, 2^64 / golden ratio; written as a signed int64
+_MIX_1 = 0xBF58476D1CE4E5B9 - 2**64
+_MIX_2 = 0x94D049BB133111EB - 2**64
+
+
+def _shift_right(bits: Int[Tensor, "*n"], by: int) -> Int[Tensor, "*n"]:
+    # torch shifts int64 arithmetically; clearing the copies of the sign bit makes it logical.
+    return (bits >> by) & ((1 << (64 - by)) - 1)
+
+
+def _mix(bits: Int[Tensor, "*n"]) -> Int[Tensor, "*n"]:
+    """SplitMix64's output function: a bijection of 64-bit words that scatters neighbours."""
+    bits = (bits ^ _shift_right(bits, 30)) * _MIX_1
+    bits = (bits ^ _shift_right(bits, 27)) * _MIX_2
+    return bits ^ _shift_right(bits, 31)
+
+
+class SeededDraws:
+    """Sequence b draws from the stream of its own seed only.
+
+    Sequences with the same seed draw the same numbers; give each its own. Seeds are any
+    integers below 2^63 in size.
+    """
+
+    def __init__(self, seeds: Sequence[int], device: torch.device | str = "cpu") -> None:
+        self._keys = _mix(torch.tensor(list(seeds), dtype=torch.int64, device=device) + 1)
+        self._num_drawn = torch.zeros_like(self._keys)
+        self._index = torch.arange(len(self._keys), device=device)
+
+    def rows(self, index: Int[Tensor, " N"]) -> "SeededDraws":
+        view = object.__new__(SeededDraws)
+        view._keys, view._num_drawn = self._keys, self._num_drawn  # shared: a view, not a copy
+        view._index = self._index[index]
+        return view
+
+    def uniform(self, where: Bool[Tensor, "B *n"]) -> Float[Tensor, "B *n"]:
+        """float64 numbers in [0, 1), a multiple of 2^-53 each."""
+        flat = where.flatten(1) if where.ndim > 1 else where[:, None]
+        rank = flat.cumsum(dim=1)
+        counter = self._num_drawn[self._index, None] + rank
+        self._num_drawn[self._index] += rank[:, -1] if flat.shape[1] else 0
+        bits = _mix(self._keys[self._index, None] + counter * _GAMMA)
+        return (_shift_right(bits, 11).double() * 2.0**-53).reshape(where.shape)
+
+    def categorical(
+        self, log_probs: Float[Tensor, "B *n V"], where: Bool[Tensor, "B *n"]
+    ) -> Int[Tensor, "B *n"]:
+        cdf = log_probs.double().exp().cumsum(dim=-1)
+        threshold = self.uniform(where) * cdf[..., -1]
+        # The first id whose cumulative probability exceeds the threshold has mass of its own.
+        token_ids = (cdf <= threshold[..., None]).sum(dim=-1)
+        return token_ids.clamp(max=log_probs.shape[-1] - 1).masked_fill(~where, 0)
+
+    def bernoulli(
+        self, probs: Float[Tensor, "B *n"], where: Bool[Tensor, "B *n"]
+    ) -> Bool[Tensor, "B *n"]:
+        return (self.uniform(where) < probs) & where
+
+    def run_length(
+        self, probs: Float[Tensor, "B K"], where: Bool[Tensor, "B K"]
+    ) -> Int[Tensor, " B"]:
+        # P(run > k) = prod_{j<=k} probs_j, so one uniform number decides the whole run.
+        survival = probs.double().masked_fill(~where, 0.0).cumprod(dim=1)
+        return (self.uniform(where.any(dim=1))[:, None] < survival).sum(dim=1)
+
+    def permutation(self, length: int) -> Int[Tensor, "B {length}"]:
+        shape = (len(self._index), length)
+        where = torch.ones(shape, dtype=torch.bool, device=self._keys.device)
+        return self.uniform(where).argsort(dim=1, stable=True)
