@@ -127,3 +127,25 @@ class SeededDraws:
         shape = (len(self._index), length)
         where = torch.ones(shape, dtype=torch.bool, device=self._keys.device)
         return self.uniform(where).argsort(dim=1, stable=True)
+
+
+def stream_seed(seed: int, *labels: int) -> int:
+    """A seed for one purpose of a run, told apart by `labels`: (seed, step, purpose), say.
+
+    Randomness that is a function of the step needs no state to be saved and restored.
+    """
+    words = torch.tensor([seed, *labels], dtype=torch.int64)
+    mixed = torch.zeros((), dtype=torch.int64)
+    for word in words:
+        mixed = _mix(mixed + word * _GAMMA + 1)
+    return int(mixed >> 1)
+
+
+def seed_dropout(seed: int) -> None:
+    """Restart the stream that dropout draws from; it alone uses torch's global generator."""
+    torch.manual_seed(seed)
+
+
+def weight_generator(seed: int) -> torch.Generator:
+    """The stream that new weights are drawn from."""
+    return torch.Generator().manual_seed(seed)

@@ -1,0 +1,66 @@
+"""`unmask VERB ...`: find the verb, run it, turn errors into one sentence and status 2.
+
+Verbs are imported when they are called, so that `unmask --help` does not wait for torch.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from unmask.errors import UnmaskError
+
+VERBS = {
+    "generate": "Generate text (or fill in a template) with a model.",
+    "score": "Bits per token of a text under a sampler's own law and under the diffusion bound.",
+    "train": "Train a model from a recipe; stop and resume at will.",
+    "models": "List the models and recipes that ship with the package.",
+    "doctor": "Check the installation, and say what this machine can do.",
+}
+
+
+def usage() -> str:
+    """The text of `unmask --help`."""
+    verbs = "\n".join(f"  {verb:<10} {gloss}" for verb, gloss in VERBS.items())
+    return (
+        "usage: unmask VERB [options]\n\n"
+        "Fast generation with masked diffusion models: several tokens per network pass,\n"
+        "drafted and verified by the same network, exactly.\n\n"
+        f"verbs:\n{verbs}\n\n"
+        "Try `unmask generate` for text from the shipped model, and `unmask VERB --help`."
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status. `arguments` None means those of the process."""
+    argv = list(sys.argv[1:] if arguments is None else arguments)
+    if not argv or argv[0] in ("-h", "--help"):
+        print(usage())
+        return 0
+    if argv[0] in ("-V", "--version"):
+        from unmask.version import VERSION
+
+        print(f"unmask {VERSION}")
+        return 0
+    if argv[0] not in VERBS:
+        return _fail(f"there is no verb {argv[0]!r}. Choose one of: {', '.join(VERBS)}.")
+    try:
+        return importlib.import_module(f"unmask.cli.{argv[0]}").run(argv[1:])
+    except UnmaskError as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader left (`unmask generate | head`); that is no error of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def entry() -> None:
+    """The `unmask` command."""
+    sys.exit(main())
+
+
+def _fail(message: str) -> int:
+    print(f"unmask: {message}", file=sys.stderr)
+    return 2

@@ -1,0 +1,96 @@
+"""Data files as bytes, compressed or not: .gz, .bz2, .xz, .zip by name, anything else as it is."""
+
+import bz2
+import gzip
+import lzma
+import zipfile
+import zlib
+from collections.abc import Callable
+from io import BufferedIOBase
+from pathlib import Path
+
+from unmask.errors import DataError
+
+_COMPRESSED: dict[str, Callable[[Path], BufferedIOBase]] = {
+    ".gz": gzip.GzipFile,
+    ".bz2": bz2.BZ2File,
+    ".xz": lzma.LZMAFile,
+}
+_DAMAGE = (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
+
+
+def read_bytes(path: Path | str, member: str | None = None) -> bytes:
+    """The content of a file, decompressed; of a .zip, its only member or the one named."""
+    path = Path(path)
+    _check_is_readable(path)
+    suffix = path.suffix.lower()
+    if member is not None and suffix != ".zip":
+        raise DataError(
+            f"{path} is not a .zip archive, so it has no member {member!r}. "
+            "Leave the member out, or give the archive itself."
+        )
+    if suffix != ".zip" and suffix not in _COMPRESSED:
+        data = path.read_bytes()
+    else:
+        try:
+            data = _read_member(path, member) if suffix == ".zip" else _decompress(path, suffix)
+        except _DAMAGE as error:
+            raise DataError(
+                f"{path} is damaged or not a {suffix} file ({error}). "
+                "Download or copy it again; if it is not compressed, rename it."
+            ) from error
+    if not data:
+        raise DataError(f"{path} holds no data: it is empty. Check how it was made or copied.")
+    return data
+
+
+def _decompress(path: Path, suffix: str) -> bytes:
+    with _COMPRESSED[suffix](path) as file:
+        return file.read()
+
+
+def _check_is_readable(path: Path) -> None:
+    try:
+        with path.open("rb"):
+            pass
+    except FileNotFoundError:
+        relative_to = "" if path.is_absolute() else f", which is relative to {Path.cwd()}"
+        raise DataError(f"there is no file {path}. Check the path{relative_to}.") from None
+    except IsADirectoryError:
+        raise DataError(f"{path} is a directory. Give one of the files in it.") from None
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read: {error.strerror}. Check its permissions."
+        ) from error
+
+
+def _read_member(path: Path, member: str | None) -> bytes:
+    with zipfile.ZipFile(path) as archive:
+        # macOS adds a shadow of every file under __MACOSX/.
+        names = [
+            info.filename
+            for info in archive.infolist()
+            if not info.is_dir() and not info.filename.startswith("__MACOSX/")
+        ]
+        if not names:
+            raise DataError(f"{path} holds no files. Check how the archive was made.")
+        if member is None and len(names) > 1:
+            raise DataError(
+                f"{path} holds {len(names)} files and none was chosen. "
+                f"Name one of its members: {_listed(names)}."
+            )
+        name = names[0] if member is None else member
+        if name not in names:
+            raise DataError(f"{path} has no member {name!r}. It has: {_listed(names)}.")
+        try:
+            return archive.read(name)
+        except (RuntimeError, NotImplementedError) as error:
+            raise DataError(
+                f"{path}: member {name!r} cannot be unpacked here ({error}). "
+                "Unpack it with another tool and give the plain file."
+            ) from error
+
+
+def _listed(names: list[str], limit: int = 10) -> str:
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(repr(name) for name in names[:limit]) + more

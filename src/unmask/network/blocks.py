@@ -1,0 +1,150 @@
+"""One transformer block, pre-norm: x + Attention(norm x), then x + MLP(norm x).
+
+The same block serves trunk and tail. In the trunk queries and keys are the same tokens turned
+by the same positions; in the tail they turn by different ones, only some tracks ask, and what
+earlier tracks contributed is read from a cache.
+
+The norm is LayerNorm without bias: on CPU it is fused and took 1.1 ms where rms_norm took 5.8
+(8,192 x 192 in bf16, forward and backward).
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from unmask.network.attention import attend
+from unmask.network.cache import KeyValueCache
+from unmask.network.config import HybridConfig
+from unmask.network.rotary import Rotation
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Who attends to whom in one pass through a block."""
+
+    query_rotation: Rotation
+    key_rotation: Rotation
+    visible: Bool[Tensor, "*b Q T"] | None = None
+    """Which keys each query sees; None: all."""
+
+
+class Mlp(nn.Module):
+    """down(activation(up(x)))."""
+
+    def __init__(self, config: HybridConfig) -> None:
+        super().__init__()
+        hidden = int(config.width * config.mlp_ratio)
+        self.activation = config.activation
+        self.up = nn.Linear(config.width, hidden, bias=False)
+        self.down = nn.Linear(hidden, config.width, bias=False)
+
+    def forward(self, x: Float[Tensor, "B T d"]) -> Float[Tensor, "B T d"]:
+        hidden = self.up(x)
+        if self.activation == "relu2":
+            hidden = F.relu(hidden).square()
+        elif self.activation == "silu":
+            hidden = F.silu(hidden)
+        else:
+            hidden = F.gelu(hidden, approximate="tanh")
+        return self.down(hidden)
+
+
+class Attention(nn.Module):
+    """Multi-head attention; queries may be fewer than keys, keys may come from a cache."""
+
+    def __init__(self, config: HybridConfig) -> None:
+        super().__init__()
+        self.num_heads = config.num_heads
+        self.qkv = nn.Linear(config.width, 3 * config.width, bias=False)
+        self.out = nn.Linear(config.width, config.width, bias=False)
+
+    def forward(self, x: Float[Tensor, "B T d"], layout: Layout) -> Float[Tensor, "B T d"]:
+        """Every token asks every visible token."""
+        query, key, value = self.qkv(x).unflatten(-1, (3, self.num_heads, -1)).unbind(-3)
+        query, key = layout.query_rotation(query), layout.key_rotation(key)
+        return self._mix(query, key.transpose(1, 2), value.transpose(1, 2), layout)
+
+    def forward_cached(
+        self,
+        x: Float[Tensor, "B T d"],
+        queries: Float[Tensor, "B Q d"],
+        layout: Layout,
+        cache: KeyValueCache,
+        slots: Int[Tensor, "B T"],
+    ) -> Float[Tensor, "B Q d"]:
+        """The tokens x join the cache at `slots`; `queries` ask all that it holds."""
+        width = x.shape[-1]
+        q_weight, kv_weight = self.qkv.weight.split([width, 2 * width])
+        key, value = F.linear(x, kv_weight).unflatten(-1, (2, self.num_heads, -1)).unbind(-3)
+        query = F.linear(queries, q_weight).unflatten(-1, (self.num_heads, -1))
+        keys, values = cache.write(slots, layout.key_rotation(key), value)
+        return self._mix(layout.query_rotation(query), keys, values, layout)
+
+    def _mix(
+        self,
+        query: Float[Tensor, "B Q H c"],
+        key: Float[Tensor, "B H T c"],
+        value: Float[Tensor, "B H T c"],
+        layout: Layout,
+    ) -> Float[Tensor, "B Q d"]:
+        mixed = attend(query.transpose(1, 2), key, value, layout.visible)
+        return self.out(mixed.transpose(1, 2).flatten(-2))
+
+
+class Block(nn.Module):
+    """Attention and MLP, each behind a norm and added to the residual stream."""
+
+    def __init__(self, config: HybridConfig) -> None:
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(config.width, bias=False)
+        self.attention = Attention(config)
+        self.mlp_norm = nn.LayerNorm(config.width, bias=False)
+        self.mlp = Mlp(config)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: Float[Tensor, "B T d"], layout: Layout) -> Float[Tensor, "B T d"]:
+        """All tokens, no cache."""
+        return self._add(x, self.attention(self.attention_norm(x), layout))
+
+    def forward_cached(
+        self,
+        x: Float[Tensor, "B T d"],
+        layout: Layout,
+        cache: KeyValueCache,
+        slots: Int[Tensor, "B T"],
+        query_columns: Int[Tensor, "B Q"],
+    ) -> Float[Tensor, "B Q d"]:
+        """New tokens x at `slots`; returns the rows `query_columns` of x, updated."""
+        normed = self.attention_norm(x)
+        normed_queries, queries = (gather_rows(rows, query_columns) for rows in (normed, x))
+        attended = self.attention.forward_cached(normed, normed_queries, layout, cache, slots)
+        return self._add(queries, attended)
+
+    def _add(
+        self, x: Float[Tensor, "B T d"], attended: Float[Tensor, "B T d"]
+    ) -> Float[Tensor, "B T d"]:
+        x = x + self.dropout(attended)
+        return x + self.dropout(self.mlp(self.mlp_norm(x)))
+
+
+def gather_rows(x: Float[Tensor, "B T d"], rows: Int[Tensor, "B Q"]) -> Float[Tensor, "B Q d"]:
+    """x[b, rows[b, q]] for every b and q."""
+    return x.gather(1, rows[..., None].expand(-1, -1, x.shape[-1]))
+
+
+def init_weights(module: nn.Module, generator: torch.Generator) -> None:
+    """Uniform of variance 1/fan_in, but zero where a block writes to the residual stream.
+
+    So a new block is the identity, and learns at the pace of its last projections.
+    """
+    for name, parameter in module.named_parameters():
+        if name.endswith(("out.weight", "down.weight")):
+            nn.init.zeros_(parameter)
+        elif parameter.ndim == 2:
+            bound = (3.0 / parameter.shape[1]) ** 0.5
+            nn.init.uniform_(parameter, -bound, bound, generator=generator)
+        else:
+            nn.init.ones_(parameter)

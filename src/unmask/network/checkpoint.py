@@ -1,0 +1,157 @@
+"""A model folder: config.json says what the network is, model.safetensors holds its weights.
+
+Both are data; opening them runs no code. Files appear whole or not at all: each is written
+beside its place, flushed to disk and renamed.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from unmask.errors import CheckpointError, ConfigError, OutputError
+from unmask.network.config import HybridConfig
+from unmask.network.hybrid import HybridTransformer
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.safetensors"
+_FORMAT = "unmask-hybrid-1"
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path to write to, which takes the place of `path` once the block has ended well.
+
+    Raises:
+        OutputError: the disk is full or the place cannot be written; `path` is as it was.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield draft
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise OutputError(
+            f"cannot write {path}: {error.strerror or error}. What was there before is intact; "
+            "make room or choose another place, and run again."
+        ) from error
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    """One safetensors file, whole or not at all."""
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with replacing(path) as draft:
+        try:
+            save_file(contiguous, draft, metadata={"format": "pt"})
+        except SafetensorError as error:  # how safetensors reports a full disk
+            raise OSError(str(error)) from error
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of one safetensors file.
+
+    Raises:
+        CheckpointError: the file is missing, cut short or damaged.
+    """
+    try:
+        return load_file(path)
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"{path} does not exist. A model folder needs {CONFIG_FILE} and {WEIGHTS_FILE}."
+        ) from error
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} is not a whole safetensors file ({error}). Fetch or write it again."
+        ) from error
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """One JSON file, whole or not at all."""
+    with replacing(path) as draft:
+        draft.write_text(json.dumps(value, indent=2) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """One JSON object.
+
+    Raises:
+        CheckpointError: the file is missing or is not a JSON object.
+    """
+    try:
+        value = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} cannot be read as JSON ({error}). A model folder needs {CONFIG_FILE} and "
+            f"{WEIGHTS_FILE}."
+        ) from error
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path} must hold a JSON object, found a {type(value).__name__}.")
+    return value
+
+
+def write_model(
+    folder: Path, config: HybridConfig, weights: dict[str, Tensor], codec: dict[str, Any]
+) -> None:
+    """Write a model folder; `codec` says how text becomes token ids (see unmask.data)."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"cannot make the folder {folder}: {error.strerror}. Choose another place."
+        ) from error
+    write_tensors(folder / WEIGHTS_FILE, weights)
+    config_json = {"format": _FORMAT, "model": config.to_json(), "codec": codec}
+    write_json(folder / CONFIG_FILE, config_json)
+
+
+def read_model(
+    folder: Path, dtype: torch.dtype = torch.float32
+) -> tuple[HybridTransformer, dict[str, Any]]:
+    """The network of a model folder, its weights cast to `dtype`, and its codec as JSON.
+
+    Raises:
+        CheckpointError: a file is missing or damaged, or the weights do not fit the config.
+    """
+    values = read_json(folder / CONFIG_FILE)
+    if values.get("format") != _FORMAT:
+        raise CheckpointError(
+            f"{folder / CONFIG_FILE} is of format {values.get('format')!r}, this version reads "
+            f"{_FORMAT!r}. It belongs to another program, or to a newer unmask."
+        )
+    try:
+        model = HybridTransformer(HybridConfig.from_json(values["model"]))
+    except (ConfigError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{folder / CONFIG_FILE}: {error}") from error
+    load_weights(model, read_tensors(folder / WEIGHTS_FILE), folder / WEIGHTS_FILE)
+    return model.to(dtype).eval(), values.get("codec", {})
+
+
+def load_weights(model: torch.nn.Module, tensors: dict[str, Tensor], source: Path) -> None:
+    """Fill a network with weights that must fit it exactly.
+
+    Raises:
+        CheckpointError: names or shapes differ; says which.
+    """
+    wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    found = {name: tuple(value.shape) for name, value in tensors.items()}
+    if wanted != found:
+        differing = sorted(n for n in wanted.keys() | found if wanted.get(n) != found.get(n))
+        name = differing[0]
+        raise CheckpointError(
+            f"{source} does not fit its {CONFIG_FILE}: {len(differing)} tensors differ, first "
+            f"{name!r}: the config asks for {wanted.get(name, 'none')}, the file has "
+            f"{found.get(name, 'none')}. The two files come from different models."
+        )
+    model.load_state_dict(tensors)

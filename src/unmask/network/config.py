@@ -1,0 +1,104 @@
+"""The choices that make a hybrid network. A value: saved as JSON beside the weights."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, get_args
+
+from unmask.errors import ConfigError
+
+TailInputs = Literal["token", "token+current", "token+current+next"]
+TailRotary = Literal["crossed", "halves"]
+FirstTarget = Literal["draft", "start-track"]
+Heads = Literal["tied", "separate"]
+Activation = Literal["relu2", "silu", "gelu"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HybridConfig:
+    """Shape and ablations of the hybrid transformer (arXiv:2510.03929, section 3)."""
+
+    vocab_size: int = 27
+    """V, without MASK."""
+    length: int = 256
+    """Longest sequence the network reads."""
+    width: int = 192
+    """d, the width of the residual stream."""
+    num_heads: int = 3
+    """Attention heads per block; width / num_heads channels each, an even number."""
+    num_trunk_blocks: int = 11
+    """Non-causal blocks: they draft."""
+    num_tail_blocks: int = 1
+    """Causal blocks: they verify."""
+    mlp_ratio: float = 4.0
+    """Hidden width of each MLP over the width of the network."""
+    activation: Activation = "relu2"
+    """Of the MLPs; relu(x)^2 has the cheapest backward pass on CPU (docs/log.md)."""
+    dropout: float = 0.0
+    """Share of each block's contribution dropped while training."""
+    output_residual: bool = True
+    """Add the hidden state of the predicted position to the tail's output, so the target
+    refines the draft and equals it at initialisation."""
+    tail_inputs: TailInputs = "token+current+next"
+    """What a track reads: its token; the hidden state at its own position; the one at the
+    position it predicts."""
+    tail_rotary: TailRotary = "crossed"
+    """crossed: queries turn by the position they predict, keys by the position of the token
+    they hold. halves: half of the channels by each, in queries and keys alike."""
+    first_target: FirstTarget = "draft"
+    """The target of the first masked token of a pass: the draft itself, which has the same
+    information; or the tail's own, from a learned track when nothing is revealed."""
+    heads: Heads = "tied"
+    """Whether draft and target share their last norm and unembedding."""
+
+    def __post_init__(self) -> None:
+        for name in ("vocab_size", "length", "width", "num_heads"):
+            self._check(getattr(self, name) >= 1, name, "must be at least 1")
+        self._check(self.num_trunk_blocks >= 1, "num_trunk_blocks", "must be at least 1")
+        self._check(self.num_tail_blocks >= 1, "num_tail_blocks", "must be at least 1")
+        self._check(
+            self.width % self.num_heads == 0 and (self.width // self.num_heads) % 4 == 0,
+            "width",
+            f"must give each of the {self.num_heads} heads a multiple of 4 channels",
+        )
+        self._check(self.mlp_ratio > 0, "mlp_ratio", "must be positive")
+        self._check(0 <= self.dropout < 1, "dropout", "must lie in [0, 1)")
+        for name, choices in (
+            ("activation", Activation),
+            ("tail_inputs", TailInputs),
+            ("tail_rotary", TailRotary),
+            ("first_target", FirstTarget),
+            ("heads", Heads),
+        ):
+            options = get_args(choices)
+            self._check(getattr(self, name) in options, name, f"must be one of {options}")
+
+    def _check(self, is_fine: bool, name: str, rule: str) -> None:
+        if not is_fine:
+            raise ConfigError(f"HybridConfig.{name} {rule}, got {getattr(self, name)!r}.")
+
+    @property
+    def mask_id(self) -> int:
+        """The id of MASK: V."""
+        return self.vocab_size
+
+    @property
+    def num_blocks(self) -> int:
+        """Blocks in all; one NFE is one pass through this many."""
+        return self.num_trunk_blocks + self.num_tail_blocks
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values, for config.json."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "HybridConfig":
+        """The config written by `to_json`; raises `ConfigError` for a field we do not know."""
+        unknown = sorted(set(values) - {field.name for field in fields(cls)})
+        if unknown:
+            raise ConfigError(
+                f"the network's config has unknown fields {unknown}; it was probably written by "
+                "a newer version of unmask. Upgrade with `pip install -U unmask`."
+            )
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise ConfigError(f"the network's config has a value of the wrong type: {error}.")

@@ -1,0 +1,258 @@
+"""The hybrid transformer: a non-causal trunk that drafts, a causal tail that verifies.
+
+With an order sigma, slot s = 0..L-1 predicts the token at sigma(s) and holds the token at
+sigma(s-1); slot 0 holds no token. With the sequence masked after its first i entries:
+
+    h         = trunk(tokens with MASK on sigma(i..))                          [B, L, d]
+    draft_l   = unembed(norm(h_l))                           of the token at position l
+    u_s       = W_in concat(norm(E[token at sigma(s-1)]), norm(h_sigma(s-1)), norm(h_sigma(s)))
+    o         = causal blocks over s; queries turned by sigma(s), keys by sigma(s-1)
+    target_s  = unembed(norm(W_out norm(o_s) + h_sigma(s)))     of the token at sigma(s)
+
+W_out starts at zero, so target = draft exactly at initialisation. Slot s never reads the token
+at sigma(s) or a later one: what it judges is not among its inputs.
+
+Source: Campbell et al. (2025), arXiv:2510.03929, section 3; the causal tail over a shuffled
+order is that of sigma-GPT, arXiv:2404.09562. The crossed rotation is ours (docs/method.md).
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from unmask.draws import weight_generator
+from unmask.network.blocks import Block, Layout, gather_rows, init_weights
+from unmask.network.cache import KeyValueCache
+from unmask.network.config import HybridConfig
+from unmask.network.rotary import Rotary
+from unmask.predictors.protocol import Draft
+from unmask.shapes import Counts, Order, TokenIds, WindowIds, WindowLogProbs
+
+
+@dataclass
+class Context:
+    """What the tail needs of a trunk pass. The cache fills with the first verification."""
+
+    hidden: Float[Tensor, "B L d"]
+    features: Float[Tensor, "B L d"]
+    """norm(hidden): what unembedding and the tail's inputs read."""
+    log_probs_first: Float[Tensor, "B V"]
+    """The draft of column 0, which is also its target where `first_target` is "draft"."""
+    started_at: Counts | None = None
+    """Where the pass began in the order, known from the first verification on."""
+    tail_cache: list[KeyValueCache] | None = None
+
+    def select(self, rows: Int[Tensor, " N"]) -> "Context":
+        """The context of some sequences of the batch."""
+        return Context(
+            self.hidden[rows],
+            self.features[rows],
+            self.log_probs_first[rows],
+            None if self.started_at is None else self.started_at[rows],
+            None if self.tail_cache is None else [c.select(rows) for c in self.tail_cache],
+        )
+
+
+class HybridTransformer(nn.Module):
+    """A `HybridPredictor` with weights. New weights are drawn from `seed` alone."""
+
+    def __init__(self, config: HybridConfig, seed: int = 0) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Embedding(config.vocab_size + 1, config.width)
+        self.rotary = Rotary(config.length, config.width // config.num_heads)
+        self.trunk = nn.ModuleList(Block(config) for _ in range(config.num_trunk_blocks))
+        self.norm = nn.LayerNorm(config.width, bias=False)
+        self.unembedding = nn.Linear(config.width, config.vocab_size, bias=False)
+
+        num_features = config.tail_inputs.count("+") + 1
+        self.tail_in = nn.Linear(num_features * config.width, config.width, bias=False)
+        self.tail = nn.ModuleList(Block(config) for _ in range(config.num_tail_blocks))
+        self.tail_norm = nn.LayerNorm(config.width, bias=False)
+        self.tail_out = nn.Linear(config.width, config.width, bias=False)
+        if config.first_target == "start-track":
+            self.start_track = nn.Parameter(torch.zeros(config.width))
+        if config.heads == "separate":
+            self.target_norm = nn.LayerNorm(config.width, bias=False)
+            self.target_unembedding = nn.Linear(config.width, config.vocab_size, bias=False)
+        self._init(weight_generator(seed))
+
+    def _init(self, generator: torch.Generator) -> None:
+        init_weights(self, generator)
+        nn.init.normal_(self.embedding.weight, std=1.0, generator=generator)
+        nn.init.normal_(self.unembedding.weight, std=0.02, generator=generator)
+        if self.config.output_residual:
+            nn.init.zeros_(self.tail_out.weight)
+        if self.config.heads == "separate":
+            self.target_unembedding.weight.data.copy_(self.unembedding.weight.data)
+        if self.config.first_target == "start-track":
+            nn.init.zeros_(self.start_track)
+
+    # The network, whole sequences at once: what training uses.
+
+    def forward(
+        self, masked_ids: TokenIds, token_ids: TokenIds, order: Order
+    ) -> tuple[Float[Tensor, "B L V"], Float[Tensor, "B L V"]]:
+        """Draft and target logits of every entry of the order, from one pass.
+
+        `masked_ids` is what the trunk reads, `token_ids` what the tail is told (teacher
+        forcing). Entry s of either result is about the token at order[:, s]. Where the tail
+        may not differ from the draft (`first_target`) is the caller's to know.
+        """
+        hidden = self.hidden_states(masked_ids)
+        features = self.norm(hidden)
+        slots = torch.arange(order.shape[1], device=order.device).expand_as(order)
+        inputs = self._tail_inputs(features, token_ids, order, slots)
+        causal = slots[0, :, None] >= slots[0]
+        layout = self._tail_layout(order, slots, slots, causal)
+        for block in self.tail:
+            inputs = block(inputs, layout)
+        draft_logits = self.unembedding(gather_rows(features, order))
+        return draft_logits, self._target_logits(inputs, gather_rows(hidden, order))
+
+    def hidden_states(self, token_ids: TokenIds) -> Float[Tensor, "B L d"]:
+        """The trunk: one hidden state per position."""
+        rotation = self.rotary.by(torch.arange(token_ids.shape[1], device=token_ids.device))
+        layout = Layout(rotation, rotation)
+        x = self._embed(token_ids)
+        for block in self.trunk:
+            x = block(x, layout)
+        return x
+
+    def _embed(self, token_ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T d"]:
+        # Normalised, to be on the scale of the hidden states it meets in the tail.
+        return F.layer_norm(self.embedding(token_ids), (self.config.width,))
+
+    def _tail_inputs(
+        self,
+        features: Float[Tensor, "B L d"],
+        token_ids: TokenIds,
+        order: Order,
+        slots: Int[Tensor, "B T"],
+    ) -> Float[Tensor, "B T d"]:
+        """u_s for the given slots."""
+        held_position = order.gather(1, (slots - 1).clamp(min=0))
+        is_start = (slots == 0)[..., None]
+        token = self._embed(token_ids.gather(1, held_position))
+        if self.config.first_target == "start-track":
+            parts = [torch.where(is_start, self.start_track.to(token.dtype), token)]
+        else:
+            parts = [token.masked_fill(is_start, 0.0)]
+        if "current" in self.config.tail_inputs:
+            parts.append(gather_rows(features, held_position).masked_fill(is_start, 0.0))
+        if "next" in self.config.tail_inputs:
+            parts.append(gather_rows(features, order.gather(1, slots)))
+        return self.tail_in(torch.cat(parts, dim=-1))
+
+    def _tail_layout(
+        self,
+        order: Order,
+        slots: Int[Tensor, "B T"],
+        query_slots: Int[Tensor, "B Q"],
+        visible: Tensor,
+    ) -> Layout:
+        def held(slots: Tensor) -> Tensor:
+            # Slot 0 holds no token: position 0 leaves its key unturned.
+            return order.gather(1, (slots - 1).clamp(min=0)).masked_fill(slots == 0, 0)
+
+        def predicted(slots: Tensor) -> Tensor:
+            return order.gather(1, slots)
+
+        if self.config.tail_rotary == "crossed":
+            query, key = self.rotary.by(predicted(query_slots)), self.rotary.by(held(slots))
+        else:
+            query = self.rotary.by_halves(held(query_slots), predicted(query_slots))
+            key = self.rotary.by_halves(held(slots), predicted(slots))
+        return Layout(query, key, visible)
+
+    def _target_logits(
+        self, tail_output: Float[Tensor, "B T d"], hidden_next: Float[Tensor, "B T d"]
+    ) -> Float[Tensor, "B T V"]:
+        refined = self.tail_out(self.tail_norm(tail_output))
+        if self.config.output_residual:
+            refined = refined + hidden_next
+        if self.config.heads == "separate":
+            return self.target_unembedding(self.target_norm(refined))
+        return self.unembedding(self.norm(refined))
+
+    # The predictor: what samplers use.
+
+    @property
+    def vocab_size(self) -> int:
+        """V, MASK not counted."""
+        return self.config.vocab_size
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.embedding.weight.device
+
+    @property
+    def first_target_is_draft(self) -> bool:
+        """See `HybridPredictor`."""
+        return self.config.first_target == "draft"
+
+    @torch.inference_mode()
+    def draft(self, token_ids: TokenIds, positions: WindowIds) -> Draft:
+        """One trunk pass; unembedding at `positions` only."""
+        hidden = self.hidden_states(token_ids)
+        features = self.norm(hidden)
+        logits = self.unembedding(gather_rows(features, positions))
+        log_probs = _log_softmax(logits)
+        return Draft(log_probs, Context(hidden, features, log_probs[:, 0]))
+
+    @torch.inference_mode()
+    def verify(
+        self, draft: Draft, *, filled_ids: TokenIds, order: Order, first: Counts, num_columns: int
+    ) -> WindowLogProbs:
+        """One tail pass over the columns asked for; earlier tracks come from the cache.
+
+        The first call of a pass runs the tracks before `first` through the tail as well, to
+        fill the cache; its last block works out keys and values alone for them.
+        """
+        context: Context = draft.context
+        columns = torch.arange(num_columns, device=first.device) + first[:, None]
+        columns = columns.clamp(max=order.shape[1] - 1)
+        num_slots = int(columns.max()) + 1
+        if context.tail_cache is None:
+            context.started_at = first
+            slots = torch.arange(num_slots, device=first.device).expand(len(first), -1)
+            query_columns = columns
+        else:
+            slots = columns
+            query_columns = torch.arange(num_columns, device=first.device).expand_as(columns)
+
+        x = self._tail_inputs(context.features, filled_ids, order, slots)
+        if context.tail_cache is None:
+            context.tail_cache = [
+                KeyValueCache.empty(x, num_heads=self.config.num_heads, num_slots=num_slots)
+                for _ in self.tail
+            ]
+        key_slots = torch.arange(context.tail_cache[0].keys.shape[2], device=first.device)
+        every_column = torch.arange(slots.shape[1], device=first.device).expand_as(slots)
+        for block, cache in zip(self.tail, context.tail_cache, strict=True):
+            is_last = block is self.tail[-1]
+            asking = query_columns if is_last else every_column
+            query_slots = columns if is_last else slots
+            visible = (key_slots <= query_slots[..., None])[:, None]
+            layout = self._tail_layout(order, slots, query_slots, visible)
+            x = block.forward_cached(x, layout, cache, slots, asking)
+        hidden_next = gather_rows(context.hidden, order.gather(1, columns))
+        log_probs = _log_softmax(self._target_logits(x, hidden_next))
+        if self.first_target_is_draft:
+            is_first = (first == context.started_at)[:, None]
+            log_probs[:, 0] = torch.where(is_first, context.log_probs_first, log_probs[:, 0])
+        return log_probs
+
+    def select(self, draft: Draft, rows: Int[Tensor, " N"]) -> Draft:
+        """The same draft for some sequences of the batch."""
+        return Draft(draft.log_probs[rows], draft.context.select(rows))
+
+
+def _log_softmax(logits: Float[Tensor, "B K V"]) -> Float[Tensor, "B K V"]:
+    # At least float32, whatever the network computes in.
+    dtype = torch.promote_types(logits.dtype, torch.float32)
+    return logits.log_softmax(dim=-1, dtype=dtype)

@@ -1,0 +1,55 @@
+"""A recipe: everything that makes a training run, as one value. Presets are YAML in the wheel."""
+
+from dataclasses import asdict, dataclass, field
+from importlib import resources
+from typing import Any
+
+import yaml
+
+from unmask.errors import ConfigError
+from unmask.network.config import HybridConfig
+from unmask.training.config import TrainerConfig
+from unmask.training.optimizers import OptimizerConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Network, optimiser and course of a run. The data is named when it is run."""
+
+    model: HybridConfig = field(default_factory=HybridConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+
+    def to_yaml(self) -> str:
+        """The form presets are written in."""
+        return yaml.safe_dump(asdict(self), sort_keys=False)
+
+
+def preset_names() -> list[str]:
+    """The recipes that ship with the package."""
+    folder = resources.files("unmask.recipes") / "presets"
+    return sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith("yaml"))
+
+
+def preset_values(name: str) -> dict[str, dict[str, Any]]:
+    """The fields a preset sets, by section; the others keep their defaults.
+
+    Raises:
+        ConfigError: there is no such preset; names those there are.
+    """
+    if name not in preset_names():
+        raise ConfigError(
+            f"there is no recipe {name!r}. Choose one of: {', '.join(preset_names())}."
+        )
+    text = (resources.files("unmask.recipes") / "presets" / f"{name}.yaml").read_text()
+    return yaml.safe_load(text)
+
+
+def preset(name: str) -> Recipe:
+    """A shipped recipe. Raises `ConfigError` for an unknown name."""
+    values = preset_values(name)
+    return Recipe(
+        model=HybridConfig(**values.get("model", {})),
+        optimizer=OptimizerConfig(**values.get("optimizer", {})),
+        trainer=TrainerConfig(**values.get("trainer", {})),
+    )

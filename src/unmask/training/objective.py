@@ -1,0 +1,89 @@
+"""What is minimised: the cross-entropy of draft and of target on the masked tokens.
+
+    L = E_{x, sigma, i} [ 1/(D - i) sum_{d > i}  - log draft(x_sigma(d) | x_sigma(1..i))
+                                                 - log target(x_sigma(d) | x_sigma(1..d-1)) ]
+
+with i uniform on 0..D-1. D times the first half is the bound of masked diffusion on
+-log p(x), D times the second a random-order autoregressive one; both per token as written.
+They weigh the same and come from one pass through the network.
+
+Source: Campbell et al. (2025), arXiv:2510.03929, section 3.2.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from unmask.draws import SeededDraws
+from unmask.network.hybrid import HybridTransformer
+from unmask.process import masking, orders
+from unmask.shapes import Counts, Order, TokenIds
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Nats per token of draft and target, one entry per sequence: unbiased for the bounds."""
+
+    draft: Float[Tensor, " B"]
+    target: Float[Tensor, " B"]
+
+    @property
+    def total(self) -> Float[Tensor, ""]:
+        """The quantity minimised."""
+        return (self.draft + self.target).mean()
+
+
+@dataclass(frozen=True)
+class Corruption:
+    """The random part of a training example: an order, and how much of it is revealed."""
+
+    order: Order
+    num_revealed: Counts
+
+    def select(self, rows: Int[Tensor, " N"], device: torch.device) -> "Corruption":
+        """That of some sequences of the batch."""
+        return Corruption(self.order[rows].to(device), self.num_revealed[rows].to(device))
+
+
+def corrupt(seed: int, batch_size: int, length: int) -> Corruption:
+    """Random orders, and numbers revealed that are stratified over the batch."""
+    draws = SeededDraws([seed])
+    num_revealed = masking.stratified_counts(draws, batch_size, length)
+    where = torch.ones(1, batch_size * length, dtype=torch.bool)
+    order = draws.uniform(where).view(batch_size, length).argsort(dim=1, stable=True)
+    return Corruption(order, num_revealed)
+
+
+def losses(model: torch.nn.Module, token_ids: TokenIds, corruption: Corruption) -> Losses:
+    """Both cross-entropies of one batch. `model` is a `HybridTransformer`, perhaps wrapped."""
+    config = unwrapped(model).config
+    order, num_revealed = corruption.order, corruption.num_revealed[:, None]
+    masked_ids = masking.mask_after(token_ids, order, corruption.num_revealed, config.mask_id)
+    draft_logits, target_logits = model(masked_ids, token_ids, order)
+    ordered_ids = token_ids.gather(1, order)
+    draft_nats = _cross_entropy(draft_logits, ordered_ids)
+    target_nats = _cross_entropy(target_logits, ordered_ids)
+
+    rank = torch.arange(order.shape[1], device=order.device)
+    if config.first_target == "draft":
+        target_nats = torch.where(rank == num_revealed, draft_nats, target_nats)
+    is_masked = rank >= num_revealed
+    weight = is_masked / (order.shape[1] - num_revealed)
+    return Losses((draft_nats * weight).sum(1), (target_nats * weight).sum(1))
+
+
+def unwrapped(model: torch.nn.Module) -> HybridTransformer:
+    """The network inside what accelerate or torch.compile put around it."""
+    while hasattr(model, "module") or hasattr(model, "_orig_mod"):
+        model = getattr(model, "module", None) or model._orig_mod
+    assert isinstance(model, HybridTransformer), type(model)
+    return model
+
+
+def _cross_entropy(logits: Float[Tensor, "B L V"], token_ids: TokenIds) -> Float[Tensor, "B L"]:
+    nats = torch.nn.functional.cross_entropy(
+        logits.float().flatten(0, 1), token_ids.flatten(), reduction="none"
+    )
+    return nats.view(token_ids.shape)

@@ -1,0 +1,117 @@
+"""A training run on disk: everything that the next step depends on.
+
+    checkpoints/step-00001000/
+        config.json, model.safetensors   the averaged weights: a model folder like any other
+        weights.safetensors              the weights themselves
+        optimizer.safetensors            what the optimisers remember
+        progress.json                    step, tokens, seconds; written last, so it means "whole"
+
+Randomness needs no file: what step n draws is a function of the run's seed and n.
+A checkpoint is written under another name and renamed when whole, so that a crash at any
+moment leaves the one before it as the newest.
+"""
+
+import os
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.optim.swa_utils import AveragedModel
+
+from unmask.errors import CheckpointError, OutputError
+from unmask.network import checkpoint
+from unmask.network.hybrid import HybridTransformer
+from unmask.training import optimizers as optimizers_
+
+_PROGRESS = "progress.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far a run has come, over all its sessions."""
+
+    step: int = 0
+    num_tokens: int = 0
+    seconds: float = 0.0
+    """Wall-clock time spent training."""
+    cpu_seconds: float = 0.0
+    """Processor time of the whole process, all threads."""
+
+
+@dataclass
+class TrainingState:
+    """The parts of a run that change with each step."""
+
+    model: HybridTransformer
+    averaged: AveragedModel
+    optimizers: list[torch.optim.Optimizer]
+    progress: Progress
+
+    def save(self, run_folder: Path, codec: dict[str, Any], *, keep: int = 2) -> Path:
+        """Write a checkpoint and drop all but the newest `keep`.
+
+        Raises:
+            OutputError: it could not be written; earlier checkpoints are intact.
+        """
+        final = run_folder / "checkpoints" / f"step-{self.progress.step:08d}"
+        draft = final.with_name(f".{final.name}.partial")
+        if (final / _PROGRESS).exists():
+            return final  # the same step of the same run: the same state
+        try:
+            shutil.rmtree(draft, ignore_errors=True)
+            draft.mkdir(parents=True)
+            averaged = self.averaged.module.state_dict()
+            checkpoint.write_model(draft, self.model.config, averaged, codec)
+            checkpoint.write_tensors(draft / "weights.safetensors", self.model.state_dict())
+            remembered = optimizers_.state_tensors(self.model, self.optimizers)
+            checkpoint.write_tensors(draft / "optimizer.safetensors", remembered)
+            num_averaged = int(self.averaged.n_averaged)
+            progress = asdict(self.progress) | {"num_averaged": num_averaged}
+            checkpoint.write_json(draft / _PROGRESS, progress)
+            os.replace(draft, final)
+        except OSError as error:
+            shutil.rmtree(draft, ignore_errors=True)
+            newest = newest_checkpoint(run_folder)
+            raise OutputError(
+                f"cannot write the checkpoint of step {self.progress.step} to {final.parent}: "
+                f"{error}. The newest whole checkpoint is "
+                f"{newest.name if newest else 'none yet'}; make room, then go on with "
+                "`--resume auto`."
+            ) from error
+        for old in whole_checkpoints(run_folder)[:-keep]:
+            shutil.rmtree(old)
+        return final
+
+    def load(self, folder: Path) -> None:
+        """Take up the run at a checkpoint.
+
+        Raises:
+            CheckpointError: a file is damaged, or belongs to another network or optimiser.
+        """
+        model, averaged = self.model, self.averaged.module
+        for target, name in ((model, "weights.safetensors"), (averaged, "model.safetensors")):
+            checkpoint.load_weights(target, checkpoint.read_tensors(folder / name), folder / name)
+        values = checkpoint.read_json(folder / _PROGRESS)
+        remembered = checkpoint.read_tensors(folder / "optimizer.safetensors")
+        try:
+            self.averaged.n_averaged.fill_(values.pop("num_averaged"))
+            self.progress = Progress(**values)
+            optimizers_.load_state_tensors(model, self.optimizers, remembered)
+        except (KeyError, TypeError) as error:
+            raise CheckpointError(
+                f"{folder} does not fit this run: {error}. Resume with the recipe it was "
+                "started with, or start afresh in another folder."
+            ) from error
+
+
+def whole_checkpoints(run_folder: Path) -> list[Path]:
+    """The complete checkpoints of a run, oldest first."""
+    return sorted(path.parent for path in run_folder.glob(f"checkpoints/step-*/{_PROGRESS}"))
+
+
+def newest_checkpoint(run_folder: Path) -> Path | None:
+    """The last complete checkpoint of a run, if there is one."""
+    found = whole_checkpoints(run_folder)
+    return found[-1] if found else None
