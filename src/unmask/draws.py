@@ -105,7 +105,8 @@ class SeededDraws:
     def categorical(
         self, log_probs: Float[Tensor, "B *n V"], where: Bool[Tensor, "B *n"]
     ) -> Int[Tensor, "B *n"]:
-        cdf = log_probs.double().exp().cumsum(dim=-1)
+        log_probs = log_probs.double()
+        cdf = (log_probs - log_probs.amax(dim=-1, keepdim=True)).exp().cumsum(dim=-1)
         threshold = self.uniform(where) * cdf[..., -1]
         # The first id whose cumulative probability exceeds the threshold has mass of its own.
         token_ids = (cdf <= threshold[..., None]).sum(dim=-1)

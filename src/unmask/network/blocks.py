@@ -31,6 +31,17 @@ class Layout:
     """Which keys each query sees; None: all."""
 
 
+@dataclass(frozen=True)
+class Cached:
+    """The tokens of one pass join others, whose keys and values are kept."""
+
+    cache: KeyValueCache
+    slots: Int[Tensor, "B T"]
+    """Where the tokens of the pass go."""
+    query_columns: Int[Tensor, "B Q"]
+    """Which of them ask; the others give their keys and values only."""
+
+
 class Mlp(nn.Module):
     """down(activation(up(x)))."""
 
@@ -61,36 +72,21 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(config.width, 3 * config.width, bias=False)
         self.out = nn.Linear(config.width, config.width, bias=False)
 
-    def forward(self, x: Float[Tensor, "B T d"], layout: Layout) -> Float[Tensor, "B T d"]:
-        """Every token asks every visible token."""
-        query, key, value = self.qkv(x).unflatten(-1, (3, self.num_heads, -1)).unbind(-3)
-        query, key = layout.query_rotation(query), layout.key_rotation(key)
-        return self._mix(query, key.transpose(1, 2), value.transpose(1, 2), layout)
-
-    def forward_cached(
-        self,
-        x: Float[Tensor, "B T d"],
-        queries: Float[Tensor, "B Q d"],
-        layout: Layout,
-        cache: KeyValueCache,
-        slots: Int[Tensor, "B T"],
+    def forward(
+        self, x: Float[Tensor, "B T d"], layout: Layout, cached: Cached | None = None
     ) -> Float[Tensor, "B Q d"]:
-        """The tokens x join the cache at `slots`; `queries` ask all that it holds."""
-        width = x.shape[-1]
-        q_weight, kv_weight = self.qkv.weight.split([width, 2 * width])
-        key, value = F.linear(x, kv_weight).unflatten(-1, (2, self.num_heads, -1)).unbind(-3)
-        query = F.linear(queries, q_weight).unflatten(-1, (self.num_heads, -1))
-        keys, values = cache.write(slots, layout.key_rotation(key), value)
-        return self._mix(layout.query_rotation(query), keys, values, layout)
-
-    def _mix(
-        self,
-        query: Float[Tensor, "B Q H c"],
-        key: Float[Tensor, "B H T c"],
-        value: Float[Tensor, "B H T c"],
-        layout: Layout,
-    ) -> Float[Tensor, "B Q d"]:
-        mixed = attend(query.transpose(1, 2), key, value, layout.visible)
+        """Every token asks every visible one; with a cache, some of x ask all that it holds."""
+        if cached is None:
+            query, key, value = self.qkv(x).unflatten(-1, (3, self.num_heads, -1)).unbind(-3)
+            keys, values = layout.key_rotation(key).transpose(1, 2), value.transpose(1, 2)
+        else:
+            q_weight, kv_weight = self.qkv.weight.tensor_split([x.shape[-1]])
+            asking = gather_rows(x, cached.query_columns)
+            query = F.linear(asking, q_weight).unflatten(-1, (self.num_heads, -1))
+            key, value = F.linear(x, kv_weight).unflatten(-1, (2, self.num_heads, -1)).unbind(-3)
+            keys, values = cached.cache.write(cached.slots, layout.key_rotation(key), value)
+        query = layout.query_rotation(query).transpose(1, 2)
+        mixed = attend(query, keys, values, layout.visible)
         return self.out(mixed.transpose(1, 2).flatten(-2))
 
 
@@ -105,27 +101,13 @@ class Block(nn.Module):
         self.mlp = Mlp(config)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, x: Float[Tensor, "B T d"], layout: Layout) -> Float[Tensor, "B T d"]:
-        """All tokens, no cache."""
-        return self._add(x, self.attention(self.attention_norm(x), layout))
-
-    def forward_cached(
-        self,
-        x: Float[Tensor, "B T d"],
-        layout: Layout,
-        cache: KeyValueCache,
-        slots: Int[Tensor, "B T"],
-        query_columns: Int[Tensor, "B Q"],
+    def forward(
+        self, x: Float[Tensor, "B T d"], layout: Layout, cached: Cached | None = None
     ) -> Float[Tensor, "B Q d"]:
-        """New tokens x at `slots`; returns the rows `query_columns` of x, updated."""
-        normed = self.attention_norm(x)
-        normed_queries, queries = (gather_rows(rows, query_columns) for rows in (normed, x))
-        attended = self.attention.forward_cached(normed, normed_queries, layout, cache, slots)
-        return self._add(queries, attended)
-
-    def _add(
-        self, x: Float[Tensor, "B T d"], attended: Float[Tensor, "B T d"]
-    ) -> Float[Tensor, "B T d"]:
+        """The tokens that ask, updated: all of x, or with a cache its `query_columns`."""
+        attended = self.attention(self.attention_norm(x), layout, cached)
+        if cached is not None:
+            x = gather_rows(x, cached.query_columns)
         x = x + self.dropout(attended)
         return x + self.dropout(self.mlp(self.mlp_norm(x)))
 

@@ -24,7 +24,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from unmask.draws import weight_generator
-from unmask.network.blocks import Block, Layout, gather_rows, init_weights
+from unmask.network.blocks import Block, Cached, Layout, gather_rows, init_weights
 from unmask.network.cache import KeyValueCache
 from unmask.network.config import HybridConfig
 from unmask.network.rotary import Rotary
@@ -239,7 +239,7 @@ class HybridTransformer(nn.Module):
             query_slots = columns if is_last else slots
             visible = (key_slots <= query_slots[..., None])[:, None]
             layout = self._tail_layout(order, slots, query_slots, visible)
-            x = block.forward_cached(x, layout, cache, slots, asking)
+            x = block(x, layout, Cached(cache, slots, asking))
         hidden_next = gather_rows(context.hidden, order.gather(1, columns))
         log_probs = _log_softmax(self._target_logits(x, hidden_next))
         if self.first_target_is_draft:

@@ -1,0 +1,86 @@
+"""The likelihood of a sampler's own law, for any hybrid predictor.
+
+For each start i the predictor drafts and verifies the observed tokens of the window that would
+have followed, by the very calls the sampler makes; the recursion of
+`unmask.speculation.likelihood` does the rest. A sequence of D tokens costs D trunk passes and
+as many tail passes; they do not depend on each other and are batched.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from unmask.predictors.protocol import HybridPredictor
+from unmask.process.masking import mask_after
+from unmask.process.windows import Window
+from unmask.samplers import ordered
+from unmask.samplers.self_speculative import SelfSpeculative
+from unmask.samplers.target_only import TargetOnly
+from unmask.shapes import Counts, Order, TokenIds
+from unmask.speculation.filters import Filter
+from unmask.speculation.likelihood import PassTables
+
+OwnLaw = SelfSpeculative | TargetOnly
+"""The samplers whose law is tractable."""
+
+
+@dataclass(frozen=True)
+class Law:
+    """What the likelihood of a sampler depends on."""
+
+    window: Window
+    verify_rounds: int
+    filter: Filter
+
+
+def law_of(sampler: OwnLaw, length: int) -> Law:
+    """Target-only sampling is the limit of as many verify rounds as tokens."""
+    rounds = sampler.verify_rounds if isinstance(sampler, SelfSpeculative) else length
+    return Law(sampler.window, rounds, sampler.filter)
+
+
+def _ignore(num_rows: int) -> None:
+    pass
+
+
+def pass_tables(
+    predictor: HybridPredictor,
+    law: Law,
+    token_ids: TokenIds,
+    order: Order,
+    num_given: Counts,
+    *,
+    batch_size: int = 64,
+    observe: Callable[[int], None] = _ignore,
+) -> PassTables:
+    """Draft and target log-probabilities of `token_ids` for every pass that could be made.
+
+    `observe` is told how many of the (sequence, start) pairs each batch finished. Starts among
+    the given tokens are never reached and are left at zero.
+    """
+    num_sequences, length = token_ids.shape
+    starts = torch.arange(length, device=token_ids.device)
+    sizes = law.window.size(starts, length)
+    shape = (num_sequences, length, int(sizes.max()))
+    log_draft = torch.zeros(shape, dtype=torch.float64, device=token_ids.device)
+    log_target = torch.zeros_like(log_draft)
+    # By start, so that the windows of a batch are of like width.
+    pairs = (starts[:, None] >= num_given).nonzero()
+    for start, sequence in (batch.unbind(1) for batch in pairs.split(batch_size)):
+        ids, its_order, size = token_ids[sequence], order[sequence], sizes[start]
+        window = ordered.columns(its_order, start, start + size, int(size.max()))
+        masked_ids = mask_after(ids, its_order, start, predictor.vocab_size)
+        draft = predictor.draft(masked_ids, window.positions)
+        target_log_probs = draft.log_probs
+        width = window.positions.shape[1]
+        if width > 1 or not predictor.first_target_is_draft:
+            target_log_probs = predictor.verify(
+                draft, filled_ids=ids, order=its_order, first=start, num_columns=width
+            )
+        observed = ids.gather(1, window.positions)[..., None]
+        for table, log_probs in ((log_draft, draft.log_probs), (log_target, target_log_probs)):
+            values = law.filter(log_probs).gather(-1, observed).squeeze(-1)
+            table[sequence, start, :width] = values.double()
+        observe(len(start))
+    return PassTables(log_draft, log_target, sizes)

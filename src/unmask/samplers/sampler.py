@@ -1,0 +1,129 @@
+"""What every sampler is: `init`, `step`, and an account of each step.
+
+A sampler is a frozen choice. `init` makes a state of what is given, `step` turns a state into
+the next with the help of a predictor and random draws, and says what happened. The state holds
+what the next step needs; the info what observers want. `sample` repeats steps until nothing is
+masked; each sequence goes at its own pace, and leaves the batch when it is finished.
+
+The division into state and info is that of blackjax.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from unmask.draws import Draws
+from unmask.errors import PromptError
+from unmask.predictors.protocol import Predictor
+from unmask.shapes import Counts, TokenIds
+
+
+@dataclass(frozen=True)
+class StepInfo:
+    """What one step did, per sequence of the batch."""
+
+    trunk_passes: Counts
+    """Non-causal passes; 0 or 1."""
+    tail_passes: Counts
+    """Causal passes."""
+    accepted: Counts
+    """Drafted tokens that stayed."""
+    rejected: Counts
+    """Drafted tokens that were replaced."""
+
+    @property
+    def num_revealed(self) -> Counts:
+        """Tokens settled by this step."""
+        return self.accepted + self.rejected
+
+
+@runtime_checkable
+class State(Protocol):
+    """Sequences on their way from masked to revealed."""
+
+    @property
+    def token_ids(self) -> TokenIds: ...
+
+    @property
+    def is_done(self) -> Bool[Tensor, " B"]: ...
+
+    def select(self, rows: Int[Tensor, " N"]) -> Any:
+        """The state of some sequences of the batch."""
+        ...
+
+
+@runtime_checkable
+class Sampler(Protocol):
+    """A way from masked to revealed."""
+
+    def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> Any:
+        """The state before the first step. `given_ids` holds MASK where tokens are wanted."""
+        ...
+
+    def step(self, state: Any, predictor: Any, draws: Draws) -> tuple[Any, StepInfo]:
+        """One trunk pass, at most, and what follows from it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Finished sequences, and what each of them cost."""
+
+    token_ids: TokenIds
+    trunk_passes: Counts
+    tail_passes: Counts
+    accepted: Counts
+    rejected: Counts
+    seconds: Float[Tensor, " B"]
+    """Wall-clock time from the start of its batch until the sequence was finished."""
+
+
+Observer = Callable[[Any, StepInfo, Tensor], None]
+"""Told, after each step, the state, the info, and which rows of the batch they are about."""
+
+
+def _ignore(state: Any, info: StepInfo, rows: Tensor) -> None:
+    pass
+
+
+def sample(
+    predictor: Predictor,
+    sampler: Sampler,
+    given_ids: TokenIds,
+    draws: Draws,
+    observe: Observer = _ignore,
+) -> Samples:
+    """Reveal every MASK of `given_ids`; row b uses stream b of `draws` and no other."""
+    mask_id = predictor.vocab_size
+    if int(given_ids.max()) > mask_id or int(given_ids.min()) < 0:
+        raise PromptError(
+            f"token ids must lie in 0..{mask_id}, where {mask_id} is MASK; got "
+            f"{int(given_ids.min())}..{int(given_ids.max())}. Encode the text with the model's codec."
+        )
+    start = time.perf_counter()
+    state = sampler.init(given_ids, mask_id=mask_id, draws=draws)
+    rows = torch.arange(len(given_ids), device=given_ids.device)
+    token_ids = given_ids.clone()
+    counts = {name: torch.zeros_like(rows) for name in _COUNTED}
+    seconds = torch.zeros(len(rows), dtype=torch.float64)
+    while True:
+        is_done = state.is_done
+        if is_done.any():
+            finished, staying = is_done.nonzero().squeeze(1), (~is_done).nonzero().squeeze(1)
+            token_ids[rows[finished]] = state.token_ids[finished]
+            seconds[rows[finished].cpu()] = time.perf_counter() - start
+            state, draws, rows = state.select(staying), draws.rows(staying), rows[staying]
+        if not len(rows):
+            return Samples(token_ids, seconds=seconds, **counts)
+        state, info = sampler.step(state, predictor, draws)
+        for name, total in counts.items():
+            total[rows] += getattr(info, name)
+        observe(state, info, rows)
+
+
+_COUNTED = ("trunk_passes", "tail_passes", "accepted", "rejected")

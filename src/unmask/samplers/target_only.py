@@ -1,0 +1,75 @@
+"""Sampling from the target alone: tokens of a window one at a time, a tail pass for each.
+
+The law is that of the self-speculative sampler with as many verify rounds as the window has
+tokens: each window is autoregressive, along the order, under the hidden states of its trunk
+pass. With the window `Whole()` a single trunk pass serves the whole sequence.
+
+Source: the limit N >= W of Campbell et al. (2025), arXiv:2510.03929, Algorithm 1.
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+
+from unmask.draws import Draws
+from unmask.predictors.protocol import HybridPredictor
+from unmask.process.windows import Whole, Window
+from unmask.samplers import ordered
+from unmask.samplers.ordered import OrderChoice, OrderedState
+from unmask.samplers.sampler import StepInfo
+from unmask.shapes import TokenIds
+from unmask.speculation.filters import Filter
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetOnly:
+    """How a target-only sampler spends its passes."""
+
+    window: Window = field(default_factory=Whole)
+    """How many tokens are drawn under the hidden states of one trunk pass."""
+    order: OrderChoice = "random"
+    """In which order positions are revealed."""
+    filter: Filter = field(default_factory=Filter)
+    """Temperature and top-p of the target."""
+
+    def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> OrderedState:
+        """A new order for each sequence, with what is given at its front."""
+        order = ordered.choose(self.order, given_ids, draws)
+        return ordered.start(given_ids, order, mask_id=mask_id)
+
+    def step(
+        self, state: OrderedState, predictor: HybridPredictor, draws: Draws
+    ) -> tuple[OrderedState, StepInfo]:
+        """One trunk pass, then the tokens of its window, one by one."""
+        first = state.num_revealed
+        stop = first + self.window.size(first, state.order.shape[1])
+        opening = ordered.columns(state.order, first, stop, width=1)
+        draft = predictor.draft(state.token_ids, opening.positions)
+
+        token_ids, settled, tail_passes = state.token_ids, first.clone(), first * 0
+        rows = torch.arange(len(first), device=first.device)
+        is_opening = True
+        while len(rows):
+            if is_opening and predictor.first_target_is_draft:
+                target_log_probs = draft.log_probs
+            else:
+                target_log_probs = predictor.verify(
+                    draft,
+                    filled_ids=token_ids[rows],
+                    order=state.order[rows],
+                    first=settled[rows],
+                    num_columns=1,
+                )
+                tail_passes[rows] += 1
+            column = ordered.columns(state.order[rows], settled[rows], stop[rows], width=1)
+            drawn = draws.rows(rows).categorical(self.filter(target_log_probs), column.in_window)
+            token_ids = token_ids.clone()
+            token_ids[rows] = column.write(token_ids[rows], drawn)
+            settled[rows] += 1
+            unsettled = (settled[rows] < stop[rows]).nonzero().squeeze(1)
+            if len(unsettled) < len(rows):
+                rows, draft = rows[unsettled], predictor.select(draft, unsettled)
+            is_opening = False
+
+        info = StepInfo(torch.ones_like(first), tail_passes, settled - first, first * 0)
+        return OrderedState(token_ids, state.order, settled), info

@@ -1,0 +1,79 @@
+"""Accept or reject drafted tokens so that what survives follows the target.
+
+At one position, with draft p and target q over the vocabulary: keep x ~ p with probability
+min(1, q(x) / p(x)), else draw from the residual
+
+    r(x) = max(0, q(x) - p(x)) / sum_y max(0, q(y) - p(y)).
+
+Then  p(x) min(1, q(x)/p(x)) + (1 - sum_y min(p(y), q(y))) r(x)  =  q(x).
+
+A window is judged from its first column on, up to the first rejection: what lies behind was
+drafted, and verified, on a token that is no longer there.
+
+Source: Leviathan et al. (2023), arXiv:2211.17192, Algorithm 1 and Appendix A.1 (where p and q
+are the other way round); for a window in random order, Campbell et al. (2025),
+arXiv:2510.03929, Algorithm 1.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from unmask.draws import Draws
+from unmask.shapes import Counts, WindowIds, WindowLogProbs, WindowMask, WindowProbs
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one window of drafted tokens."""
+
+    num_accepted: Counts
+    """Drafts kept, from the first column on."""
+    is_rejected: Bool[Tensor, " B"]
+    """Whether the next draft was rejected; if not, the whole window was accepted."""
+    replacement_ids: Int[Tensor, " B"]
+    """What stands in the place of the rejected draft; meaningless where none was."""
+
+
+def acceptance_probability(
+    drafted_ids: WindowIds, draft_log_probs: WindowLogProbs, target_log_probs: WindowLogProbs
+) -> WindowProbs:
+    """min(1, q(x) / p(x)) for each drafted x."""
+    index = drafted_ids[..., None]
+    log_draft = draft_log_probs.gather(-1, index).squeeze(-1)
+    log_target = target_log_probs.gather(-1, index).squeeze(-1)
+    return (log_target - log_draft).clamp(max=0.0).exp()
+
+
+def residual_log_probs(
+    draft_log_probs: Float[Tensor, "*n V"], target_log_probs: Float[Tensor, "*n V"]
+) -> Float[Tensor, "*n V"]:
+    """log r(x); the target itself where p = q, since nothing is rejected there."""
+    excess = (target_log_probs.exp() - draft_log_probs.exp()).clamp(min=0.0)
+    total = excess.sum(dim=-1, keepdim=True)
+    return torch.where(total > 0, excess.log() - total.log(), target_log_probs)
+
+
+def judge(
+    drafted_ids: WindowIds,
+    *,
+    draft_log_probs: WindowLogProbs,
+    target_log_probs: WindowLogProbs,
+    in_window: WindowMask,
+    draws: Draws,
+) -> Verdict:
+    """Judge a window; `in_window` says how far each sequence's goes.
+
+    Costs each sequence one random number, and one more after a rejection.
+    """
+    probs = acceptance_probability(drafted_ids, draft_log_probs, target_log_probs)
+    num_accepted = draws.run_length(probs.masked_fill(~in_window, 0.0), in_window)
+    is_rejected = num_accepted < in_window.sum(dim=1)
+    column = num_accepted.clamp(max=drafted_ids.shape[1] - 1)[:, None, None]
+    column = column.expand(-1, 1, draft_log_probs.shape[-1])
+    residual = residual_log_probs(
+        draft_log_probs.gather(1, column).squeeze(1), target_log_probs.gather(1, column).squeeze(1)
+    )
+    return Verdict(num_accepted, is_rejected, draws.categorical(residual, where=is_rejected))
