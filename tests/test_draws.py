@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from unmask.draws import Draws, SeededDraws
+from unmask.draws import Draws, SeededDraws, seed_dropout, stream_seed
 
 ALARM = 1e-6
 """Chance that a test of frequencies fails although the law is right, were its seeds redrawn."""
@@ -219,3 +219,41 @@ def test_each_permutation_is_equally_likely() -> None:
 
 def test_seeded_draws_are_draws() -> None:
     assert isinstance(SeededDraws([0]), Draws)
+
+
+def test_seeds_of_streams_are_what_they_always_were() -> None:
+    """Pinned: a change would make every resumed run another run."""
+    assert [stream_seed(0), stream_seed(0, 0), stream_seed(7, 1, 2), stream_seed(-3, 10**12)] == [
+        3119036373970289394,
+        -1378229130088561493,
+        4310879732708275361,
+        -4125926319674195300,
+    ]
+
+
+@lawfully
+@given(st.lists(st.lists(st.integers(-3, 3), min_size=1, max_size=4), unique_by=tuple))
+def test_other_labels_give_other_seeds(labels: list[list[int]]) -> None:
+    assert len({stream_seed(*words) for words in labels}) == len(labels)
+
+
+def test_no_two_steps_or_purposes_of_a_run_share_a_seed() -> None:
+    seeds = {
+        stream_seed(seed, step, purpose)
+        for seed in range(3)
+        for step in range(500)
+        for purpose in range(3)
+    }
+    assert len(seeds) == 3 * 500 * 3
+    assert all(-(2**62) <= seed < 2**62 for seed in seeds)
+
+
+def test_dropout_draws_from_its_own_seed() -> None:
+    def dropped(seed: int) -> torch.Tensor:
+        seed_dropout(seed)
+        return torch.nn.functional.dropout(torch.ones(64), 0.5)
+
+    first = dropped(11)
+    assert not torch.equal(dropped(12), first)
+    assert torch.equal(dropped(11), first)
+    assert torch.equal(dropped(stream_seed(1)), dropped(stream_seed(1)))  # negative ones as well

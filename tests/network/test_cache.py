@@ -99,3 +99,15 @@ def test_every_ablation(config: HybridConfig) -> None:
         drop_finished=True,
     )
     assert difference < 1e-10
+
+
+@pytest.mark.parametrize("drop_finished", [False, True], ids=["keep", "select"])
+def test_sequences_that_run_ahead_of_the_first_window(drop_finished: bool) -> None:
+    """The slowest sequence sets the number of columns, so others ask past what is cached."""
+    difference = largest_difference(
+        random_network(replace(TINY, num_tail_blocks=2)),
+        starts=[0, 0, 1],
+        rounds=[[3, 1], [1, 1, 1, 1], [1, 1, 2]],
+        drop_finished=drop_finished,
+    )
+    assert difference < 1e-10

@@ -13,7 +13,9 @@ from unmask.predictors.protocol import Draft
 class ArbitraryHybrid:
     """Random tables over all (V + 1)^L partly masked sequences."""
 
-    def __init__(self, vocab_size: int, length: int, seed: int, first_target_is_draft: bool = True):
+    def __init__(
+        self, vocab_size: int, length: int, seed: int, first_target_is_draft: bool = True
+    ):
         generator = torch.Generator().manual_seed(seed)
         num_states = (vocab_size + 1) ** length
 
@@ -48,9 +50,7 @@ class ArbitraryHybrid:
             is_first = (self._state(seen) == self._state(known))[:, None] & (
                 self.first_target_is_draft
             )
-            columns.append(
-                torch.where(is_first, self._draft[self._state(seen), position], target)
-            )
+            columns.append(torch.where(is_first, self._draft[self._state(seen), position], target))
         return torch.stack(columns, dim=1)
 
     def select(self, draft, rows):

@@ -35,9 +35,7 @@ class UncachedTail:
         if self.first_target_is_draft:
             num_revealed = (draft.context != self.vocab_size).sum(dim=1)
             is_first = torch.arange(order.shape[1]) == num_revealed[:, None]
-            target_log_probs = torch.where(
-                is_first[..., None], draft_log_probs, target_log_probs
-            )
+            target_log_probs = torch.where(is_first[..., None], draft_log_probs, target_log_probs)
         columns = first[:, None] + torch.arange(num_columns)
         return _pick(target_log_probs, columns.clamp(max=order.shape[1] - 1))
 

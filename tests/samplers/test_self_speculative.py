@@ -7,93 +7,23 @@ import pytest
 import torch
 
 from tests.reference.arbitrary_hybrid import ArbitraryHybrid
-from tests.reference.scripted_draws import every_outcome
+from tests.reference.law import (
+    check_law,
+    largest_difference,
+    law_by_enumeration,
+    law_by_recursion,
+    of_tokens,
+    outcomes_by_enumeration,
+)
 from unmask.errors import ConfigError
 from unmask.predictors.table import JointTable
 from unmask.process.windows import Cosine, Fixed, Whole
-from unmask.samplers import ordered
-from unmask.samplers.likelihood import law_of, pass_tables
-from unmask.samplers.sampler import sample
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.samplers.target_only import TargetOnly
 from unmask.speculation.filters import Filter
-from unmask.speculation.likelihood import expected_work, log_likelihood
 
 WINDOWS = [Fixed(1), Fixed(2), Whole(), Cosine(0.5)]
 ORDER = [2, 0, 3, 1]
-
-
-class WithOrder:
-    """A sampler whose order is given, so that the order is not a random choice."""
-
-    def __init__(self, sampler, order):
-        self.sampler, self.order = sampler, order
-
-    def init(self, given_ids, *, mask_id, draws):
-        order = torch.tensor([self.order]).expand(len(given_ids), -1)
-        return ordered.start(given_ids, order, mask_id=mask_id)
-
-    def step(self, state, predictor, draws):
-        return self.sampler.step(state, predictor, draws)
-
-
-def law_by_enumeration(predictor, sampler, given, order):
-    """{(tokens, trunk passes, tail passes, accepted): probability}."""
-
-    def program(draws):
-        given_ids = torch.tensor([given]).expand(len(draws), -1)
-        samples = sample(predictor, WithOrder(sampler, order), given_ids, draws)
-        return list(
-            zip(
-                map(tuple, samples.token_ids.tolist()),
-                samples.trunk_passes.tolist(),
-                samples.tail_passes.tolist(),
-                samples.accepted.tolist(),
-                strict=True,
-            )
-        )
-
-    return every_outcome(program)
-
-
-def law_by_recursion(predictor, sampler, given, order):
-    """Sequences, their log-likelihoods, and the expected work of emitting each."""
-    mask_id, length = predictor.vocab_size, len(given)
-    choices = [[t] if t != mask_id else range(mask_id) for t in given]
-    token_ids = torch.tensor(list(itertools.product(*choices)))
-    state = ordered.start(torch.tensor([given]), torch.tensor([order]), mask_id=mask_id)
-    orders = state.order.expand(len(token_ids), -1)
-    num_given = state.num_revealed.expand(len(token_ids))
-    law = law_of(sampler, length)
-    tables = pass_tables(predictor, law, token_ids, orders, num_given)
-    total = log_likelihood(tables, law.verify_rounds, num_given)
-    work = expected_work(
-        tables,
-        law.verify_rounds,
-        num_given,
-        first_target_is_draft=predictor.first_target_is_draft,
-    )
-    return token_ids, total, work
-
-
-def check_law(predictor, sampler, given, order):
-    exact = law_by_enumeration(predictor, sampler, given, order)
-    token_ids, total, work = law_by_recursion(predictor, sampler, given, order)
-    probability = total.exp()
-    assert probability.sum().item() == pytest.approx(1.0, abs=1e-10)
-    for row, one in zip(map(tuple, token_ids.tolist()), probability.tolist(), strict=True):
-        enumerated = sum(p for (tokens, *_), p in exact.items() if tokens == row)
-        assert one == pytest.approx(enumerated, abs=1e-10)
-
-    def mean(values):
-        return (probability * values).sum().item()
-
-    def enumerated_mean(index):
-        return sum(outcome[index] * p for outcome, p in exact.items())
-
-    assert mean(work.trunk_passes) == pytest.approx(enumerated_mean(1), abs=1e-10)
-    assert mean(work.tail_passes) == pytest.approx(enumerated_mean(2), abs=1e-10)
-    assert mean(work.acceptance.sum(1)) == pytest.approx(enumerated_mean(3), abs=1e-10)
 
 
 @pytest.mark.parametrize("first_target_is_draft", [True, False])
@@ -134,14 +64,13 @@ def test_likelihood_is_the_samplers_own_under_filters(filter):
 @pytest.mark.parametrize("verify_rounds", [1, 2])
 @pytest.mark.parametrize("window", WINDOWS, ids=str)
 def test_an_exact_predictor_is_sampled_exactly(window, verify_rounds):
-    """Its drafts and targets are true conditionals, so whatever the window the law is the joint."""
+    """Its drafts and targets are true conditionals, so the law is the joint in any window."""
     table = JointTable.random(vocab_size=2, length=3, seed=5)
     sampler = SelfSpeculative(window=window, verify_rounds=verify_rounds)
-    exact = law_by_enumeration(table, sampler, [2, 2, 2], [1, 2, 0])
+    exact = of_tokens(law_by_enumeration(table, sampler, [2, 2, 2], [1, 2, 0]))
     for row in itertools.product(range(2), repeat=3):
-        enumerated = sum(p for (tokens, *_), p in exact.items() if tokens == row)
         joint = table.log_prob(torch.tensor([row])).exp().item()
-        assert enumerated == pytest.approx(joint, abs=1e-10)
+        assert exact[row] == pytest.approx(joint, abs=1e-10)
 
 
 def test_a_window_of_one_is_the_draft_alone_one_token_at_a_time():
@@ -163,13 +92,11 @@ def test_a_window_of_one_is_the_draft_alone_one_token_at_a_time():
 def test_as_many_rounds_as_tokens_is_target_only_sampling(window):
     """Enumerated for target-only, recursion for N >= W, and for more rounds than tokens."""
     predictor = ArbitraryHybrid(2, 4, seed=7)
-    exact = law_by_enumeration(predictor, TargetOnly(window=window), [2] * 4, ORDER)
+    outcomes = law_by_enumeration(predictor, TargetOnly(window=window), [2] * 4, ORDER)
     for rounds in (4, 9):
         sampler = SelfSpeculative(window=window, verify_rounds=rounds)
         token_ids, total, _ = law_by_recursion(predictor, sampler, [2] * 4, ORDER)
-        for row, one in zip(map(tuple, token_ids.tolist()), total.exp().tolist(), strict=True):
-            enumerated = sum(p for (tokens, *_), p in exact.items() if tokens == row)
-            assert one == pytest.approx(enumerated, abs=1e-10)
+        assert largest_difference(outcomes, token_ids, total) < 1e-10
 
 
 def test_the_whole_sequence_from_one_pass_is_the_product_of_its_targets():
@@ -217,13 +144,7 @@ def test_a_random_order_is_averaged_over():
     """With the order drawn too: p(x) = mean over orders of p(x | order)."""
     predictor = ArbitraryHybrid(2, 3, seed=11)
     sampler = SelfSpeculative(window=Fixed(2), verify_rounds=1)
-
-    def program(draws):
-        given_ids = torch.full((len(draws), 3), 2)
-        samples = sample(predictor, sampler, given_ids, draws)
-        return list(map(tuple, samples.token_ids.tolist()))
-
-    exact = every_outcome(program)
+    exact = of_tokens(outcomes_by_enumeration(predictor, sampler, [2] * 3))
     laws = [
         law_by_recursion(predictor, sampler, [2] * 3, list(order))
         for order in itertools.permutations(range(3))

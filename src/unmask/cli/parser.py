@@ -1,7 +1,8 @@
 """What the parsers of all verbs share."""
 
+import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import jsonargparse
 
@@ -18,6 +19,10 @@ class Parser(jsonargparse.ArgumentParser):
         """The values of the options; exits with status 2 and a sentence if they are wrong."""
         return self.parse_args([_underscored(argument) for argument in arguments])
 
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """One sentence and where to read on, instead of the usage of a hundred options."""
+        self.exit(2, f"{self.prog}: {sentence(message)}. See `{self.prog} --help`.\n")
+
 
 def _underscored(argument: str) -> str:
     name, equals, value = argument.partition("=")
@@ -25,3 +30,20 @@ def _underscored(argument: str) -> str:
         return argument
     first, rest = name.split(".", 1)
     return f"{first}.{rest.replace('-', '_')}{equals}{value}"
+
+
+_PLAINER = (
+    (r'Parser key "([^"]*)":', r"--\1:"),
+    (r"^argument (--[\w.]+)", r"\1"),
+    (r"Expected an? <class '(\w+)'>", r"expected \1"),
+    (r"Expected an? typing\.Literal\[(.*?)\]", r"expected one of \1"),
+    (r"\. Got value: ", ", got "),
+    (r"\s+", " "),
+)
+
+
+def sentence(message: str) -> str:
+    """A message of jsonargparse on one line, in the words of the command line."""
+    for pattern, replacement in _PLAINER:
+        message = re.sub(pattern, replacement, message)
+    return message.strip().rstrip(".")

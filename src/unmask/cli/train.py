@@ -2,23 +2,27 @@
 
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+from jsonargparse import Namespace
 
 from unmask.cli.parser import Parser
 from unmask.cli.progress import progress
-from unmask.data.characters import text8
+from unmask.data.characters import Characters, text8
 from unmask.data.normalise import Normalise
 from unmask.data.text import Corpus, load_corpus
 from unmask.errors import ConfigError, OutputError
 from unmask.network.config import HybridConfig
 from unmask.recipes.recipe import Recipe, preset_names, preset_values
 from unmask.training.config import TrainerConfig
-from unmask.training.loop import Report, new_state, resume, train
+from unmask.training.loop import new_state, resume, train
 from unmask.training.optimizers import OptimizerConfig
+from unmask.training.report import Report
+from unmask.training.session import is_main_process
 from unmask.training.state import newest_checkpoint
 
 _SECTIONS = {"model": HybridConfig, "optimizer": OptimizerConfig, "trainer": TrainerConfig}
@@ -27,16 +31,21 @@ _SECTIONS = {"model": HybridConfig, "optimizer": OptimizerConfig, "trainer": Tra
 def run(arguments: Sequence[str]) -> int:
     """Train; the exit status."""
     parser = build_parser()
-    if arguments and not arguments[0].startswith("-"):
-        parser.set_defaults(_dotted(preset_values(arguments[0])))
+    parser.set_defaults(_dotted(preset_values(_recipe_name(parser, arguments))))
     options = parser.parse(arguments)
-    recipe = Recipe(
-        **{name: cls(**options[name].as_dict()) for name, cls in _SECTIONS.items()}
-    )
+    recipe = Recipe(**{name: cls(**options[name].as_dict()) for name, cls in _SECTIONS.items()})
     if options.print_recipe:
         print(recipe.to_yaml(), end="")
         return 0
-    return _train(recipe, options.data, options.out, options)
+    return _train(recipe, options)
+
+
+def _recipe_name(parser: Parser, arguments: Sequence[str]) -> str:
+    """The recipe, whose values are the other options' defaults, so it must be found first."""
+    if arguments and not arguments[0].startswith("-"):
+        return arguments[0]  # so that `unmask train RECIPE --help` shows them
+    name: str = parser.parse(arguments).recipe
+    return name
 
 
 def build_parser() -> Parser:
@@ -47,10 +56,15 @@ def build_parser() -> Parser:
         "renewed with each checkpoint, a model that `unmask generate` loads. SIGTERM and "
         "--trainer.minutes end a session with a checkpoint; --resume auto goes on from it, "
         "bit for bit. Several processes: `accelerate launch -m unmask.cli.train ...`.",
+        usage="unmask train RECIPE --data FILE --out FOLDER [options]",
         print_config=None,
     )
     names = ", ".join(preset_names())
-    parser.add_argument("recipe", help=f"One of: {names}.")
+    parser.add_argument(
+        "recipe",
+        help=f"One of: {names}. Its values are the defaults of the dotted options below; "
+        "`unmask train RECIPE --help` shows them.",
+    )
     parser.add_argument("--data", type=str, help="Text: plain, .gz, .xz or .zip.")
     parser.add_argument("--out", type=str, help="Folder of the run; must be new, or --resume.")
     parser.add_argument(
@@ -67,17 +81,48 @@ def build_parser() -> Parser:
         action="store_true",
         help="Time two steps, say how long the run would take, and write nothing.",
     )
-    parser.add_argument("--print-recipe", "--print-config", action="store_true",
-                        help="Print the recipe with all overrides as YAML, and stop.")  # fmt: skip
+    parser.add_argument(
+        "--print-recipe",
+        "--print-config",
+        action="store_true",
+        help="Print the recipe with all overrides as YAML, and stop; --config reads it.",
+    )
     parser.add_argument("--config", action="config", help="YAML with overrides, by section.")
     for name, cls in _SECTIONS.items():
         parser.add_class_arguments(cls, name)
     return parser
 
 
-def _train(recipe: Recipe, data: str | None, out: str | None, options: object) -> int:
+def _train(recipe: Recipe, options: Namespace) -> int:
+    corpus, codec = _load(recipe, options)
+    if options.dry_run:
+        return _dry_run(recipe, corpus)
+    if options.out is None:
+        raise ConfigError("--out is missing: name the folder of the run.")
+    folder = Path(options.out)
+    if is_main_process():
+        _check_folder(folder, options.resume)
+    state = new_state(recipe.model, recipe.optimizer, recipe.trainer)
+    if options.resume == "auto" and resume(state, folder):
+        _say(f"resuming {folder} at step {state.progress.step:,}", file=sys.stderr)
+    with _progress_bar(recipe, state.progress.step) as observe:
+        train(
+            state,
+            corpus,
+            folder,
+            optimizer=recipe.optimizer,
+            trainer=recipe.trainer,
+            codec=codec.to_json(),
+            notes={"recipe.yaml": recipe.to_yaml()},
+            observe=observe,
+        )
+    _say(f"step {state.progress.step:,} of {recipe.trainer.num_steps:,}; model in {folder}")
+    return 0
+
+
+def _load(recipe: Recipe, options: Namespace) -> tuple[Corpus, Characters]:
     codec = text8()
-    if data is None:
+    if options.data is None:
         raise ConfigError("--data is missing: name a text to train on, such as text8.zip.")
     if recipe.model.vocab_size != codec.vocab_size:
         raise ConfigError(
@@ -85,38 +130,20 @@ def _train(recipe: Recipe, data: str | None, out: str | None, options: object) -
             f"has {codec.vocab_size} tokens. Choose a text8 recipe, or set --model.vocab_size."
         )
     normalise = Normalise.TEXT8 if options.normalise else Normalise.AS_IS
-    corpus = load_corpus(data, codec, normalise=normalise)
-    if options.dry_run:
-        return _dry_run(recipe, corpus)
-    if out is None:
-        raise ConfigError("--out is missing: name the folder of the run.")
-    folder = Path(out)
-    _check_folder(folder, options.resume)
-    state = new_state(recipe.model, recipe.optimizer, recipe.trainer)
-    if options.resume == "auto" and resume(state, folder):
-        print(f"resuming {folder} at step {state.progress.step:,}", file=sys.stderr)
-    _write_recipe(folder, recipe)
-    with _progress_bar(recipe, state.progress.step) as observe:
-        train(
-            state, corpus, folder, optimizer=recipe.optimizer, trainer=recipe.trainer,
-            codec=codec.to_json(), observe=observe,
-        )  # fmt: skip
-    print(f"step {state.progress.step:,} of {recipe.trainer.num_steps:,}; model in {folder}")
-    return 0
+    return load_corpus(options.data, codec, normalise=normalise), codec
 
 
 def _check_folder(folder: Path, resume_choice: str) -> None:
-    if folder.is_dir() and not any(folder.iterdir()):
-        return
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is a file. Name a folder with --out.")
-    if newest_checkpoint(folder) is not None and resume_choice == "never":
+    if resume_choice == "auto" or not folder.exists() or not any(folder.iterdir()):
+        return
+    if newest_checkpoint(folder) is not None:
         raise OutputError(
             f"{folder} already holds a run. Go on with it by --resume auto, or choose another "
             "--out."
         )
-    if folder.exists() and resume_choice == "never":
-        raise OutputError(f"{folder} is not empty. Choose another --out.")
+    raise OutputError(f"{folder} is not empty. Choose another --out.")
 
 
 def _dry_run(recipe: Recipe, corpus: Corpus) -> int:
@@ -124,25 +151,36 @@ def _dry_run(recipe: Recipe, corpus: Corpus) -> int:
     trainer = replace(recipe.trainer, num_steps=2, log_every=1, num_valid=2, compile=False)
     state = new_state(recipe.model, recipe.optimizer, trainer)
     num_weights = sum(p.numel() for p in state.model.parameters())
-    moments = [time.perf_counter()]
+    seconds: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         train(
-            state, corpus, Path(folder), optimizer=recipe.optimizer, trainer=trainer, codec={},
-            observe=lambda report: moments.append(time.perf_counter()),
-        )  # fmt: skip
-    seconds = moments[2] - moments[1]
+            state,
+            corpus,
+            Path(folder),
+            optimizer=recipe.optimizer,
+            trainer=trainer,
+            codec={},
+            observe=lambda report: seconds.append(report.progress.seconds),
+        )
+    if not is_main_process():
+        return 0
+    step_seconds = seconds[1] - seconds[0]
     tokens = recipe.trainer.batch_size * recipe.model.length
-    hours = seconds * recipe.trainer.num_steps / 3600
-    print(
+    hours = step_seconds * recipe.trainer.num_steps / 3600
+    _say(
         f"{num_weights:,} weights; {len(corpus.train):,} training tokens; "
-        f"{recipe.trainer.num_steps:,} steps of {tokens:,} tokens; {tokens / seconds:,.0f} tokens/s "
-        f"on this machine: about {hours:.1f} hours. Nothing was written."
+        f"{recipe.trainer.num_steps:,} steps of {tokens:,} tokens; "
+        f"{tokens / step_seconds:,.0f} tokens/s on this machine: about {hours:.1f} hours. "
+        "Nothing was written."
     )
     return 0
 
 
 @contextmanager
 def _progress_bar(recipe: Recipe, done: int) -> Iterator[Callable[[Report], None]]:
+    if not is_main_process():
+        yield lambda report: None
+        return
     with progress("training", recipe.trainer.num_steps, done=done) as advance:
 
         def observe(report: Report) -> None:
@@ -158,17 +196,12 @@ def _progress_bar(recipe: Recipe, done: int) -> Iterator[Callable[[Report], None
         yield observe
 
 
-def _write_recipe(folder: Path, recipe: Recipe) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "recipe.yaml").write_text(recipe.to_yaml())
-    except OSError as error:
-        raise OutputError(
-            f"cannot write to {folder}: {error.strerror}. Choose another --out."
-        ) from error
+def _say(message: str, **options: Any) -> None:
+    if is_main_process():
+        print(message, flush=True, **options)
 
 
-def _dotted(sections: dict[str, dict]) -> dict:
+def _dotted(sections: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return {f"{name}.{key}": v for name, fields in sections.items() for key, v in fields.items()}
 
 

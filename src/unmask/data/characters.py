@@ -143,8 +143,12 @@ def text8() -> Characters:
 def _encode_as_prompt(text: str, codec: Characters, source: str) -> Int[Tensor, " L"]:
     try:
         return codec.encode(text, source=source)
-    except DataError as error:
-        raise PromptError(str(error)) from None
+    except DataError:
+        foreign = codec._foreign_characters(text.encode(errors="surrogatepass"))
+        raise PromptError(
+            f"{source}: {foreign}. Write it with these characters alone; text8 has no capitals, "
+            "digits or punctuation."
+        ) from None
 
 
 def parse_template(template: str, codec: Characters, blank: str = _MASK_SIGN) -> Int[Tensor, " L"]:

@@ -15,13 +15,24 @@ class KeyValueCache:
     values: Float[Tensor, "B H T c"]
 
     @classmethod
-    def empty(cls, like: Float[Tensor, "B T d"], *, num_heads: int, num_slots: int) -> "KeyValueCache":
-        """Room for `num_slots` tracks, of the batch, device and type of `like`."""
-        shape = (like.shape[0], num_heads, num_slots, like.shape[-1] // num_heads)
+    def empty(cls, like: Float[Tensor, "B T d"], *, num_heads: int) -> "KeyValueCache":
+        """No slots yet, of the batch, device and type of `like`."""
+        shape = (like.shape[0], num_heads, 0, like.shape[-1] // num_heads)
         return cls(like.new_zeros(shape), like.new_zeros(shape))
 
+    def grown(self, num_slots: int) -> "KeyValueCache":
+        """The same tracks, with room for at least `num_slots`."""
+        num_missing = num_slots - self.keys.shape[2]
+        if num_missing <= 0:
+            return self
+        room = self.keys.new_zeros(*self.keys.shape[:2], num_missing, self.keys.shape[3])
+        return KeyValueCache(torch.cat([self.keys, room], 2), torch.cat([self.values, room], 2))
+
     def write(
-        self, slots: Int[Tensor, "B Q"], keys: Float[Tensor, "B Q H c"], values: Float[Tensor, "B Q H c"]
+        self,
+        slots: Int[Tensor, "B Q"],
+        keys: Float[Tensor, "B Q H c"],
+        values: Float[Tensor, "B Q H c"],
     ) -> tuple[Float[Tensor, "B H T c"], Float[Tensor, "B H T c"]]:
         """Put tracks into their slots; all keys and all values, the new ones included."""
         batch = torch.arange(len(slots), device=slots.device)[:, None]

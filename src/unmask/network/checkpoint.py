@@ -7,7 +7,7 @@ beside its place, flushed to disk and renamed.
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,8 @@ def replacing(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         draft.replace(path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):  # where no file can be, none can be removed
+            draft.unlink(missing_ok=True)
         raise OutputError(
             f"cannot write {path}: {error.strerror or error}. What was there before is intact; "
             "make room or choose another place, and run again."
@@ -91,7 +92,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         value = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(
             f"{path} cannot be read as JSON ({error}). A model folder needs {CONFIG_FILE} and "
             f"{WEIGHTS_FILE}."
@@ -130,12 +131,19 @@ def read_model(
             f"{folder / CONFIG_FILE} is of format {values.get('format')!r}, this version reads "
             f"{_FORMAT!r}. It belongs to another program, or to a newer unmask."
         )
+    for name in ("model", "codec"):
+        if not isinstance(values.get(name), dict):
+            raise CheckpointError(
+                f"{folder / CONFIG_FILE} has no JSON object under {name!r}. "
+                "Fetch or write it again."
+            )
     try:
-        model = HybridTransformer(HybridConfig.from_json(values["model"]))
-    except (ConfigError, KeyError, TypeError) as error:
+        model = HybridTransformer(HybridConfig.from_json(values["model"])).to(dtype)
+    except (ConfigError, TypeError, OverflowError, RuntimeError) as error:
+        # The last three are torch's, for sizes that no machine has room for.
         raise CheckpointError(f"{folder / CONFIG_FILE}: {error}") from error
     load_weights(model, read_tensors(folder / WEIGHTS_FILE), folder / WEIGHTS_FILE)
-    return model.to(dtype).eval(), values.get("codec", {})
+    return model.eval(), values["codec"]
 
 
 def load_weights(model: torch.nn.Module, tensors: dict[str, Tensor], source: Path) -> None:

@@ -1,5 +1,6 @@
 """The choices that make a hybrid network. A value: saved as JSON beside the weights."""
 
+import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
@@ -59,7 +60,11 @@ class HybridConfig:
             "width",
             f"must give each of the {self.num_heads} heads a multiple of 4 channels",
         )
-        self._check(self.mlp_ratio > 0, "mlp_ratio", "must be positive")
+        self._check(
+            1 / self.width <= self.mlp_ratio < math.inf,
+            "mlp_ratio",
+            "must give each MLP at least one hidden channel",
+        )
         self._check(0 <= self.dropout < 1, "dropout", "must lie in [0, 1)")
         for name, choices in (
             ("activation", Activation),
@@ -85,20 +90,28 @@ class HybridConfig:
         """Blocks in all; one NFE is one pass through this many."""
         return self.num_trunk_blocks + self.num_tail_blocks
 
+    def nfe(self, trunk_passes: float, tail_passes: float) -> float:
+        """Network function evaluations: block passes over the blocks of the whole network."""
+        blocks = self.num_trunk_blocks * trunk_passes + self.num_tail_blocks * tail_passes
+        return blocks / self.num_blocks
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, for config.json."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "HybridConfig":
-        """The config written by `to_json`; raises `ConfigError` for a field we do not know."""
+        """The config written by `to_json`; raises `ConfigError` if it is not one."""
         unknown = sorted(set(values) - {field.name for field in fields(cls)})
         if unknown:
             raise ConfigError(
                 f"the network's config has unknown fields {unknown}; it was probably written by "
                 "a newer version of unmask. Upgrade with `pip install -U unmask`."
             )
-        try:
-            return cls(**values)
-        except TypeError as error:
-            raise ConfigError(f"the network's config has a value of the wrong type: {error}.")
+        for field in fields(cls):
+            value, kind = values.get(field.name, field.default), type(field.default)
+            if type(value) is not kind and not (type(value) is int and kind is float):
+                raise ConfigError(
+                    f"HybridConfig.{field.name} must be of type {kind.__name__}, got {value!r}."
+                )
+        return cls(**values)

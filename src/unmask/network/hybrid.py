@@ -40,10 +40,13 @@ class Context:
     features: Float[Tensor, "B L d"]
     """norm(hidden): what unembedding and the tail's inputs read."""
     log_probs_first: Float[Tensor, "B V"]
-    """The draft of column 0, which is also its target where `first_target` is "draft"."""
-    started_at: Counts | None = None
-    """Where the pass began in the order, known from the first verification on."""
-    tail_cache: list[KeyValueCache] | None = None
+    """The draft of the first position asked for: the first masked one of the order."""
+    num_revealed: Counts
+    """Where the pass begins in the order."""
+    num_cached: Counts
+    """Tracks that went through the tail in an earlier verification."""
+    tail_cache: list[KeyValueCache]
+    """One per block of the tail; none before the first verification."""
 
     def select(self, rows: Int[Tensor, " N"]) -> "Context":
         """The context of some sequences of the batch."""
@@ -51,8 +54,9 @@ class Context:
             self.hidden[rows],
             self.features[rows],
             self.log_probs_first[rows],
-            None if self.started_at is None else self.started_at[rows],
-            None if self.tail_cache is None else [c.select(rows) for c in self.tail_cache],
+            self.num_revealed[rows],
+            self.num_cached[rows],
+            [cache.select(rows) for cache in self.tail_cache],
         )
 
 
@@ -202,7 +206,16 @@ class HybridTransformer(nn.Module):
         features = self.norm(hidden)
         logits = self.unembedding(gather_rows(features, positions))
         log_probs = _log_softmax(logits)
-        return Draft(log_probs, Context(hidden, features, log_probs[:, 0]))
+        num_revealed = (token_ids != self.config.mask_id).sum(dim=1)
+        context = Context(
+            hidden,
+            features,
+            log_probs_first=log_probs[:, 0],
+            num_revealed=num_revealed,
+            num_cached=torch.zeros_like(num_revealed),
+            tail_cache=[],
+        )
+        return Draft(log_probs, context)
 
     @torch.inference_mode()
     def verify(
@@ -210,40 +223,37 @@ class HybridTransformer(nn.Module):
     ) -> WindowLogProbs:
         """One tail pass over the columns asked for; earlier tracks come from the cache.
 
-        The first call of a pass runs the tracks before `first` through the tail as well, to
-        fill the cache; its last block works out keys and values alone for them.
+        Tracks that no call has run yet go through the tail as well, to fill the cache; its last
+        block works out keys and values alone for them. From one call to the next `first` moves
+        on over tokens that were kept as they stood, but for the last of them, order[:, first - 1].
         """
         context: Context = draft.context
-        columns = torch.arange(num_columns, device=first.device) + first[:, None]
+        columns = first[:, None] + torch.arange(num_columns, device=first.device)
         columns = columns.clamp(max=order.shape[1] - 1)
-        num_slots = int(columns.max()) + 1
-        if context.tail_cache is None:
-            context.started_at = first
-            slots = torch.arange(num_slots, device=first.device).expand(len(first), -1)
-            query_columns = columns
-        else:
-            slots = columns
-            query_columns = torch.arange(num_columns, device=first.device).expand_as(columns)
+        last_column = columns[:, -1]
+        start = torch.minimum(context.num_cached, columns[:, 0])
+        widths = torch.stack([last_column - start, last_column]).amax(dim=1) + 1
+        num_tracks, num_slots = widths.tolist()  # the one wait for the device
+        tracks = torch.arange(num_tracks, device=first.device).expand(len(first), -1)
+        slots = (start[:, None] + tracks).minimum(last_column[:, None])
+        asking = columns - start[:, None]
 
         x = self._tail_inputs(context.features, filled_ids, order, slots)
-        if context.tail_cache is None:
-            context.tail_cache = [
-                KeyValueCache.empty(x, num_heads=self.config.num_heads, num_slots=num_slots)
-                for _ in self.tail
-            ]
+        empty = KeyValueCache.empty(x, num_heads=self.config.num_heads)
+        caches = context.tail_cache or [empty] * len(self.tail)
+        context.tail_cache = [cache.grown(num_slots) for cache in caches]
+        context.num_cached = last_column + 1
         key_slots = torch.arange(context.tail_cache[0].keys.shape[2], device=first.device)
-        every_column = torch.arange(slots.shape[1], device=first.device).expand_as(slots)
         for block, cache in zip(self.tail, context.tail_cache, strict=True):
             is_last = block is self.tail[-1]
-            asking = query_columns if is_last else every_column
             query_slots = columns if is_last else slots
             visible = (key_slots <= query_slots[..., None])[:, None]
             layout = self._tail_layout(order, slots, query_slots, visible)
-            x = block(x, layout, Cached(cache, slots, asking))
+            x = block(x, layout, Cached(cache, slots, asking if is_last else tracks))
         hidden_next = gather_rows(context.hidden, order.gather(1, columns))
         log_probs = _log_softmax(self._target_logits(x, hidden_next))
         if self.first_target_is_draft:
-            is_first = (first == context.started_at)[:, None]
+            is_first = (first == context.num_revealed)[:, None]
             log_probs[:, 0] = torch.where(is_first, context.log_probs_first, log_probs[:, 0])
         return log_probs
 

@@ -18,8 +18,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import (
+    FlopCounterMode,
+    sdpa_backward_flop_count,
+    sdpa_flop_count,
+)
 
 from unmask.errors import ConfigError
 
@@ -104,18 +109,36 @@ def count_work(network: nn.Module) -> Iterator[WorkCounter]:
             f"cannot count the work of a {type(network).__name__}: it has no list of modules "
             "named `trunk`. Pass the network itself, not what wraps it."
         )
-    products = FlopCounterMode(display=False)
+    products = FlopCounterMode(display=False, custom_mapping=_CPU_ATTENTION)
     work = WorkCounter(_untouched(trunk), _untouched(tail), products)
     handles = []
     try:
         for block, counted in zip(trunk + tail, work.trunk.blocks + work.tail.blocks, strict=True):
             before, after = _hooks(counted, products)
-            handles += [block.register_forward_pre_hook(before), block.register_forward_hook(after)]
+            handles += [
+                block.register_forward_pre_hook(before),
+                block.register_forward_hook(after),
+            ]
         with products:
             yield work
     finally:
         for handle in handles:
             handle.remove()
+
+
+_attention_flops: Callable[..., int] = sdpa_flop_count
+_attention_backward_flops: Callable[..., int] = sdpa_backward_flop_count
+# torch 2.13 knows the fused attention kernels of GPUs, but counts nothing for that of the CPU.
+_CPU_ATTENTION: dict[Any, Callable[..., int]] = {
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: (
+        lambda query, key, value, *_, **__: _attention_flops(query, key, value)
+    ),
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: (
+        lambda grad, query, key, value, *_, **__: _attention_backward_flops(
+            grad, query, key, value
+        )
+    ),
+}
 
 
 def _blocks(network: nn.Module, name: str) -> list[nn.Module]:

@@ -11,6 +11,8 @@ from unmask.network.config import HybridConfig
 from unmask.training.config import TrainerConfig
 from unmask.training.optimizers import OptimizerConfig
 
+_PRESETS = resources.files("unmask.recipes") / "presets"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
@@ -22,13 +24,14 @@ class Recipe:
 
     def to_yaml(self) -> str:
         """The form presets are written in."""
-        return yaml.safe_dump(asdict(self), sort_keys=False)
+        text: str = yaml.safe_dump(asdict(self), sort_keys=False)
+        return text
 
 
 def preset_names() -> list[str]:
     """The recipes that ship with the package."""
-    folder = resources.files("unmask.recipes") / "presets"
-    return sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith("yaml"))
+    names = [file.name for file in _PRESETS.iterdir()]
+    return sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml"))
 
 
 def preset_values(name: str) -> dict[str, dict[str, Any]]:
@@ -41,8 +44,8 @@ def preset_values(name: str) -> dict[str, dict[str, Any]]:
         raise ConfigError(
             f"there is no recipe {name!r}. Choose one of: {', '.join(preset_names())}."
         )
-    text = (resources.files("unmask.recipes") / "presets" / f"{name}.yaml").read_text()
-    return yaml.safe_load(text)
+    values: dict[str, dict[str, Any]] = yaml.safe_load((_PRESETS / f"{name}.yaml").read_text())
+    return values
 
 
 def preset(name: str) -> Recipe:

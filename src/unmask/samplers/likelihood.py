@@ -67,7 +67,8 @@ def pass_tables(
     log_target = torch.zeros_like(log_draft)
     # By start, so that the windows of a batch are of like width.
     pairs = (starts[:, None] >= num_given).nonzero()
-    for start, sequence in (batch.unbind(1) for batch in pairs.split(batch_size)):
+    for begin in range(0, len(pairs), batch_size):
+        start, sequence = pairs[begin : begin + batch_size].unbind(1)
         ids, its_order, size = token_ids[sequence], order[sequence], sizes[start]
         window = ordered.columns(its_order, start, start + size, int(size.max()))
         masked_ids = mask_after(ids, its_order, start, predictor.vocab_size)

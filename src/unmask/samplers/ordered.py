@@ -1,17 +1,27 @@
 """The state of samplers that reveal along an order chosen beforehand."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
 from unmask.draws import Draws
+from unmask.errors import ConfigError
 from unmask.process import orders
 from unmask.shapes import Counts, Order, TokenIds, WindowIds, WindowMask
 
 OrderChoice = Literal["random", "left-to-right"]
+
+
+def check_is_choice(order: str) -> None:
+    """Raise `ConfigError` unless it is an `OrderChoice`."""
+    if order not in get_args(OrderChoice):
+        raise ConfigError(
+            f"order must be one of {get_args(OrderChoice)}, got {order!r}. 'random' is what "
+            "models are trained for."
+        )
 
 
 @dataclass(frozen=True)
@@ -40,9 +50,10 @@ def start(given_ids: TokenIds, order: Order, *, mask_id: int) -> OrderedState:
 
 def choose(choice: OrderChoice, given_ids: TokenIds, draws: Draws) -> Order:
     """A new order of all positions for each sequence."""
+    batch_size, length = given_ids.shape
     if choice == "left-to-right":
-        return orders.left_to_right(*given_ids.shape, given_ids.device)
-    return orders.random(draws, given_ids.shape[1])
+        return orders.left_to_right(batch_size, length, given_ids.device)
+    return orders.random(draws, length)
 
 
 @dataclass(frozen=True)

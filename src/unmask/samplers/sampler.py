@@ -100,10 +100,13 @@ def sample(
 ) -> Samples:
     """Reveal every MASK of `given_ids`; row b uses stream b of `draws` and no other."""
     mask_id = predictor.vocab_size
-    if int(given_ids.max()) > mask_id or int(given_ids.min()) < 0:
+    is_wrong = (given_ids < 0) | (given_ids > mask_id)
+    if is_wrong.any():
+        row, position = is_wrong.nonzero()[0].tolist()
         raise PromptError(
-            f"token ids must lie in 0..{mask_id}, where {mask_id} is MASK; got "
-            f"{int(given_ids.min())}..{int(given_ids.max())}. Encode the text with the model's codec."
+            f"token ids must lie in 0..{mask_id}, where {mask_id} is MASK; sequence {row} holds "
+            f"{int(given_ids[row, position])} at position {position}. Encode the text with the "
+            "model's codec."
         )
     start = time.perf_counter()
     state = sampler.init(given_ids, mask_id=mask_id, draws=draws)

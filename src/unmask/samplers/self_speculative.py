@@ -51,6 +51,7 @@ class SelfSpeculative:
                 "with no verification the draft is never corrected. "
                 "For an unverified sampler use `Ancestral(...)`."
             )
+        ordered.check_is_choice(self.order)
 
     def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> OrderedState:
         """A new order for each sequence, with what is given at its front."""

@@ -32,6 +32,9 @@ class TargetOnly:
     filter: Filter = field(default_factory=Filter)
     """Temperature and top-p of the target."""
 
+    def __post_init__(self) -> None:
+        ordered.check_is_choice(self.order)
+
     def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> OrderedState:
         """A new order for each sequence, with what is given at its front."""
         order = ordered.choose(self.order, given_ids, draws)

@@ -29,8 +29,9 @@ class Filter:
     def __post_init__(self) -> None:
         if not 0 <= self.temperature < math.inf:
             raise ConfigError(
-                f"temperature must not be negative, got {self.temperature}. 1 samples the model "
-                "itself, below 1 is more careful, 0 always takes the most probable token."
+                f"temperature must be a number of at least 0, got {self.temperature}: it divides "
+                "the log-probabilities. 1 samples the model itself, below 1 is more careful, 0 "
+                "always takes the most probable token."
             )
         if not 0 < self.top_p <= 1:
             raise ConfigError(
@@ -40,7 +41,7 @@ class Filter:
 
     def __call__(self, log_probs: Float[Tensor, "*n V"]) -> Float[Tensor, "*n V"]:
         """The filtered log-probabilities, normalised; -inf for what was dropped."""
-        if self.temperature == 0:
+        if self.temperature < _COLDEST:
             best = log_probs.argmax(dim=-1, keepdim=True)
             return torch.full_like(log_probs, -math.inf).scatter(-1, best, 0.0)
         if self.temperature != 1:
@@ -48,6 +49,9 @@ class Filter:
         if self.top_p < 1:
             log_probs = _top_p(log_probs, self.top_p)
         return log_probs
+
+
+_COLDEST = 1e-30  # dividing by less overflows float32; what is left is the best token anyway
 
 
 def _top_p(log_probs: Float[Tensor, "*n V"], top_p: float) -> Float[Tensor, "*n V"]:

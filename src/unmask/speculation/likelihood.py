@@ -4,8 +4,8 @@ Fix the order and relabel positions so that it is the identity. For a pass start
 revealed, let p_i(d) be the draft probability of the observed token d and q_i(d) its target
 probability given the observed tokens before it. At position d
 
-    accepted with the observed value:                 a_i(d) = min(p_i(d), q_i(d))
-    rejected, and the observed value drawn instead:   r_i(d) = max(0, q_i(d) - p_i(d)),   a + r = q.
+    accepted with the observed value:                a_i(d) = min(p_i(d), q_i(d))
+    rejected, and the observed value drawn instead:  r_i(d) = max(0, q_i(d) - p_i(d)),  a + r = q.
 
 With windows W(i), N verify rounds and w = min(D, i + W(i)), let G(d, n) be the probability that
 tokens up to d were emitted with n rejections and the pass still runs, G(i, 0) = 1:
@@ -133,7 +133,9 @@ class _Recursion:
     def _log_end(self) -> Float[Tensor, "B L K"]:
         """log T_i(d) for every start and column."""
         zero = torch.zeros_like(self.log_start)[..., None]
-        running = torch.cat([zero, (zero + _LOG_ZERO).expand(-1, -1, self._num_rejections - 1)], -1)
+        running = torch.cat(
+            [zero, (zero + _LOG_ZERO).expand(-1, -1, self._num_rejections - 1)], -1
+        )
         ends = []
         for k in range(self.log_accept.shape[2]):
             accept, reject = self.log_accept[:, :, k, None], self.log_reject[:, :, k, None]

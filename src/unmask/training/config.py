@@ -46,6 +46,10 @@ class TrainerConfig:
                 f"TrainerConfig.num_valid must be at least 2, got {self.num_valid}: a standard "
                 "error needs two sequences."
             )
+        if not -(2**63) <= self.seed < 2**63:
+            raise ConfigError(
+                f"TrainerConfig.seed must fit into 64 bits with a sign, got {self.seed}."
+            )
         if not self.minutes > 0:
             raise ConfigError(f"TrainerConfig.minutes must be positive, got {self.minutes}.")
         if not 0 <= self.ema_decay < 1:

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from unmask.errors import OutputError
 from unmask.network.checkpoint import replacing
 
 
@@ -14,9 +15,19 @@ class MetricsFile:
     path: Path
 
     def append(self, **values: float | int) -> None:
-        """Add one line; it reaches the operating system at once."""
-        with self.path.open("a") as file:
-            file.write(json.dumps(values) + "\n")
+        """Add one line; it reaches the operating system at once.
+
+        Raises:
+            OutputError: the disk is full or the file cannot be written.
+        """
+        try:
+            with self.path.open("a") as file:
+                file.write(json.dumps(values) + "\n")
+        except OSError as error:
+            raise OutputError(
+                f"cannot write to {self.path}: {error.strerror or error}. Checkpoints are intact; "
+                "make room, then go on with `--resume auto`."
+            ) from error
 
     def rows(self) -> list[dict[str, float]]:
         """Every line so far; one cut short by a crash is left out."""

@@ -11,6 +11,7 @@ Source: Campbell et al. (2025), arXiv:2510.03929, section 3.2.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -18,7 +19,7 @@ from torch import Tensor
 
 from unmask.draws import SeededDraws
 from unmask.network.hybrid import HybridTransformer
-from unmask.process import masking, orders
+from unmask.process import masking
 from unmask.shapes import Counts, Order, TokenIds
 
 
@@ -69,21 +70,24 @@ def losses(model: torch.nn.Module, token_ids: TokenIds, corruption: Corruption) 
     rank = torch.arange(order.shape[1], device=order.device)
     if config.first_target == "draft":
         target_nats = torch.where(rank == num_revealed, draft_nats, target_nats)
-    is_masked = rank >= num_revealed
+    is_masked = (rank >= num_revealed).to(draft_nats.dtype)
     weight = is_masked / (order.shape[1] - num_revealed)
     return Losses((draft_nats * weight).sum(1), (target_nats * weight).sum(1))
 
 
 def unwrapped(model: torch.nn.Module) -> HybridTransformer:
     """The network inside what accelerate or torch.compile put around it."""
-    while hasattr(model, "module") or hasattr(model, "_orig_mod"):
-        model = getattr(model, "module", None) or model._orig_mod
-    assert isinstance(model, HybridTransformer), type(model)
-    return model
+    inner: Any = model
+    while hasattr(inner, "module") or hasattr(inner, "_orig_mod"):
+        inner = getattr(inner, "module", None) or inner._orig_mod
+    assert isinstance(inner, HybridTransformer), type(inner)
+    return inner
 
 
 def _cross_entropy(logits: Float[Tensor, "B L V"], token_ids: TokenIds) -> Float[Tensor, "B L"]:
+    # At least float32, whatever the network computes in.
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     nats = torch.nn.functional.cross_entropy(
-        logits.float().flatten(0, 1), token_ids.flatten(), reduction="none"
+        logits.flatten(0, 1), token_ids.flatten(), reduction="none"
     )
     return nats.view(token_ids.shape)

@@ -17,6 +17,11 @@ from torch import Tensor, nn
 
 from unmask.errors import ConfigError
 
+_REMEMBERED = {
+    torch.optim.Muon: ("momentum_buffer",),
+    torch.optim.AdamW: ("step", "exp_avg", "exp_avg_sq"),
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerConfig:
@@ -43,6 +48,16 @@ class OptimizerConfig:
                 raise ConfigError(
                     f"OptimizerConfig.{name} must be positive, got {getattr(self, name)}."
                 )
+        for name in ("weight_decay", "warmup_steps"):
+            if not getattr(self, name) >= 0:
+                raise ConfigError(
+                    f"OptimizerConfig.{name} must not be negative, got {getattr(self, name)}."
+                )
+        if not 0 <= self.final_lr_share <= 1:
+            raise ConfigError(
+                f"OptimizerConfig.final_lr_share must lie in [0, 1], got {self.final_lr_share}: "
+                "it is a share of the peak."
+            )
         if self.matrices not in ("muon", "adamw"):
             raise ConfigError(
                 f"OptimizerConfig.matrices must be 'muon' or 'adamw', got {self.matrices!r}."
@@ -88,9 +103,7 @@ def set_lr_share(optimizers: list[torch.optim.Optimizer], share: float) -> None:
             group["lr"] = group["peak_lr"] * share
 
 
-def state_tensors(
-    model: nn.Module, optimizers: list[torch.optim.Optimizer]
-) -> dict[str, Tensor]:
+def state_tensors(model: nn.Module, optimizers: list[torch.optim.Optimizer]) -> dict[str, Tensor]:
     """What the optimisers remember, named `<weight>/<quantity>`; all of it is tensors."""
     names = {id(p): name for name, p in model.named_parameters()}
     return {
@@ -104,20 +117,37 @@ def state_tensors(
 def load_state_tensors(
     model: nn.Module, optimizers: list[torch.optim.Optimizer], tensors: dict[str, Tensor]
 ) -> None:
-    """Give the optimisers back what `state_tensors` took."""
+    """Give the optimisers back what `state_tensors` took after a step.
+
+    Raises:
+        ValueError: it was taken from other optimisers, or from those of another network.
+    """
     parameters = dict(model.named_parameters())
-    owner = {
-        id(p): optimizer
+    names = {id(p): name for name, p in parameters.items()}
+    owners = {
+        f"{names[id(p)]}/{quantity}": optimizer
         for optimizer in optimizers
         for group in optimizer.param_groups
         for p in group["params"]
+        for quantity in _REMEMBERED[type(optimizer)]
     }
+    differing = sorted(owners.keys() ^ tensors.keys())
+    if differing:
+        where = "missing from" if differing[0] in owners else "not expected in"
+        raise ValueError(f"{differing[0]!r} is {where} what the optimisers remembered")
     for key, tensor in tensors.items():
         name, quantity = key.rsplit("/", 1)
-        parameter = parameters[name]
-        # AdamW counts its steps on the CPU, whatever the device of the weights.
-        place = "cpu" if quantity == "step" else parameter.device
-        owner[id(parameter)].state[parameter][quantity] = tensor.to(place)
+        owners[key].state[parameters[name]][quantity] = tensor
+    move_state(optimizers, next(model.parameters()).device)
+
+
+def move_state(optimizers: list[torch.optim.Optimizer], device: torch.device) -> None:
+    """Take what the optimisers remember to where the weights are."""
+    for optimizer in optimizers:
+        for state in optimizer.state.values():
+            for quantity, value in state.items():
+                # AdamW counts its steps on the CPU, whatever the device of the weights.
+                state[quantity] = value.to("cpu" if quantity == "step" else device)
 
 
 def _with_peak(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:

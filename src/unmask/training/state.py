@@ -4,7 +4,8 @@
         config.json, model.safetensors   the averaged weights: a model folder like any other
         weights.safetensors              the weights themselves
         optimizer.safetensors            what the optimisers remember
-        progress.json                    step, tokens, seconds; written last, so it means "whole"
+        progress.json                    step, tokens, seconds, and measurements not yet
+                                         reported; written last, so it means "whole"
 
 Randomness needs no file: what step n draws is a function of the run's seed and n.
 A checkpoint is written under another name and renamed when whole, so that a crash at any
@@ -13,11 +14,13 @@ moment leaves the one before it as the newest.
 
 import os
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from unmask.errors import CheckpointError, OutputError
@@ -25,6 +28,8 @@ from unmask.network import checkpoint
 from unmask.network.hybrid import HybridTransformer
 from unmask.training import optimizers as optimizers_
 
+_WEIGHTS = "weights.safetensors"
+_OPTIMIZER = "optimizer.safetensors"
 _PROGRESS = "progress.json"
 
 
@@ -48,6 +53,15 @@ class TrainingState:
     averaged: AveragedModel
     optimizers: list[torch.optim.Optimizer]
     progress: Progress
+    unreported: list[Float[Tensor, "3"]] = field(default_factory=list)
+    """Nats of draft and target and the gradient's norm, of each step since the last report."""
+
+    def to(self, device: torch.device) -> None:
+        """Move everything to the device that is to train."""
+        self.model.to(device)
+        self.averaged.to(device)
+        optimizers_.move_state(self.optimizers, device)
+        self.unreported = [measured.to(device) for measured in self.unreported]
 
     def save(self, run_folder: Path, codec: dict[str, Any], *, keep: int = 2) -> Path:
         """Write a checkpoint and drop all but the newest `keep`.
@@ -56,33 +70,38 @@ class TrainingState:
             OutputError: it could not be written; earlier checkpoints are intact.
         """
         final = run_folder / "checkpoints" / f"step-{self.progress.step:08d}"
-        draft = final.with_name(f".{final.name}.partial")
         if (final / _PROGRESS).exists():
             return final  # the same step of the same run: the same state
+        draft = final.with_name(f".{final.name}.partial")
         try:
             shutil.rmtree(draft, ignore_errors=True)
             draft.mkdir(parents=True)
-            averaged = self.averaged.module.state_dict()
-            checkpoint.write_model(draft, self.model.config, averaged, codec)
-            checkpoint.write_tensors(draft / "weights.safetensors", self.model.state_dict())
-            remembered = optimizers_.state_tensors(self.model, self.optimizers)
-            checkpoint.write_tensors(draft / "optimizer.safetensors", remembered)
-            num_averaged = int(self.averaged.n_averaged)
-            progress = asdict(self.progress) | {"num_averaged": num_averaged}
-            checkpoint.write_json(draft / _PROGRESS, progress)
+            self._write(draft, codec)
             os.replace(draft, final)
         except OSError as error:
             shutil.rmtree(draft, ignore_errors=True)
             newest = newest_checkpoint(run_folder)
+            intact = f"{newest.name} is intact" if newest else "there is none before it"
+            reason = error.__cause__ if isinstance(error, OutputError) else error
             raise OutputError(
-                f"cannot write the checkpoint of step {self.progress.step} to {final.parent}: "
-                f"{error}. The newest whole checkpoint is "
-                f"{newest.name if newest else 'none yet'}; make room, then go on with "
-                "`--resume auto`."
+                f"cannot write the checkpoint of step {self.progress.step} to {final.parent} "
+                f"({reason}); {intact}. Make room, then go on with `--resume auto`."
             ) from error
         for old in whole_checkpoints(run_folder)[:-keep]:
-            shutil.rmtree(old)
+            shutil.rmtree(old, ignore_errors=True)
         return final
+
+    def _write(self, folder: Path, codec: dict[str, Any]) -> None:
+        averaged = self.averaged.module.state_dict()
+        checkpoint.write_model(folder, self.model.config, averaged, codec)
+        checkpoint.write_tensors(folder / _WEIGHTS, self.model.state_dict())
+        remembered = optimizers_.state_tensors(self.model, self.optimizers)
+        checkpoint.write_tensors(folder / _OPTIMIZER, remembered)
+        progress = asdict(self.progress) | {
+            "num_averaged": int(self.averaged.n_averaged),
+            "unreported": [measured.tolist() for measured in self.unreported],
+        }
+        checkpoint.write_json(folder / _PROGRESS, progress)
 
     def load(self, folder: Path) -> None:
         """Take up the run at a checkpoint.
@@ -91,15 +110,16 @@ class TrainingState:
             CheckpointError: a file is damaged, or belongs to another network or optimiser.
         """
         model, averaged = self.model, self.averaged.module
-        for target, name in ((model, "weights.safetensors"), (averaged, "model.safetensors")):
+        for target, name in ((model, _WEIGHTS), (averaged, checkpoint.WEIGHTS_FILE)):
             checkpoint.load_weights(target, checkpoint.read_tensors(folder / name), folder / name)
         values = checkpoint.read_json(folder / _PROGRESS)
-        remembered = checkpoint.read_tensors(folder / "optimizer.safetensors")
+        remembered = checkpoint.read_tensors(folder / _OPTIMIZER)
         try:
             self.averaged.n_averaged.fill_(values.pop("num_averaged"))
+            self.unreported = [torch.tensor(row) for row in values.pop("unreported", [])]
             self.progress = Progress(**values)
             optimizers_.load_state_tensors(model, self.optimizers, remembered)
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(
                 f"{folder} does not fit this run: {error}. Resume with the recipe it was "
                 "started with, or start afresh in another folder."

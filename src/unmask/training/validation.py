@@ -34,10 +34,12 @@ def validate(
     parts = []
     device = next(model.parameters()).device
     with torch.autocast(device.type, autocast, enabled=autocast != torch.float32):
-        for rows in torch.arange(len(crops)).split(batch_size):
+        for rows in torch.split(torch.arange(len(crops)), batch_size):
             part = losses(model, crops[rows].to(device), corruption.select(rows, device))
             parts.append(part)
-    return _summary(Losses(torch.cat([p.draft for p in parts]), torch.cat([p.target for p in parts])))
+    return _summary(
+        Losses(torch.cat([p.draft for p in parts]), torch.cat([p.target for p in parts]))
+    )
 
 
 def _summary(all_losses: Losses) -> Validation:

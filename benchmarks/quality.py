@@ -1,0 +1,91 @@
+"""Spelling accuracy against network passes: the table of the model card and the README.
+
+    python benchmarks/quality.py text8s --data text8s.zip --num-samples 256
+
+Spelling accuracy is the share of generated words that occur in the training text (the first
+90 %), edges of a sample left out; the standard error is over samples. The last row scores
+held-out text in the same way: no sampler can be expected to do better.
+"""
+
+import argparse
+import json
+
+import torch
+
+import unmask
+from unmask.data.text import consecutive_crops, load_corpus
+from unmask.evaluation.spelling import spelling_accuracy, word_set
+
+SETTINGS = {
+    "self-speculative N=3 dtau=0.01": unmask.SelfSpeculative(
+        window=unmask.Cosine(0.01), verify_rounds=3
+    ),
+    "self-speculative N=4 dtau=0.02": unmask.SelfSpeculative(
+        window=unmask.Cosine(0.02), verify_rounds=4
+    ),
+    "self-speculative N=10 dtau=0.083": unmask.SelfSpeculative(
+        window=unmask.Cosine(0.083), verify_rounds=10
+    ),
+    "ancestral T=20": unmask.Ancestral(num_steps=20),
+    "ancestral T=50": unmask.Ancestral(num_steps=50),
+    "ancestral T=100": unmask.Ancestral(num_steps=100),
+    "ancestral T=256": unmask.Ancestral(num_steps=256),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", nargs="?", default="text8s")
+    parser.add_argument("--data", required=True, help="the text the model was trained on")
+    parser.add_argument("--num-samples", type=int, default=256)
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--seed", type=int, default=1_000)
+    parser.add_argument("--json", action="store_true", help="one JSON object per row")
+    options = parser.parse_args()
+
+    model = unmask.load(options.model)
+    corpus = load_corpus(options.data, model.codec)
+    words = word_set(model.codec.decode(corpus.train))
+    columns = "| sampler | spelling accuracy | trunk | tail | NFE | accepted | seconds / sample |"
+    if not options.json:
+        print(columns, "| --- | --- | --- | --- | --- | --- | --- |", sep="\n")
+    for name, sampler in SETTINGS.items():
+        samples = model.generate(
+            sampler,
+            num_samples=options.num_samples,
+            batch_size=options.batch_size,
+            seed=options.seed,
+        )
+        accuracy = spelling_accuracy([sample.text for sample in samples], words)
+        batch_seconds = sum(
+            max(sample.seconds for sample in samples[n : n + options.batch_size])
+            for n in range(0, len(samples), options.batch_size)
+        )
+        row = {
+            "sampler": name,
+            "spelling_accuracy": accuracy.share,
+            "standard_error": accuracy.standard_error,
+            **{
+                key: sum(getattr(sample, key) for sample in samples) / len(samples)
+                for key in ("trunk_passes", "tail_passes", "nfe", "acceptance_rate")
+            },
+            "seconds_per_sample": batch_seconds / len(samples),
+            "num_samples": len(samples),
+            "threads": torch.get_num_threads(),
+        }
+        print(json.dumps(row) if options.json else _markdown(row), flush=True)
+    crops = consecutive_crops(corpus.valid, model.length, 2_000)
+    held_out = spelling_accuracy([model.codec.decode(crop) for crop in crops], words)
+    print(f"| held-out text | {held_out.share:.3f} ± {held_out.standard_error:.3f} | | | | | |")
+
+
+def _markdown(row: dict) -> str:
+    return (
+        f"| {row['sampler']} | {row['spelling_accuracy']:.3f} ± {row['standard_error']:.3f} "
+        f"| {row['trunk_passes']:.1f} | {row['tail_passes']:.1f} | {row['nfe']:.1f} "
+        f"| {row['acceptance_rate']:.0%} | {row['seconds_per_sample']:.2f} |"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""`unmask doctor`: is the installation whole, and what can this machine do?"""
+
+import importlib.util
+import json
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from unmask.cli.parser import Parser
+from unmask.errors import UnmaskError
+from unmask.model import load, shipped_names
+from unmask.version import VERSION
+
+_EXTRAS = {"train": ["accelerate"]}
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Examine; status 2 if something is broken."""
+    options = build_parser().parse(arguments)
+    facts: dict[str, Any] = {
+        "unmask": VERSION,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "device": _device(),
+        "bf16_over_float32_speed": round(_bf16_ratio(), 2),
+        "c_compiler": shutil.which("c++") or shutil.which("g++") or "none",
+    }
+    problems = []
+    for extra, modules in _EXTRAS.items():
+        missing = [m for m in modules if importlib.util.find_spec(m) is None]
+        facts[f"extra {extra}"] = "installed" if not missing else "not installed"
+    for name in shipped_names():
+        try:
+            model = load(name)
+            seconds = _trunk_pass_seconds(model)
+            facts[f"model {name}"] = f"whole; one trunk pass takes {1e3 * seconds:.1f} ms"
+        except UnmaskError as error:
+            facts[f"model {name}"] = "broken"
+            problems.append(str(error))
+    if options.json:
+        print(json.dumps({**facts, "problems": problems}))
+    else:
+        print("\n".join(f"{name:<26} {value}" for name, value in facts.items()))
+        print(_advice(facts))
+    for problem in problems:
+        print(f"unmask: {problem}", file=sys.stderr)
+    return 2 if problems else 0
+
+
+def build_parser() -> Parser:
+    """The options of `unmask doctor`."""
+    parser = Parser("doctor", "Check the installation, and say what this machine can do.")
+    parser.add_argument("--json", action="store_true", help="Print one JSON object.")
+    return parser
+
+
+def _device() -> str:
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"cpu ({torch.backends.cpu.get_cpu_capability()})"
+
+
+def _advice(facts: dict[str, Any]) -> str:
+    if facts["bf16_over_float32_speed"] > 1.5:
+        return "bf16 is the faster precision here: try --precision bf16 for large batches."
+    return "bf16 gains nothing here: stay with float32."
+
+
+def _bf16_ratio() -> float:
+    def seconds(dtype: torch.dtype) -> float:
+        a = torch.ones(1024, 1024, dtype=dtype)
+        a @ a
+        start = time.perf_counter()
+        for _ in range(5):
+            a @ a
+        return time.perf_counter() - start
+
+    return seconds(torch.float32) / seconds(torch.bfloat16)
+
+
+def _trunk_pass_seconds(model: Any) -> float:
+    token_ids = torch.full((1, model.length), model.codec.vocab_size)
+    positions = torch.zeros(1, 1, dtype=torch.long)
+    model.network.draft(token_ids, positions)
+    start = time.perf_counter()
+    for _ in range(5):
+        model.network.draft(token_ids, positions)
+    return (time.perf_counter() - start) / 5

@@ -1,0 +1,141 @@
+"""`unmask generate`: text from a model, with what it cost."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from unmask.cli.model_options import add_model_options, load_model
+from unmask.cli.parser import Parser
+from unmask.cli.progress import progress
+from unmask.cli.sampler_options import SamplerOptions
+from unmask.errors import OutputError
+from unmask.model import Sample
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Generate; the exit status."""
+    parser = build_parser()
+    sampler_options = SamplerOptions(parser, arguments)
+    options = parser.parse(sampler_options.rest)
+    sampler = sampler_options.build(options)
+    model = load_model(options)
+    given = model.given_ids(
+        prompt=options.prompt, template=options.template, length=options.length
+    )
+    num_wanted = int((given == model.codec.vocab_size).sum()) * options.num_samples
+    with progress("generating", num_wanted) as advance:
+        num_done = 0
+
+        def observe(num_revealed: int) -> None:
+            nonlocal num_done
+            num_done += num_revealed
+            advance(num_done, "tokens")
+
+        stream = model.stream(
+            sampler,
+            given,
+            num_samples=options.num_samples,
+            seed=options.seed,
+            batch_size=options.batch_size,
+            observe=observe,
+        )
+        samples = []
+        with _output(options.output) as write_line:
+            as_line = _as_json if options.json or options.output else _as_text
+            for sample in stream:
+                samples.append(sample)
+                write_line(as_line(sample))
+    if not options.json:
+        print(_summary(samples))
+    return 0
+
+
+def build_parser() -> Parser:
+    """The options of `unmask generate`, those of the sampler apart."""
+    parser = Parser(
+        "generate",
+        "Generate text. The default sampler drafts a window of tokens with the non-causal trunk "
+        "and verifies them with the causal tail of the same network, exactly. Sample n has the "
+        "seed SEED + n and is the same whatever the batch.",
+    )
+    add_model_options(parser)
+    parser.add_argument("--num-samples", type=int, default=4, help="How many to generate.")
+    parser.add_argument("--batch-size", type=int, default=16, help="How many at a time.")
+    parser.add_argument("--seed", type=int, default=0, help="Of the first sample.")
+    parser.add_argument("--prompt", type=str, default="", help="What the text begins with.")
+    parser.add_argument("--template", type=str, default="", help="A text to fill in, with _ for each blank.")
+    parser.add_argument(
+        "--length", type=int, default=0, help="Tokens per sample, prompt included; 0: the most."
+    )
+    parser.add_argument("--output", type=str, help="New file for the samples, a JSON each line.")
+    parser.add_argument("--json", action="store_true", help="Print one JSON object per sample.")
+    return parser
+
+
+@contextmanager
+def _output(path: str | None) -> Iterator[Callable[[str], None]]:
+    """How to write a line: to standard output, or to a new file. Lines are whole or absent."""
+    if path is None:
+        yield lambda line: print(line, flush=True)
+        return
+    try:
+        file = Path(path).open("x")
+    except FileExistsError as error:
+        raise OutputError(
+            f"{path} already exists and is left as it is. Choose another --output."
+        ) from error
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {path}: {error.strerror}. Choose another --output."
+        ) from error
+    num_lines = 0
+
+    def write_line(line: str) -> None:
+        nonlocal num_lines
+        try:
+            end = file.tell()
+            file.write(line + "\n")
+            file.flush()
+            num_lines += 1
+        except OSError as error:
+            file.truncate(end)
+            raise OutputError(
+                f"cannot go on writing {path}: {error.strerror}. Its {num_lines} samples are "
+                "whole; make room and generate the rest, from a later --seed, into another file."
+            ) from error
+
+    with file:
+        yield write_line
+
+
+def _as_json(sample: Sample) -> str:
+    return json.dumps(asdict(sample))
+
+
+def _as_text(sample: Sample) -> str:
+    return f"--- seed {sample.seed} {_cost([sample])}\n{sample.text}"
+
+
+def _cost(samples: list[Sample]) -> str:
+    def mean(name: str) -> float:
+        return sum(getattr(sample, name) for sample in samples) / len(samples)
+
+    return (
+        f"{mean('trunk_passes'):.1f} trunk passes, {mean('tail_passes'):.1f} tail passes, "
+        f"{mean('nfe'):.1f} NFE, {mean('acceptance_rate'):.0%} of the tokens accepted drafts, "
+        f"{mean('seconds'):.2f} s"
+    )
+
+
+def _summary(samples: list[Sample]) -> str:
+    num_tokens = sum(sample.accepted + sample.rejected for sample in samples)
+    nfe = sum(sample.nfe for sample in samples)
+    return (
+        f"=== {len(samples)} samples, mean cost: {_cost(samples)}\n"
+        f"    {num_tokens:,} tokens, {num_tokens / nfe:.1f} per NFE, "
+        f"with {torch.get_num_threads()} threads"
+    )

@@ -1,0 +1,48 @@
+"""`unmask models`: what ships with the package."""
+
+import json
+from collections.abc import Sequence
+
+from unmask.cli.parser import Parser
+from unmask.model import shipped_folder, shipped_names
+from unmask.network.checkpoint import CONFIG_FILE, WEIGHTS_FILE, read_json
+from unmask.recipes.recipe import preset, preset_names
+
+
+def run(arguments: Sequence[str]) -> int:
+    """List models and recipes; the exit status."""
+    parser = build_parser()
+    options = parser.parse(arguments)
+    models = []
+    for name in shipped_names():
+        folder = shipped_folder(name)
+        megabytes = (folder / WEIGHTS_FILE).stat().st_size / 1e6
+        model = read_json(folder / CONFIG_FILE)["model"]
+        models.append({"name": name, "folder": str(folder), "megabytes": megabytes, **model})
+    if options.json:
+        print(json.dumps({"models": models, "recipes": preset_names()}))
+        return 0
+    print("models, for `unmask generate NAME`:")
+    for entry in models:
+        blocks = f"{entry['num_trunk_blocks']} + {entry['num_tail_blocks']} blocks"
+        print(
+            f"  {entry['name']:<12} {blocks}, width {entry['width']}, length {entry['length']}, "
+            f"{entry['megabytes']:.1f} MB; card: {entry['folder']}/README.md"
+        )
+    print("recipes, for `unmask train NAME --data FILE --out FOLDER`:")
+    for name in preset_names():
+        recipe = preset(name)
+        model = recipe.model
+        print(
+            f"  {name:<12} {model.num_trunk_blocks} + {model.num_tail_blocks} blocks, width "
+            f"{model.width}, length {model.length}, {model.vocab_size:,} tokens; "
+            f"{recipe.trainer.num_steps:,} steps of {recipe.trainer.batch_size}"
+        )
+    return 0
+
+
+def build_parser() -> Parser:
+    """The options of `unmask models`."""
+    parser = Parser("models", "The models and recipes that ship with the package.")
+    parser.add_argument("--json", action="store_true", help="Print one JSON object.")
+    return parser

@@ -1,0 +1,118 @@
+"""`unmask score`: bits per token of a text."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from unmask.cli.model_options import add_model_options, load_model
+from unmask.cli.parser import Parser
+from unmask.cli.progress import progress
+from unmask.cli.sampler_options import SAMPLERS, SamplerOptions
+from unmask.data.files import read_bytes
+from unmask.data.normalise import Normalise
+from unmask.data.text import consecutive_crops
+from unmask.errors import ConfigError, DataError
+from unmask.evaluation.bits import BitsPerToken, Score
+
+_OWN_LAW = {name: cls for name, cls in SAMPLERS.items() if name != "ancestral"}
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Score; the exit status."""
+    parser = build_parser()
+    sampler_options = SamplerOptions(parser, arguments, _OWN_LAW)
+    options = parser.parse(sampler_options.rest)
+    sampler = sampler_options.build(options)
+    for name in ("num_sequences", "num_orders", "batch_size"):
+        if options[name] < 1:
+            raise ConfigError(
+                f"--{name.replace('_', '-')} must be at least 1, got {options[name]}."
+            )
+    model = load_model(options)
+    normalise = Normalise.TEXT8 if options.normalise else Normalise.AS_IS
+    whole_text = normalise.apply(read_bytes(options.file))
+    text = whole_text[max(0, options.offset) :]
+    if not text:
+        raise DataError(
+            f"{options.file} has {len(whole_text):,} characters, so nothing is left to score after "
+            f"--offset {options.offset}. Choose a smaller one."
+        )
+    token_ids = model.codec.encode(text.decode("latin-1"), source=options.file)
+    length = min(model.length, len(token_ids))
+    num_sequences = min(options.num_sequences, max(1, len(token_ids) // max(length, 1)))
+    crops = consecutive_crops(token_ids.byte(), length, num_sequences)
+    total = length * num_sequences * options.num_orders
+    with progress("scoring", total) as advance:
+        done = 0
+
+        def observe(num_pairs: int) -> None:
+            nonlocal done
+            done += num_pairs
+            advance(done, "passes")
+
+        result = model.score(
+            crops.to(model.network.device),
+            sampler,
+            num_orders=options.num_orders,
+            seed=options.seed,
+            batch_size=options.batch_size,
+            observe=observe,
+        )
+    print(json.dumps(_as_json(result, sampler)) if options.json else _as_text(result, sampler))
+    return 0
+
+
+def build_parser() -> Parser:
+    """The options of `unmask score`, those of the sampler apart."""
+    parser = Parser(
+        "score",
+        "Bits per token of a text under the law of a sampler (the exact recursion, for random "
+        "orders an upper bound) and under the bound of masked diffusion. Each sequence of D "
+        "tokens costs D trunk passes per order, so evenly spaced sequences stand for the file.",
+    )
+    add_model_options(parser)
+    parser.add_argument("file", help="Text: plain, .gz, .xz or .zip.")
+    parser.add_argument("--num-sequences", type=int, default=8, help="How many, at most.")
+    parser.add_argument("--num-orders", type=int, default=1, help="Random orders per sequence.")
+    parser.add_argument("--offset", type=int, default=0, help="Characters to skip at the start.")
+    parser.add_argument("--batch-size", type=int, default=64, help="Passes at a time.")
+    parser.add_argument("--seed", type=int, default=0, help="Of the orders.")
+    parser.add_argument("--normalise", action="store_true", help="Bring into text8's form first.")
+    parser.add_argument("--json", action="store_true", help="Print one JSON object.")
+    return parser
+
+
+def _as_json(result: Score, sampler: Any) -> dict[str, Any]:
+    return {
+        "bits_per_token": result.own_law.value,
+        "standard_error": result.own_law.standard_error,
+        "tightened_bits_per_token": result.tightened.value,
+        "tightened_standard_error": result.tightened.standard_error,
+        "diffusion_bits_per_token": result.diffusion.value,
+        "diffusion_standard_error": result.diffusion.standard_error,
+        "num_tokens": result.num_tokens,
+        "num_sequences": result.num_sequences,
+        "num_orders": result.num_orders,
+        "expected_trunk_passes": result.trunk_passes,
+        "expected_tail_passes": result.tail_passes,
+        "expected_acceptance_rate": result.acceptance_rate,
+        "sampler": {"name": type(sampler).__name__, **asdict(sampler)},
+    }
+
+
+def _as_text(result: Score, sampler: Any) -> str:
+    def line(name: str, bits: BitsPerToken) -> str:
+        return f"{name:<34} at most {bits.value:.4f} +- {bits.standard_error:.4f} bits per token"
+
+    return "\n".join(
+        [
+            f"{result.num_tokens:,} tokens in {result.num_sequences} sequences, "
+            f"{result.num_orders} order(s) each; {sampler}",
+            line("the sampler's own law", result.own_law),
+            line(f"  mean of {result.num_orders} order(s) in the log", result.tightened),
+            line("masked diffusion (ELBO)", result.diffusion),
+            f"expected cost of a sequence: {result.trunk_passes:.1f} trunk passes, "
+            f"{result.tail_passes:.1f} tail passes; {result.acceptance_rate:.0%} accepted",
+        ]
+    )

@@ -1,0 +1,120 @@
+"""Bits per token of a text under a sampler's own law, and under the masked-diffusion bound.
+
+For a sequence x and orders sigma_1..S,
+
+    own law, at most      -(1/S) sum_s log p(x | sigma_s)              (bound over orders)
+    tightened, at most    -log (1/S) sum_s p(x | sigma_s)
+    diffusion, at most    -(1/S) sum_s sum_i log draft(x_sigma_s(i+1) | x_sigma_s(1..i))
+
+The last is the masked-diffusion ELBO: in expectation over orders it equals the integral over
+noise levels, and it is the law of a sampler that reveals one token per pass. All three come
+from the same passes. Filters (temperature, top-p), if any, apply to all three.
+
+Source: docs/likelihood.md; the order form of the ELBO: Ou et al. (2024), arXiv:2406.03736.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from unmask.draws import SeededDraws, stream_seed
+from unmask.predictors.protocol import HybridPredictor
+from unmask.process import orders
+from unmask.samplers.likelihood import OwnLaw, law_of, pass_tables
+from unmask.shapes import TokenIds
+from unmask.speculation.bounds import order_bound, tightened_bound
+from unmask.speculation.likelihood import expected_work, log_likelihood
+
+
+@dataclass(frozen=True)
+class BitsPerToken:
+    """A mean over sequences, with its standard error over them."""
+
+    value: float
+    standard_error: float
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well a model, sampled in one way, predicts a text; all bits are upper bounds."""
+
+    own_law: BitsPerToken
+    tightened: BitsPerToken
+    diffusion: BitsPerToken
+    num_tokens: int
+    num_sequences: int
+    num_orders: int
+    trunk_passes: float
+    """Expected trunk passes to emit one of the sequences."""
+    tail_passes: float
+    """Expected tail passes to emit one of the sequences."""
+    acceptance_rate: float
+    """Expected share of tokens that are accepted drafts."""
+
+
+def _ignore(num_pairs: int) -> None:
+    pass
+
+
+def score(
+    predictor: HybridPredictor,
+    sampler: OwnLaw,
+    token_ids: TokenIds,
+    *,
+    num_orders: int = 1,
+    seed: int = 0,
+    batch_size: int = 64,
+    observe: Callable[[int], None] = _ignore,
+) -> Score:
+    """Score sequences of equal length, each under `num_orders` random orders of its own.
+
+    `observe` is told of each batch how many of the L x sequences x orders passes it finished.
+    """
+    num_sequences, length = token_ids.shape
+    law = law_of(sampler, length)
+    own, diffusion, works = [], [], []
+    for s in range(num_orders):
+        seeds = [stream_seed(seed, n, s) for n in range(num_sequences)]
+        order = _order(sampler, SeededDraws(seeds, token_ids.device), token_ids)
+        num_given = torch.zeros_like(token_ids[:, 0])
+        tables = pass_tables(
+            predictor, law, token_ids, order, num_given, batch_size=batch_size, observe=observe
+        )
+        own.append(log_likelihood(tables, law.verify_rounds, num_given))
+        diffusion.append(tables.log_draft[:, :, 0].sum(dim=1))
+        works.append(
+            expected_work(
+                tables,
+                law.verify_rounds,
+                num_given,
+                first_target_is_draft=predictor.first_target_is_draft,
+            )
+        )
+    own_nats, diffusion_nats = -torch.stack(own, dim=1), -torch.stack(diffusion, dim=1)
+    return Score(
+        own_law=_bits(-order_bound(-own_nats), length),
+        tightened=_bits(-tightened_bound(-own_nats), length),
+        diffusion=_bits(-order_bound(-diffusion_nats), length),
+        num_tokens=num_sequences * length,
+        num_sequences=num_sequences,
+        num_orders=num_orders,
+        trunk_passes=torch.stack([w.trunk_passes for w in works]).mean().item(),
+        tail_passes=torch.stack([w.tail_passes for w in works]).mean().item(),
+        acceptance_rate=torch.stack([w.acceptance for w in works]).mean().item(),
+    )
+
+
+def _order(sampler: OwnLaw, draws: SeededDraws, token_ids: TokenIds) -> Tensor:
+    if sampler.order == "left-to-right":
+        return orders.left_to_right(len(token_ids), token_ids.shape[1], token_ids.device)
+    return orders.random(draws, token_ids.shape[1])
+
+
+def _bits(nats: Float[Tensor, " B"], length: int) -> BitsPerToken:
+    bits = nats.double() / (length * math.log(2))
+    error = bits.std().item() / math.sqrt(len(bits)) if len(bits) > 1 else math.nan
+    return BitsPerToken(bits.mean().item(), error)

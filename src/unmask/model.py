@@ -1,0 +1,275 @@
+"""A model as users meet it: a network with the codec between its token ids and text.
+
+model = unmask.load("text8s")
+for sample in model.generate(num_samples=2, seed=7):
+    print(sample.text, sample.nfe)
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unmask.data.characters import Characters, encode_prompt, parse_template
+from unmask.draws import SeededDraws
+from unmask.errors import CheckpointError, ConfigError, PromptError
+from unmask.evaluation.bits import Score, score
+from unmask.network import checkpoint
+from unmask.network.hybrid import HybridTransformer
+from unmask.process import orders
+from unmask.samplers.likelihood import OwnLaw, law_of, pass_tables
+from unmask.samplers.sampler import Sampler, Samples, StepInfo, sample
+from unmask.samplers.self_speculative import SelfSpeculative
+from unmask.shapes import TokenIds
+from unmask.speculation.bounds import tightened_bound
+from unmask.speculation.likelihood import log_likelihood
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One generated sequence, and what it cost."""
+
+    text: str
+    token_ids: list[int]
+    seed: int
+    """Generates this very sample again, alone or in any batch."""
+    trunk_passes: int
+    tail_passes: int
+    nfe: float
+    """Passes through as many blocks as the network has: (11 trunk + 1 tail) / 12, say."""
+    accepted: int
+    """Drafted tokens that stayed."""
+    rejected: int
+    """Drafted tokens that were replaced."""
+    seconds: float
+    """From the start of its batch until it was finished."""
+
+    @property
+    def acceptance_rate(self) -> float:
+        """Share of the generated tokens that are accepted drafts."""
+        return self.accepted / max(1, self.accepted + self.rejected)
+
+
+def _ignore(num_revealed: int) -> None:
+    pass
+
+
+class Model:
+    """A trained network and its codec."""
+
+    def __init__(self, network: HybridTransformer, codec: Characters, name: str) -> None:
+        if network.vocab_size != codec.vocab_size:
+            raise CheckpointError(
+                f"{name}: the network has {network.vocab_size} tokens and its codec "
+                f"{codec.vocab_size}. Restore the config.json that was saved with the weights."
+            )
+        self.network, self.codec, self.name = network, codec, name
+
+    @property
+    def length(self) -> int:
+        """The longest sequence the model can generate, in tokens."""
+        return self.network.config.length
+
+    def given_ids(self, *, prompt: str = "", template: str = "", length: int = 0) -> Tensor:
+        """One sequence of token ids with MASK where tokens are to be generated.
+
+        A template shows what is wanted as "_" and fixes the length; a prompt comes first and
+        the rest, up to `length` tokens (0: as many as the model takes), is generated.
+
+        Raises:
+            PromptError: it does not fit the model, or nothing is left to generate.
+        """
+        if prompt and template:
+            raise PromptError(
+                "a prompt and a template were given; choose one. A template can begin with text."
+            )
+        if length < 0 or length > self.length:
+            raise PromptError(
+                f"the length must be 1 to {self.length} tokens, the longest that {self.name} can "
+                f"take; got {length}."
+            )
+        if not template:
+            return encode_prompt(prompt, self.codec, length or self.length)
+        given = parse_template(template, self.codec)
+        if len(given) > self.length:
+            raise PromptError(
+                f"the template has {len(given)} characters, {self.name} takes at most "
+                f"{self.length}. Shorten it."
+            )
+        return given
+
+    def generate(
+        self,
+        sampler: Sampler | None = None,
+        *,
+        num_samples: int = 4,
+        seed: int = 0,
+        batch_size: int = 16,
+        prompt: str = "",
+        template: str = "",
+        length: int = 0,
+    ) -> list[Sample]:
+        """Samples with the seeds seed, seed + 1, ...; `sampler` None is `SelfSpeculative()`.
+
+        See `given_ids` for prompt, template and length. The batch size changes the speed only.
+        """
+        given = self.given_ids(prompt=prompt, template=template, length=length)
+        return list(
+            self.stream(sampler, given, num_samples=num_samples, seed=seed, batch_size=batch_size)
+        )
+
+    def stream(
+        self,
+        sampler: Sampler | None,
+        given: Tensor,
+        *,
+        num_samples: int,
+        seed: int = 0,
+        batch_size: int = 16,
+        observe: Callable[[int], None] = _ignore,
+    ) -> Iterator[Sample]:
+        """`generate`, handing out samples as their batch finishes.
+
+        `observe` is told after each step how many tokens it settled.
+        """
+        for name, value in (("num_samples", num_samples), ("batch_size", batch_size)):
+            if value < 1:
+                raise ConfigError(f"{name} must be at least 1, got {value}.")
+        chosen = SelfSpeculative() if sampler is None else sampler
+        batches = torch.arange(seed, seed + num_samples).split(batch_size)
+        return self._stream(chosen, given, batches, observe)
+
+    def _stream(
+        self,
+        sampler: Sampler,
+        given: Tensor,
+        batches: Sequence[Tensor],
+        observe: Callable[[int], None],
+    ) -> Iterator[Sample]:
+        def tell(state: Any, info: StepInfo, rows: Tensor) -> None:
+            observe(int(info.num_revealed.sum()))
+
+        for seeds in batches:
+            given_ids = given.to(self.network.device).repeat(len(seeds), 1)
+            draws = SeededDraws(seeds.tolist(), self.network.device)
+            samples = sample(self.network, sampler, given_ids, draws, tell)
+            yield from self._unpacked(samples, seeds.tolist())
+
+    def _unpacked(self, samples: Samples, seeds: list[int]) -> Iterator[Sample]:
+        config = self.network.config
+        for b, seed in enumerate(seeds):
+            trunk, tail = int(samples.trunk_passes[b]), int(samples.tail_passes[b])
+            token_ids = samples.token_ids[b].cpu()
+            yield Sample(
+                text=self.codec.decode(token_ids),
+                token_ids=token_ids.tolist(),
+                seed=seed,
+                trunk_passes=trunk,
+                tail_passes=tail,
+                nfe=config.nfe(trunk, tail),
+                accepted=int(samples.accepted[b]),
+                rejected=int(samples.rejected[b]),
+                seconds=float(samples.seconds[b]),
+            )
+
+    def encode(self, text: str) -> TokenIds:
+        """One text as a batch of one sequence, [1, L]."""
+        return self.codec.encode(text)[None].to(self.network.device)
+
+    def log_likelihood(
+        self,
+        token_ids: TokenIds,
+        sampler: OwnLaw | None = None,
+        *,
+        num_orders: int = 1,
+        seed: int = 0,
+    ) -> Tensor:
+        """Nats of each sequence under the sampler's own law, [B]: a bound over random orders.
+
+        The log of the mean over `num_orders` orders; in expectation it is at most the log of
+        the probability that the sampler emits the sequence, and closer the more orders.
+        Exact for the order "left-to-right".
+        """
+        sampler = SelfSpeculative() if sampler is None else sampler
+        length = token_ids.shape[1]
+        law, draws = law_of(sampler, length), SeededDraws(range(seed, seed + len(token_ids)))
+        num_given = torch.zeros_like(token_ids[:, 0])
+        totals = []
+        for _ in range(num_orders):
+            if sampler.order == "left-to-right":
+                order = orders.left_to_right(len(token_ids), length, token_ids.device)
+            else:
+                order = orders.random(draws, length).to(token_ids.device)
+            tables = pass_tables(self.network, law, token_ids, order, num_given)
+            totals.append(log_likelihood(tables, law.verify_rounds, num_given))
+        return tightened_bound(torch.stack(totals, dim=1))
+
+    def score(self, token_ids: TokenIds, sampler: OwnLaw | None = None, **options: Any) -> Score:
+        """Bits per token of sequences of equal length; see `unmask.evaluation.bits.score`."""
+        sampler = SelfSpeculative() if sampler is None else sampler
+        return score(self.network, sampler, token_ids, **options)
+
+    def save(self, folder: Path | str) -> None:
+        """Write a model folder that `load` reads."""
+        weights = self.network.state_dict()
+        checkpoint.write_model(Path(folder), self.network.config, weights, self.codec.to_json())
+
+
+def shipped_names() -> list[str]:
+    """The models that come with the package."""
+    return sorted(folder.name for folder in _shipped().iterdir() if folder.is_dir())
+
+
+def shipped_folder(name: str) -> Path:
+    """Where a shipped model lies."""
+    return _shipped() / name
+
+
+def load(
+    name: str = "text8s", *, dtype: torch.dtype = torch.float32, device: str = "cpu"
+) -> Model:
+    """A shipped model by name, a model folder by path, or a model of the Hugging Face hub by id.
+
+    Opening a model runs no code of its own.
+
+    Raises:
+        CheckpointError: there is no such model, or its files are damaged.
+    """
+    if name in shipped_names():
+        folder = shipped_folder(name)
+    elif Path(name).is_dir():
+        folder = Path(name)
+    elif name.count("/") == 1 and not name.startswith((".", "/")):
+        folder = _fetched(name)
+    else:
+        raise CheckpointError(
+            f"there is no model {name!r}: it is neither shipped ({', '.join(shipped_names())}) "
+            "nor a folder, nor a hub id such as 'owner/name'."
+        )
+    network, codec = checkpoint.read_model(folder, dtype)
+    try:
+        return Model(network.to(device), Characters.from_json(codec), name)
+    except ConfigError as error:
+        raise CheckpointError(f"{folder / checkpoint.CONFIG_FILE}: {error}") from error
+
+
+def _shipped() -> Path:
+    return Path(str(resources.files("unmask") / "shipped"))
+
+
+def _fetched(hub_id: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    files = [checkpoint.CONFIG_FILE, checkpoint.WEIGHTS_FILE]
+    try:
+        return Path(snapshot_download(hub_id, allow_patterns=files))
+    except Exception as error:  # the hub's client raises a dozen kinds, all of them "not there"
+        raise CheckpointError(
+            f"there is no folder {hub_id!r}, and fetching it as a hub id failed "
+            f"({type(error).__name__}). Check the name and the network; shipped models are: "
+            f"{', '.join(shipped_names())}."
+        ) from error

@@ -1,0 +1,205 @@
+"""One sitting of a training run: the parts that the loop puts together, and what they share.
+
+Every process of a run makes the whole batch and takes its own rows of it; the gradients are
+averaged. The main process alone validates, reports and writes.
+"""
+
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from unmask.data.text import Corpus, consecutive_crops, random_crops
+from unmask.draws import SeededDraws, seed_dropout, stream_seed
+from unmask.errors import ConfigError, MissingExtraError
+from unmask.network import checkpoint
+from unmask.training import optimizers
+from unmask.training.clock import Clock
+from unmask.training.config import TrainerConfig
+from unmask.training.metrics import MetricsFile
+from unmask.training.objective import Corruption, Losses, corrupt, losses
+from unmask.training.optimizers import OptimizerConfig
+from unmask.training.report import Observer, Report, validation_row
+from unmask.training.run_folder import open_run_folder
+from unmask.training.state import TrainingState
+from unmask.training.validation import Validation, validate
+
+_CROPS, _MASKS, _DROPOUT = range(3)  # purposes of a step's random streams
+
+
+class Session:
+    """From where `state` stands to the end of this process. Making one writes nothing.
+
+    Raises:
+        ConfigError: the processes cannot share a batch evenly.
+        DataError: the corpus is too short for one sequence.
+        MissingExtraError: accelerate is not installed.
+    """
+
+    def __init__(
+        self,
+        state: TrainingState,
+        corpus: Corpus,
+        run_folder: Path,
+        *,
+        optimizer: OptimizerConfig,
+        trainer: TrainerConfig,
+        codec: dict[str, Any],
+    ) -> None:
+        self.state, self.trainer, self.optimizer = state, trainer, optimizer
+        self.length = state.model.config.length
+        self.train_ids = corpus.train
+        self.valid_crops = consecutive_crops(corpus.valid, self.length, trainer.num_valid)
+        self.run_folder, self.codec = run_folder, codec
+        self.metrics = MetricsFile(run_folder / "metrics.jsonl")
+        self.validation: Validation | None = None
+        self._accelerator = _accelerator()
+        self.rows = own_rows(
+            trainer.batch_size, self._accelerator.process_index, self._accelerator.num_processes
+        )
+        state.to(self._accelerator.device)
+        if trainer.compile:
+            state.model.compile()
+        self.model = self._accelerator.prepare_model(state.model)
+        self.clock = Clock(state.progress)
+
+    @property
+    def precision(self) -> torch.dtype:
+        """What matrix products are computed in."""
+        return torch.bfloat16 if self.trainer.precision == "bf16" else torch.float32
+
+    def is_due(self, every: int) -> bool:
+        """Whether something done every so many steps, and after the last, is to be done now."""
+        step = self.state.progress.step
+        return step % every == 0 or step == self.trainer.num_steps
+
+    def open_folder(self, notes: Mapping[str, str]) -> None:
+        """Make the run folder ready, and drop the metrics of steps about to be run again."""
+        if self._accelerator.is_main_process:
+            open_run_folder(self.run_folder, notes)
+            self.metrics.cut_after(self.state.progress.step)
+
+    def take_step(self) -> None:
+        """One step of the optimisers on one batch, and of the average after them."""
+        step = self.state.progress.step
+        share = self.optimizer.lr_share(step, self.trainer.num_steps)
+        optimizers.set_lr_share(self.state.optimizers, share)
+        loss = self._losses(step)
+        self._accelerator.backward(loss.total)
+        norm = self._accelerator.clip_grad_norm_(self.model.parameters(), self.optimizer.grad_clip)
+        for part in self.state.optimizers:
+            part.step()
+            part.zero_grad()
+        self.state.averaged.update_parameters(self.state.model)
+        num_tokens = self.trainer.batch_size * self.length
+        self.state.progress = self.clock.after_step(step + 1, num_tokens)
+        measured = torch.stack([loss.draft.mean(), loss.target.mean(), norm]).detach()
+        self.state.unreported.append(measured)
+
+    def _losses(self, step: int) -> Losses:
+        """Of this process's rows of the batch."""
+        device = self._accelerator.device
+        token_ids, corruption = self._batch(step)
+        # Each process drops its own: the same pattern in all would correlate their rows.
+        process = self._accelerator.process_index
+        seed_dropout(stream_seed(self.trainer.seed, step, _DROPOUT, process))
+        self.model.train()
+        is_lower = self.precision != torch.float32
+        with torch.autocast(device.type, self.precision, enabled=is_lower):
+            own = corruption.select(self.rows, device)
+            return losses(self.model, token_ids[self.rows].to(device), own)
+
+    def _batch(self, step: int) -> tuple[Int[Tensor, "B L"], Corruption]:
+        """The whole batch of a step, the same in every process."""
+        seed, size = self.trainer.seed, self.trainer.batch_size
+        crops = SeededDraws([stream_seed(seed, step, _CROPS)])
+        token_ids = random_crops(self.train_ids, self.length, size, crops)
+        return token_ids, corrupt(stream_seed(seed, step, _MASKS), size, self.length)
+
+    def validate(self) -> None:
+        """Measure the averaged weights on the validation crops."""
+        if self._accelerator.is_main_process:
+            self.validation = validate(
+                self.state.averaged.module.eval(),
+                self.valid_crops,
+                batch_size=self.trainer.batch_size,
+                autocast=self.precision,
+            )
+            self.metrics.append(**validation_row(self.state.progress.step, self.validation))
+        self.wait_for_everyone()
+
+    def report(self, observe: Observer) -> None:
+        """Write and tell the means over the steps since the last report."""
+        means = torch.stack(self._shared_measurements()).mean(0).tolist()
+        self.state.unreported.clear()
+        if self._accelerator.is_main_process:
+            report = Report(
+                progress=self.state.progress,
+                num_steps=self.trainer.num_steps,
+                draft_bits=means[0] / math.log(2),
+                target_bits=means[1] / math.log(2),
+                grad_norm=means[2],
+                tokens_per_second=self.clock.tokens_per_second(),
+                validation=self.validation,
+            )
+            self.metrics.append(**report.row())
+            observe(report)
+
+    def _shared_measurements(self) -> list[Tensor]:
+        """The means over the processes, step by step, of what has not been reported."""
+        if not self.state.unreported:
+            return []
+        return list(self._accelerator.reduce(torch.stack(self.state.unreported), "mean"))
+
+    def agree_to_stop(self, was_told_to_stop: bool) -> bool:
+        """Whether any process was told to stop or has used up its time."""
+        is_over = self.clock.session_minutes() >= self.trainer.minutes
+        wants_to_stop = was_told_to_stop or is_over
+        if self._accelerator.num_processes == 1:
+            return wants_to_stop
+        mine = torch.tensor([int(wants_to_stop)], device=self._accelerator.device)
+        return bool(self._accelerator.reduce(mine, "sum").item())
+
+    def save(self) -> None:
+        """Write a checkpoint, and its model to the run folder."""
+        self.state.unreported = self._shared_measurements()
+        if self._accelerator.is_main_process:
+            newest = self.state.save(self.run_folder, self.codec)
+            weights = checkpoint.read_tensors(newest / checkpoint.WEIGHTS_FILE)
+            config = self.state.model.config
+            checkpoint.write_model(self.run_folder, config, weights, self.codec)
+
+    def wait_for_everyone(self) -> None:
+        """Let no process run ahead of the main one."""
+        self._accelerator.wait_for_everyone()
+
+
+def is_main_process() -> bool:
+    """Whether this process speaks and writes for its run; launchers number them in RANK."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def own_rows(batch_size: int, process: int, num_processes: int) -> Int[Tensor, " N"]:
+    """Which sequences of a batch are one process's share."""
+    if batch_size % num_processes:
+        raise ConfigError(
+            f"TrainerConfig.batch_size is {batch_size}, which {num_processes} processes cannot "
+            "share evenly. Choose a multiple."
+        )
+    return torch.arange(batch_size).chunk(num_processes)[process]
+
+
+def _accelerator() -> Any:
+    try:
+        from accelerate import Accelerator
+    except ImportError as error:
+        raise MissingExtraError(
+            "training needs accelerate, which is not installed. Run `pip install 'unmask[train]'`."
+        ) from error
+    # Precision is ours to set: accelerate keeps its first choice for the life of the process.
+    return Accelerator(mixed_precision="no")

@@ -1,0 +1,115 @@
+"""The command itself: verbs, help, flags that are pinned, and errors."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.cli.command import refused, run
+from unmask.cli import doctor, generate, models, score, train
+from unmask.cli.main import VERBS
+
+FLAGS = {
+    generate: "batch-size device help json length num-samples output precision prompt seed template",
+    score: "batch-size device help json normalise num-orders num-sequences offset precision seed",
+    models: "help json",
+    doctor: "help json",
+}
+TRAIN_FLAGS = """
+    config data dry-run help model model.activation model.dropout model.first_target model.heads
+    model.length model.mlp_ratio model.num_heads model.num_tail_blocks model.num_trunk_blocks
+    model.output_residual model.tail_inputs model.tail_rotary model.vocab_size model.width
+    normalise optimizer optimizer.final_lr_share optimizer.grad_clip optimizer.lr
+    optimizer.matrices optimizer.matrix_lr optimizer.warmup_steps optimizer.weight_decay out
+    print-config print-recipe resume trainer trainer.batch_size trainer.checkpoint_every
+    trainer.compile trainer.ema_decay trainer.log_every trainer.minutes trainer.num_steps
+    trainer.num_valid trainer.precision trainer.seed trainer.validate_every
+"""
+
+
+def flags_of(parser):
+    options = (o for action in parser._actions for o in action.option_strings)
+    return sorted(o.removeprefix("--") for o in options if o.startswith("--"))
+
+
+@pytest.mark.parametrize("verb", FLAGS, ids=lambda module: module.__name__)
+def test_flags_are_pinned(verb):
+    assert flags_of(verb.build_parser()) == FLAGS[verb].split()
+
+
+def test_flags_of_training_are_pinned():
+    assert flags_of(train.build_parser()) == sorted(TRAIN_FLAGS.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], "sampler.order sampler.verify_rounds sampler.window.dtau"),
+        (["--sampler.window", "fixed"],
+         "sampler.order sampler.verify_rounds sampler.window.num_tokens"),
+        (["--sampler", "ancestral"], "sampler.num_steps sampler.prediction"),
+        (["--sampler=target-only"], "sampler.order"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_flags_of_samplers_are_pinned(capsys, arguments, expected):
+    assert run("generate", *arguments, "--help") == 0
+    shown = {w.strip("[]") for w in capsys.readouterr().out.split() if "--sampler." in w}
+    choices = {"sampler.*", "sampler.window", "sampler.grid", "sampler.schedule"}
+    assert {w.removeprefix("--") for w in shown} - choices == set(expected.split())
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(capsys, verb):
+    assert run(verb, "--help") == 0
+    out = capsys.readouterr().out
+    assert f"usage: unmask {verb}" in out and "--help" in out
+
+
+def test_help_names_every_verb_and_does_not_load_torch():
+    program = (
+        "import sys; from unmask.cli.main import main; main(['--help']); "
+        "assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert all(verb in done.stdout for verb in VERBS)
+
+
+def test_version_and_unknown_verb(capsys):
+    assert run("--version") == 0
+    assert capsys.readouterr().out.startswith("unmask 0.")
+    assert "no verb 'dance'" in refused(capsys, "dance")
+
+
+def test_models_lists_what_ships(capsys):
+    assert run("models") == 0
+    out = capsys.readouterr().out
+    assert "text8s" in out and "text8-small" in out
+    assert run("models", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["models"][0]["name"] == "text8s"
+
+
+def test_doctor_finds_a_whole_installation(capsys):
+    assert run("doctor") == 0
+    assert "whole" in capsys.readouterr().out
+
+
+def test_doctor_finds_a_broken_model(capsys, monkeypatch):
+    from unmask.errors import CheckpointError
+
+    def broken(name):
+        raise CheckpointError(f"{name} is cut short")
+
+    monkeypatch.setattr(doctor, "load", broken)
+    assert run("doctor", "--json") == 2
+    assert "cut short" in capsys.readouterr().err
+
+
+def test_a_reader_that_leaves_early_is_no_error():
+    command = (
+        f"{sys.executable} -m unmask generate --num-samples 3 --length 8 --batch-size 1 | head -1"
+    )
+    done = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert done.returncode == 0 and "Error" not in done.stderr, done.stderr

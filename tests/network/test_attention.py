@@ -1,0 +1,67 @@
+"""Both ways of attending, and the definition."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from tests.reference.random_network import random_network
+from unmask.draws import weight_generator
+from unmask.network import attention
+from unmask.process import orders
+
+CAUSAL = torch.ones(3, 5, dtype=torch.bool).tril(diagonal=2)
+RAGGED = torch.stack([CAUSAL, CAUSAL.roll(1, dims=0)])[:, None]
+
+
+def random_tensors(*num_tokens: int) -> list[torch.Tensor]:
+    generator = weight_generator(0)
+    shapes = [(2, 4, num, 8) for num in num_tokens]
+    return [torch.randn(s, dtype=torch.float64, generator=generator) for s in shapes]
+
+
+def by_definition(query, key, value, visible):
+    """One query at a time, over the keys that it sees."""
+    mixed = torch.zeros_like(query)
+    seen_by = torch.ones(2, 1, 3, 5, dtype=torch.bool) & (True if visible is None else visible)
+    for b, h, q in torch.cartesian_prod(*map(torch.arange, query.shape[:3])):
+        seen = seen_by[b, 0, q]
+        weights = torch.softmax(key[b, h, seen] @ query[b, h, q] / 8**0.5, dim=0)
+        mixed[b, h, q] = weights @ value[b, h, seen]
+    return mixed
+
+
+@pytest.mark.parametrize("most_explicit", [0, 2**25], ids=["fused", "explicit"])
+@pytest.mark.parametrize("visible", [None, CAUSAL, RAGGED], ids=["all", "causal", "ragged"])
+def test_attend_is_its_definition(monkeypatch, visible, most_explicit: int) -> None:
+    monkeypatch.setattr(attention, "_MOST_EXPLICIT_SCORES", most_explicit)
+    query, key, value = random_tensors(3, 5, 5)
+    mixed = attention.attend(query, key, value, visible)
+    torch.testing.assert_close(mixed, by_definition(query, key, value, visible))
+
+
+def test_long_rows_go_to_the_fused_kernel(monkeypatch) -> None:
+    num_fused = 0
+
+    def counting(*args, **kwargs):
+        nonlocal num_fused
+        num_fused += 1
+        return fused(*args, **kwargs)
+
+    fused = F.scaled_dot_product_attention
+    monkeypatch.setattr(F, "scaled_dot_product_attention", counting)
+    monkeypatch.setattr(attention, "_MOST_EXPLICIT_SCORES", 2 * 4 * 3 * 5)
+    attention.attend(*random_tensors(3, 5, 5))
+    assert num_fused == 0
+    attention.attend(*random_tensors(3, 6, 6))
+    assert num_fused == 1
+
+
+def test_the_network_says_the_same_either_way(monkeypatch) -> None:
+    network = random_network()
+    order = orders.left_to_right(1, 8).flip(1)
+    masked_ids = torch.tensor([[5, 5, 5, 5, 5, 0, 1, 2]])
+    filled_ids = torch.tensor([[1, 0, 3, 2, 4, 0, 1, 2]])
+    explicit = network(masked_ids, filled_ids, order)
+    monkeypatch.setattr(attention, "_MOST_EXPLICIT_SCORES", 0)
+    fused = network(masked_ids, filled_ids, order)
+    torch.testing.assert_close(fused, explicit, atol=1e-10, rtol=0)

@@ -1,0 +1,31 @@
+"""The public names: a change is a decision, seen in a diff."""
+
+from pathlib import Path
+
+import unmask
+
+PUBLIC = """
+    Ancestral Cosine Filter Fixed HybridConfig HybridTransformer JointTable Linear MarkovChain
+    Model Recipe Sample SeededDraws SelfSpeculative TargetOnly UnmaskError Whole count_work load
+    preset sample train
+""".split()
+
+
+def test_public_names_are_pinned_and_all_can_be_imported():
+    assert unmask.__all__ == sorted(PUBLIC) == dir(unmask)
+    for name in PUBLIC:
+        assert getattr(unmask, name).__name__ == name
+
+
+def test_type_checkers_are_told_the_same_names():
+    source = Path(unmask.__file__).read_text()
+    told = {
+        line.split(" as ")[1].strip()
+        for line in source.splitlines()
+        if line.startswith("    from unmask.")
+    }
+    assert told == set(PUBLIC)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    assert not hasattr(unmask, "nonesuch")

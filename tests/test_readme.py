@@ -1,0 +1,59 @@
+"""What the README shows, run: its commands as a shell would, its Python as it stands."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).parents[1] / "README.md"
+TEXT = "The history of the world is long, and few have read it to the end in one sitting. " * 60
+
+
+def blocks(language: str) -> list[str]:
+    """The fenced blocks of one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", README.read_text(), re.S | re.M)
+
+
+def run(command: list[str], folder: Path) -> None:
+    bin_folder = str(Path(sys.executable).parent)
+    environment = {**os.environ, "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "text.txt").write_text(TEXT)
+    return tmp_path
+
+
+def test_every_command_runs(folder):
+    shown = [line for block in blocks("bash") for line in block.splitlines() if line]
+    assert len(shown) >= 10
+    for line in shown:
+        run(["bash", "-c", line], folder)
+
+
+def test_the_python_runs(folder):
+    (program,) = blocks("python")
+    run([sys.executable, "-c", program], folder)
+
+
+def test_a_command_that_fails_is_noticed(folder):
+    with pytest.raises(AssertionError, match="no verb"):
+        run(["bash", "-c", "unmask dance"], folder)
+
+
+def test_files_that_are_pointed_at_exist():
+    for target in re.findall(r"\]\(([^)#]+)\)", README.read_text()):
+        assert target.startswith("http") or (README.parent / target).exists(), target
+
+
+def test_every_room_of_the_tree_has_its_gloss():
+    source = README.parent / "src" / "unmask"
+    rooms = {f"{path.name}/" for path in source.iterdir() if (path / "__init__.py").exists()}
+    (tree,) = re.findall(r"^```\nsrc/unmask/\n(.*?)^```", README.read_text(), re.S | re.M)
+    assert rooms <= set(tree.split())
