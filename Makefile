@@ -11,7 +11,7 @@ PYTHON ?= python3
 TESTS ?= tests
 BIN := .venv/bin
 READY := .venv/ready
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check --no-input
 
 .PHONY: demo test test-slow check clean
 

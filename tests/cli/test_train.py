@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -362,6 +363,15 @@ def test_sigterm_ends_a_run_well_and_it_can_go_on(text: Path, tmp_path: Path) ->
     assert steps == list(range(1, step + 3))
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """As in the processes that are started here, so that sums come out alike."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def kill_at(delays: list[float], num_steps: int, text: Path, tmp_path: Path) -> None:
     """kill -9 after each delay; then go on to the end, which is where no kill would have led."""
     recipe = ["--data", text, *SMALL, f"--trainer.num_steps={num_steps}"]
@@ -378,7 +388,6 @@ def kill_at(delays: list[float], num_steps: int, text: Path, tmp_path: Path) -> 
             state_of(*SMALL).load(newest)
         if (run / "model.safetensors").exists() and (run / "config.json").exists():
             checkpoint.read_model(run)
-    torch.set_num_threads(1)  # as in the processes that were killed
     assert call("tiny", *recipe, "--out", run, "--resume=auto") == 0
     assert call("tiny", *recipe, "--out", tmp_path / "whole") == 0
     assert_same_tensors(saved_tensors(run), saved_tensors(tmp_path / "whole"))
@@ -386,28 +395,29 @@ def kill_at(delays: list[float], num_steps: int, text: Path, tmp_path: Path) -> 
     assert not list(run.rglob("*.partial"))
 
 
-def test_a_killed_run_goes_on_as_if_nothing_had_happened(text: Path, tmp_path: Path) -> None:
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(text, tmp_path, one_thread) -> None:
     kill_at([0.02], 40, text, tmp_path)
 
 
 @pytest.mark.slow
-def test_a_run_killed_many_times_goes_on(text: Path, tmp_path: Path) -> None:
+def test_a_run_killed_many_times_goes_on(text, tmp_path, one_thread) -> None:
     kill_at([0.0, 0.003, 0.011, 0.017, 0.05, 0.1, 0.13, 0.31], 300, text, tmp_path)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
+both_launchers = pytest.mark.parametrize(
     "launcher",
     [
-        ("-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=0"),
-        (
-            "-m", "accelerate.commands.launch", "--cpu", "--multi_gpu", "--num_processes=2",
-            "--main_process_port=0",
-        ),
+        ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"),
+        ("-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes=2"),
     ],
     ids=["torchrun", "accelerate launch"],
-)  # fmt: skip
+)
+
+
+@pytest.mark.slow
+@both_launchers
 def test_two_processes_train_what_one_does(text: Path, tmp_path: Path, launcher) -> None:
+    """Up to rounding: on a machine without a GPU they talk by gloo."""
     recipe = ["--data", text, *SMALL, "--trainer.num_steps=6", "--optimizer.matrices=adamw"]
     finish(*recipe, "--out", tmp_path / "one")
     out = finish(*recipe, "--out", tmp_path / "two", launcher=launcher)
@@ -418,3 +428,17 @@ def test_two_processes_train_what_one_does(text: Path, tmp_path: Path, launcher)
     rows = timeless_rows(tmp_path / "two")
     for found, expected in zip(rows, timeless_rows(tmp_path / "one"), strict=True):
         assert found == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.slow
+@both_launchers
+def test_a_batch_that_two_processes_cannot_share_is_refused(
+    text: Path, tmp_path: Path, launcher
+) -> None:
+    run = ["--data", text, "--out", tmp_path / "run", *SMALL, "--trainer.batch_size=3"]
+    done = subprocess.run(
+        command(*run, launcher=launcher), env=environment(), capture_output=True, text=True
+    )
+    assert done.returncode != 0
+    assert "unmask: TrainerConfig.batch_size is 3, which 2 processes cannot share" in done.stderr
+    assert not (tmp_path / "run").exists()

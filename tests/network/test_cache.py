@@ -83,7 +83,7 @@ def test_every_way_of_splitting_a_window(num_tail_blocks: int, drop_finished: bo
     network = random_network(replace(TINY, num_tail_blocks=num_tail_blocks))
     difference = largest_difference(
         network,
-        starts=[start for start in range(4) for _ in ways],
+        starts=[start for start in (3, 2, 1, 0) for _ in ways],
         rounds=ways * 4,
         drop_finished=drop_finished,
     )
@@ -94,8 +94,8 @@ def test_every_way_of_splitting_a_window(num_tail_blocks: int, drop_finished: bo
 def test_every_ablation(config: HybridConfig) -> None:
     difference = largest_difference(
         random_network(config),
-        starts=[0, 1, 3, 6],
-        rounds=[[1, 2, 1], [3, 1], [2, 1, 2], [1, 1]],
+        starts=[6, 3, 1, 0],
+        rounds=[[1, 1], [2, 1, 2], [3, 1], [1, 2, 1]],
         drop_finished=True,
     )
     assert difference < 1e-10
@@ -111,3 +111,24 @@ def test_sequences_that_run_ahead_of_the_first_window(drop_finished: bool) -> No
         drop_finished=drop_finished,
     )
     assert difference < 1e-10
+
+
+def test_columns_that_no_call_asked_for() -> None:
+    """`first` may move on past the last column verified, by a different number per sequence."""
+    network = random_network(replace(TINY, num_tail_blocks=2))
+    twin = UncachedTail(network)
+    order = orders.random(SeededDraws(range(4)), LENGTH)
+    filled_ids = random_ids(0, 4, LENGTH)
+    masked_ids = mask_after(filled_ids, order, torch.tensor([2, 2, 2, 2]), TINY.mask_id)
+    draft = network.draft(masked_ids, order[:, 2:3])
+    twin_draft = twin.draft(masked_ids, order[:, 2:3])
+    for rows, first in (
+        (torch.tensor([0, 1, 2, 3]), torch.tensor([2, 3, 2, 5])),
+        (torch.tensor([3, 2, 0]), torch.tensor([6, 6, 4])),
+        (torch.tensor([0, 2]), torch.tensor([7, 7])),
+    ):
+        draft, twin_draft = network.select(draft, rows), twin.select(twin_draft, rows)
+        order, filled_ids = order[rows], filled_ids[rows]
+        columns = {"filled_ids": filled_ids, "order": order, "first": first, "num_columns": 1}
+        expected = twin.verify(twin_draft, **columns)
+        torch.testing.assert_close(network.verify(draft, **columns), expected, atol=1e-10, rtol=0)

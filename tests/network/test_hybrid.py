@@ -156,6 +156,13 @@ def test_target_is_the_draft_at_initialisation(config: HybridConfig) -> None:
     assert not torch.equal(*draft_and_target(random_network(config), num_revealed, num_columns=4))
 
 
+def test_without_the_residual_the_tail_starts_out_speaking() -> None:
+    network = HybridTransformer(replace(TINY, output_residual=False)).eval()
+    draft, target = draft_and_target(network, num_revealed=3, num_columns=4)
+    assert target[:, 1:].std(dim=-1).min() > 1e-4
+    assert (draft[:, 1:] != target[:, 1:]).all()
+
+
 @pytest.mark.parametrize("num_revealed", [0, 3])
 @both_first_targets
 def test_the_first_target_of_a_pass(first_target: str, num_revealed: int) -> None:

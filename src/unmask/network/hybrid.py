@@ -9,8 +9,9 @@ sigma(s-1); slot 0 holds no token. With the sequence masked after its first i en
     o         = causal blocks over s; queries turned by sigma(s), keys by sigma(s-1)
     target_s  = unembed(norm(W_out norm(o_s) + h_sigma(s)))     of the token at sigma(s)
 
-W_out starts at zero, so target = draft exactly at initialisation. Slot s never reads the token
-at sigma(s) or a later one: what it judges is not among its inputs.
+W_out starts at zero, so target = draft exactly at initialisation; it does not where nothing is
+added to it (`output_residual`). Slot s never reads the token at sigma(s) or a later one: what it
+judges is not among its inputs.
 
 Source: Campbell et al. (2025), arXiv:2510.03929, section 3; the causal tail over a shuffled
 order is that of sigma-GPT, arXiv:2404.09562. The crossed rotation is ours (docs/method.md).
@@ -88,8 +89,10 @@ class HybridTransformer(nn.Module):
         init_weights(self, generator)
         nn.init.normal_(self.embedding.weight, std=1.0, generator=generator)
         nn.init.normal_(self.unembedding.weight, std=0.02, generator=generator)
-        if self.config.output_residual:
-            nn.init.zeros_(self.tail_out.weight)
+        if not self.config.output_residual:
+            # With nothing to add to, a silent tail would be a target that cannot learn.
+            std = self.config.width**-0.5
+            nn.init.normal_(self.tail_out.weight, std=std, generator=generator)
         if self.config.heads == "separate":
             self.target_unembedding.weight.data.copy_(self.unembedding.weight.data)
         if self.config.first_target == "start-track":

@@ -201,5 +201,6 @@ def _accelerator() -> Any:
         raise MissingExtraError(
             "training needs accelerate, which is not installed. Run `pip install 'unmask[train]'`."
         ) from error
-    # Precision is ours to set: accelerate keeps its first choice for the life of the process.
-    return Accelerator(mixed_precision="no")
+    # Unless told so, accelerate takes the processes of a machine without a GPU for unrelated ones.
+    # Precision is ours to set: it would keep its first choice for the life of the process.
+    return Accelerator(cpu=not torch.accelerator.is_available(), mixed_precision="no")
