@@ -39,7 +39,8 @@ def main() -> None:
     print(f"\n| optimiser | bits after {options.steps} steps | bits after {budget:.0f} s |")
     print("| --- | --- | --- |")
     for name, points in curves.items():
-        print(f"| {name} | {mean_before(points, points[-1][0]):.3f} | {mean_before(points, budget):.3f} |")
+        at_the_end = mean_before(points, points[-1][0])
+        print(f"| {name} | {at_the_end:.3f} | {mean_before(points, budget):.3f} |")
 
 
 def curve(recipe: Recipe, choice: dict, data: str, num_steps: int) -> list[tuple[float, float]]:

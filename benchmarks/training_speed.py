@@ -75,7 +75,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--recipe", default="text8-small")
     parser.add_argument("--rounds", type=int, default=5, help="steps of each variant")
-    parser.add_argument("--with-compile", action="store_true", help="a minute more, needs a C++ compiler")
+    parser.add_argument("--with-compile", action="store_true", help="needs a C++ compiler")
     options = parser.parse_args()
 
     recipe = preset(options.recipe)
@@ -92,7 +92,8 @@ def main() -> None:
         "  ... and AdamW for Muon": (False, step_of(adamw, config)),
     }
     if options.with_compile:
-        variants["relu(x)^2, Muon, torch.compile"] = (False, step_of(recipe, config, compiled=True))
+        compiled = step_of(recipe, config, compiled=True)
+        variants["relu(x)^2, Muon, torch.compile"] = (False, compiled)
     seconds: dict[str, list[float]] = {name: [] for name in variants}
     for n in range(options.rounds + 1):
         for name, (is_fused, step) in variants.items():
@@ -102,13 +103,17 @@ def main() -> None:
                 seconds[name].append(time.perf_counter() - start)
 
     num_tokens = recipe.trainer.batch_size * config.length
-    print(f"{options.recipe}, {num_tokens:,} tokens per step, {torch.get_num_threads()} threads, ", end="")
-    print(f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}, torch {torch.__version__}")
+    print(
+        f"{options.recipe}, {num_tokens:,} tokens per step, {torch.get_num_threads()} threads, "
+        f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}, "
+        f"torch {torch.__version__}"
+    )
     first = None
     for name, values in seconds.items():
         median = statistics.median(values[1:])  # the first warms up
         first = first or median
-        print(f"{name:<42} {median:6.3f} s  {num_tokens / median:8,.0f} tokens/s  {first / median:.2f}x")
+        rate = num_tokens / median
+        print(f"{name:<42} {median:6.3f} s  {rate:8,.0f} tokens/s  {first / median:.2f}x")
 
 
 if __name__ == "__main__":

@@ -53,9 +53,7 @@ def trained(tmp_path_factory):
 def test_target_loss_falls_below_draft_loss(trained):
     _, validation = trained
     gap = validation.draft_bits - validation.target_bits
-    assert gap > 5 * math.hypot(
-        validation.draft_standard_error, validation.target_standard_error
-    )
+    assert gap > 5 * math.hypot(validation.draft_standard_error, validation.target_standard_error)
 
 
 def test_self_speculative_samples_are_closer_to_the_source_at_no_more_passes(trained):
@@ -82,13 +80,9 @@ def speculative_law(network, every_sequence):
     laws, nfes = [], []
     for order in itertools.permutations(range(LENGTH)):
         orders = torch.tensor([order]).expand(len(every_sequence), -1)
-        tables = pass_tables(
-            network, law, every_sequence, orders, num_given, batch_size=1 << 12
-        )
+        tables = pass_tables(network, law, every_sequence, orders, num_given, batch_size=1 << 12)
         probability = log_likelihood(tables, law.verify_rounds, num_given).exp()
-        work = expected_work(
-            tables, law.verify_rounds, num_given, first_target_is_draft=True
-        )
+        work = expected_work(tables, law.verify_rounds, num_given, first_target_is_draft=True)
         nfe = CONFIG.nfe(1, 0) * work.trunk_passes + CONFIG.nfe(0, 1) * work.tail_passes
         laws.append(probability)
         nfes.append((probability * nfe).sum().item())

@@ -20,8 +20,7 @@ from unmask.errors import CheckpointError, ConfigError, PromptError
 from unmask.evaluation.bits import Score, score
 from unmask.network import checkpoint
 from unmask.network.hybrid import HybridTransformer
-from unmask.process import orders
-from unmask.samplers.likelihood import OwnLaw, law_of, pass_tables
+from unmask.samplers.likelihood import OwnLaw, law_of, order_for, pass_tables
 from unmask.samplers.sampler import Sampler, Samples, StepInfo, sample
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.shapes import TokenIds
@@ -196,14 +195,11 @@ class Model:
         """
         sampler = SelfSpeculative() if sampler is None else sampler
         length = token_ids.shape[1]
-        law, draws = law_of(sampler, length), SeededDraws(range(seed, seed + len(token_ids)))
+        law = law_of(sampler, length)
         num_given = torch.zeros_like(token_ids[:, 0])
         totals = []
-        for _ in range(num_orders):
-            if sampler.order == "left-to-right":
-                order = orders.left_to_right(len(token_ids), length, token_ids.device)
-            else:
-                order = orders.random(draws, length).to(token_ids.device)
+        for number in range(num_orders):
+            order = order_for(sampler, token_ids, seed=seed, number=number)
             tables = pass_tables(self.network, law, token_ids, order, num_given)
             totals.append(log_likelihood(tables, law.verify_rounds, num_given))
         return tightened_bound(torch.stack(totals, dim=1))

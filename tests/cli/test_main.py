@@ -11,7 +11,8 @@ from unmask.cli import doctor, generate, models, score, train
 from unmask.cli.main import VERBS
 
 FLAGS = {
-    generate: "batch-size device help json length num-samples output precision prompt seed template",
+    generate: "batch-size device help json length num-samples output precision prompt seed "
+    "template",
     score: "batch-size device help json normalise num-orders num-sequences offset precision seed",
     models: "help json",
     doctor: "help json",

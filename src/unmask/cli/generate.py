@@ -67,7 +67,7 @@ def build_parser() -> Parser:
     parser.add_argument("--batch-size", type=int, default=16, help="How many at a time.")
     parser.add_argument("--seed", type=int, default=0, help="Of the first sample.")
     parser.add_argument("--prompt", type=str, default="", help="What the text begins with.")
-    parser.add_argument("--template", type=str, default="", help="A text to fill in, with _ for each blank.")
+    parser.add_argument("--template", type=str, default="", help="A text with _ for each blank.")
     parser.add_argument(
         "--length", type=int, default=0, help="Tokens per sample, prompt included; 0: the most."
     )

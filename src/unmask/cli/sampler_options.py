@@ -37,7 +37,7 @@ class SamplerOptions:
     ) -> None:
         name = _chosen(arguments, "--sampler", samplers, "self-speculative")
         self._sampler_class = samplers[name]
-        default = self._sampler_class()
+        default: Any = self._sampler_class()
         parts = [f.name for f in fields(default) if f.name in _PARTS]
         parser.add_argument(
             "--temperature", type=float, default=1.0, help="1 samples the model, 0 is greedy."
@@ -62,7 +62,7 @@ class SamplerOptions:
         """The command line without the names chosen, for the parser."""
         for part, cls in self._part_classes.items():
             parser.add_class_arguments(cls, f"sampler.{part}", as_group=False)
-            ours = getattr(default, part)
+            ours: Any = getattr(default, part)
             if isinstance(ours, cls):
                 parser.set_defaults(
                     {f"sampler.{part}.{f.name}": getattr(ours, f.name) for f in fields(ours)}
@@ -80,7 +80,7 @@ class SamplerOptions:
 def _chosen(arguments: Sequence[str], flag: str, choices: Mapping[str, type], default: str) -> str:
     """The value that follows a flag on the command line."""
     name = default
-    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for argument, following in zip(arguments, [*arguments, ""][1:], strict=True):
         if argument == flag:
             name = following
         elif argument.startswith(f"{flag}="):

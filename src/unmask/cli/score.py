@@ -14,6 +14,7 @@ from unmask.data.normalise import Normalise
 from unmask.data.text import consecutive_crops
 from unmask.errors import ConfigError, DataError
 from unmask.evaluation.bits import BitsPerToken, Score
+from unmask.samplers.likelihood import OwnLaw
 
 _OWN_LAW = {name: cls for name, cls in SAMPLERS.items() if name != "ancestral"}
 
@@ -24,6 +25,7 @@ def run(arguments: Sequence[str]) -> int:
     sampler_options = SamplerOptions(parser, arguments, _OWN_LAW)
     options = parser.parse(sampler_options.rest)
     sampler = sampler_options.build(options)
+    assert isinstance(sampler, OwnLaw)
     for name in ("num_sequences", "num_orders", "batch_size"):
         if options[name] < 1:
             raise ConfigError(
@@ -35,8 +37,8 @@ def run(arguments: Sequence[str]) -> int:
     text = whole_text[max(0, options.offset) :]
     if not text:
         raise DataError(
-            f"{options.file} has {len(whole_text):,} characters, so nothing is left to score after "
-            f"--offset {options.offset}. Choose a smaller one."
+            f"{options.file} has {len(whole_text):,} characters; nothing is left to score "
+            f"after --offset {options.offset}. Choose a smaller one."
         )
     token_ids = model.codec.encode(text.decode("latin-1"), source=options.file)
     length = min(model.length, len(token_ids))

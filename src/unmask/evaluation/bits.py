@@ -21,10 +21,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from unmask.draws import SeededDraws, stream_seed
 from unmask.predictors.protocol import HybridPredictor
-from unmask.process import orders
-from unmask.samplers.likelihood import OwnLaw, law_of, pass_tables
+from unmask.samplers.likelihood import OwnLaw, law_of, order_for, pass_tables
 from unmask.shapes import TokenIds
 from unmask.speculation.bounds import order_bound, tightened_bound
 from unmask.speculation.likelihood import expected_work, log_likelihood
@@ -78,8 +76,7 @@ def score(
     law = law_of(sampler, length)
     own, diffusion, works = [], [], []
     for s in range(num_orders):
-        seeds = [stream_seed(seed, n, s) for n in range(num_sequences)]
-        order = _order(sampler, SeededDraws(seeds, token_ids.device), token_ids)
+        order = order_for(sampler, token_ids, seed=seed, number=s)
         num_given = torch.zeros_like(token_ids[:, 0])
         tables = pass_tables(
             predictor, law, token_ids, order, num_given, batch_size=batch_size, observe=observe
@@ -106,12 +103,6 @@ def score(
         tail_passes=torch.stack([w.tail_passes for w in works]).mean().item(),
         acceptance_rate=torch.stack([w.acceptance for w in works]).mean().item(),
     )
-
-
-def _order(sampler: OwnLaw, draws: SeededDraws, token_ids: TokenIds) -> Tensor:
-    if sampler.order == "left-to-right":
-        return orders.left_to_right(len(token_ids), token_ids.shape[1], token_ids.device)
-    return orders.random(draws, token_ids.shape[1])
 
 
 def _bits(nats: Float[Tensor, " B"], length: int) -> BitsPerToken:

@@ -43,7 +43,7 @@ class HybridConfig:
     position it predicts."""
     tail_rotary: TailRotary = "crossed"
     """crossed: queries turn by the position they predict, keys by the position of the token
-    they hold. halves: half of the channels by each, in queries and keys alike."""
+    they hold. halves: every other frequency by each, in queries and keys alike."""
     first_target: FirstTarget = "draft"
     """The target of the first masked token of a pass: the draft itself, which has the same
     information; or the tail's own, from a learned track when nothing is revealed."""

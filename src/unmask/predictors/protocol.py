@@ -65,9 +65,12 @@ class HybridPredictor(Predictor, Protocol):
         """One causal pass: column k is the distribution of the token at order[:, first + k].
 
         It is conditioned on what `draft` saw, and on the tokens of `filled_ids` at
-        order[:, :first + k]; never on that position's own token or a later one. Entries of
-        `filled_ids` at order[:, :first] must be final: later calls with the same `draft` may
-        reuse what they contributed. Columns past the end of the order are meaningless.
+        order[:, :first + k]; never on that position's own token or a later one. Columns past
+        the end of the order are meaningless.
+
+        Later calls with the same `draft` may reuse what settled tokens contributed: between one
+        call and the next, tokens at order[:, :first - 1] of the next stay as they were. (The
+        one at order[:, first - 1] may have been replaced: that is a rejection.)
         """
         ...
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 import torch
 
+from unmask.draws import SeededDraws, stream_seed
 from unmask.predictors.protocol import HybridPredictor
+from unmask.process import orders
 from unmask.process.masking import mask_after
 from unmask.process.windows import Window
 from unmask.samplers import ordered
@@ -38,6 +40,14 @@ def law_of(sampler: OwnLaw, length: int) -> Law:
     """Target-only sampling is the limit of as many verify rounds as tokens."""
     rounds = sampler.verify_rounds if isinstance(sampler, SelfSpeculative) else length
     return Law(sampler.window, rounds, sampler.filter)
+
+
+def order_for(sampler: OwnLaw, token_ids: TokenIds, *, seed: int, number: int) -> Order:
+    """The `number`-th order to score each sequence under; depends on its row and the seed."""
+    if sampler.order == "left-to-right":
+        return orders.left_to_right(token_ids.shape[0], token_ids.shape[1], token_ids.device)
+    seeds = [stream_seed(seed, row, number) for row in range(len(token_ids))]
+    return orders.random(SeededDraws(seeds, token_ids.device), token_ids.shape[1])
 
 
 def _ignore(num_rows: int) -> None:

@@ -5,7 +5,8 @@
 
 with i uniform on 0..D-1. D times the first half is the bound of masked diffusion on
 -log p(x), D times the second a random-order autoregressive one; both per token as written.
-They weigh the same and come from one pass through the network.
+They weigh the same and come from one pass through the network. Where the first target of a pass
+is its draft (`first_target`), the draft's loss at d = i + 1 stands in both halves.
 
 Source: Campbell et al. (2025), arXiv:2510.03929, section 3.2.
 """
