@@ -12,18 +12,16 @@ from jsonargparse import Namespace
 
 from unmask.cli.parser import Parser
 from unmask.cli.progress import progress
-from unmask.data.characters import Characters, text8
-from unmask.data.normalise import Normalise
-from unmask.data.text import Corpus, load_corpus
-from unmask.errors import ConfigError, OutputError
+from unmask.data.text import Corpus
+from unmask.errors import ConfigError
 from unmask.network.config import HybridConfig
 from unmask.recipes.recipe import Recipe, preset_names, preset_values
+from unmask.recipes.run import go_on, load_data, open_run
 from unmask.training.config import TrainerConfig
-from unmask.training.loop import new_state, resume, train
+from unmask.training.loop import new_state, train
 from unmask.training.optimizers import OptimizerConfig
 from unmask.training.report import Report
 from unmask.training.session import is_main_process
-from unmask.training.state import newest_checkpoint
 
 _SECTIONS = {"model": HybridConfig, "optimizer": OptimizerConfig, "trainer": TrainerConfig}
 
@@ -94,56 +92,22 @@ def build_parser() -> Parser:
 
 
 def _train(recipe: Recipe, options: Namespace) -> int:
-    corpus, codec = _load(recipe, options)
+    if options.data is None:
+        raise ConfigError("--data is missing: name a text to train on, such as text8.zip.")
+    corpus, codec = load_data(recipe, options.data, "text8" if options.normalise else "as_is")
     if options.dry_run:
         return _dry_run(recipe, corpus)
     if options.out is None:
         raise ConfigError("--out is missing: name the folder of the run.")
-    folder = Path(options.out)
-    if is_main_process():
-        _check_folder(folder, options.resume)
-    state = new_state(recipe.model, recipe.optimizer, recipe.trainer)
-    if options.resume == "auto" and resume(state, folder):
-        _say(f"resuming {folder} at step {state.progress.step:,}", file=sys.stderr)
-    with _progress_bar(recipe, state.progress.step) as observe:
-        train(
-            state,
-            corpus,
-            folder,
-            optimizer=recipe.optimizer,
-            trainer=recipe.trainer,
-            codec=codec.to_json(),
-            notes={"recipe.yaml": recipe.to_yaml()},
-            observe=observe,
-        )
-    _say(f"step {state.progress.step:,} of {recipe.trainer.num_steps:,}; model in {folder}")
+    state = open_run(recipe, options.out, options.resume)
+    done = state.progress.step
+    if done:
+        _say(f"resuming {options.out} at step {done:,}", file=sys.stderr)
+    with _progress_bar(recipe, done) as observe:
+        go_on(recipe, state, corpus, codec, out=options.out, observe=observe)
+    step, num_steps = state.progress.step, recipe.trainer.num_steps
+    _say(f"step {step:,} of {num_steps:,}; model in {options.out}")
     return 0
-
-
-def _load(recipe: Recipe, options: Namespace) -> tuple[Corpus, Characters]:
-    codec = text8()
-    if options.data is None:
-        raise ConfigError("--data is missing: name a text to train on, such as text8.zip.")
-    if recipe.model.vocab_size != codec.vocab_size:
-        raise ConfigError(
-            f"the recipe's model.vocab_size is {recipe.model.vocab_size}, but text in characters "
-            f"has {codec.vocab_size} tokens. Choose a text8 recipe, or set --model.vocab_size."
-        )
-    normalise = Normalise.TEXT8 if options.normalise else Normalise.AS_IS
-    return load_corpus(options.data, codec, normalise=normalise), codec
-
-
-def _check_folder(folder: Path, resume_choice: str) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder} is a file. Name a folder with --out.")
-    if resume_choice == "auto" or not folder.exists() or not any(folder.iterdir()):
-        return
-    if newest_checkpoint(folder) is not None:
-        raise OutputError(
-            f"{folder} already holds a run. Go on with it by --resume auto, or choose another "
-            "--out."
-        )
-    raise OutputError(f"{folder} is not empty. Choose another --out.")
 
 
 def _dry_run(recipe: Recipe, corpus: Corpus) -> int:

@@ -1,0 +1,48 @@
+"""`unmask.train`, the same run as `unmask train` makes."""
+
+from pathlib import Path
+
+import pytest
+
+import unmask
+from tests.training.small_run import SMALL, assert_same_tensors, saved_tensors, with_trainer
+from unmask.errors import ConfigError, DataError, OutputError
+from unmask.network import checkpoint
+from unmask.recipes.recipe import preset
+
+TEXT = "the quick brown fox jumps over the lazy dog " * 60
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    path = tmp_path / "text"
+    path.write_text(TEXT)
+    return path
+
+
+def test_a_recipe_is_trained_resumed_and_loadable(text: Path, tmp_path: Path) -> None:
+    half = with_trainer(SMALL, minutes=1e-9)
+    assert unmask.train(half, data=text, out=tmp_path / "parts") is None
+    validation = unmask.train(SMALL, data=text, out=tmp_path / "parts", resume="auto")
+    assert validation == unmask.train(SMALL, data=text, out=tmp_path / "whole")
+    assert_same_tensors(saved_tensors(tmp_path / "parts"), saved_tensors(tmp_path / "whole"))
+    _, codec = checkpoint.read_model(tmp_path / "whole")
+    assert codec == {"kind": "characters", "alphabet": " abcdefghijklmnopqrstuvwxyz"}
+
+
+def test_text_is_normalised_on_request(tmp_path: Path) -> None:
+    (tmp_path / "prose").write_text(TEXT.upper())
+    short = with_trainer(SMALL, num_steps=1)
+    with pytest.raises(DataError, match="is not in the alphabet"):
+        unmask.train(short, data=tmp_path / "prose", out=tmp_path / "run")
+    unmask.train(short, data=tmp_path / "prose", out=tmp_path / "run", normalise="text8")
+
+
+def test_what_cannot_be_run_is_refused_before_anything_is_written(text, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="vocab_size is 50257"):
+        unmask.train(preset("owt-paper"), data=text, out=tmp_path / "run")
+    with pytest.raises(OutputError, match="is a file"):
+        unmask.train(SMALL, data=text, out=text)
+    with pytest.raises(OutputError, match="is not empty"):
+        unmask.train(SMALL, data=text, out=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["text"]
