@@ -190,7 +190,7 @@ def test_help_teaches(capsys) -> None:
     text = help_text(capsys)
     for lesson in (
         "usage: unmask train RECIPE --data FILE --out FOLDER [options]",
-        "SIGTERM and --trainer.minutes end a session with a checkpoint",
+        "SIGTERM, Ctrl-C and --trainer.minutes end a session with a checkpoint",
         "accelerate launch -m unmask.cli.train",
         "One of: owt-paper, text8-paper, text8-small, tiny.",
         "--trainer.num_steps NUM_STEPS Steps in all, over every session of the run; the cosine "

@@ -57,14 +57,22 @@ def raise_from_observer(recipe: Recipe, folder: Path) -> None:
         assert newest.name == f"step-{last_saved:08d}"
 
 
-def sigterm(recipe: Recipe, folder: Path) -> None:
+def stop_by(signum: int, recipe: Recipe, folder: Path) -> None:
     """The step that was on its way is finished and saved."""
 
-    def terminate(report: Report) -> None:
+    def tell(report: Report) -> None:
         if report.progress.step == 6:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signum)
 
-    assert run(recipe, folder, terminate).progress.step == 6
+    assert run(recipe, folder, tell).progress.step == 6
+
+
+def sigterm(recipe: Recipe, folder: Path) -> None:
+    stop_by(signal.SIGTERM, recipe, folder)
+
+
+def control_c(recipe: Recipe, folder: Path) -> None:
+    stop_by(signal.SIGINT, recipe, folder)
 
 
 def out_of_time(recipe: Recipe, folder: Path) -> None:
@@ -77,7 +85,12 @@ def out_of_time(recipe: Recipe, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("interrupt", "name"),
     [(raise_from_observer, name) for name in RECIPES]
-    + [(sigterm, "float32"), (sigterm, "bf16"), (out_of_time, "dropout")],
+    + [
+        (sigterm, "float32"),
+        (sigterm, "bf16"),
+        (control_c, "float32"),
+        (out_of_time, "dropout"),
+    ],
 )
 def test_a_run_resumed_is_a_run_uninterrupted(
     tmp_path: Path, interrupt: Callable[[Recipe, Path], None], name: str

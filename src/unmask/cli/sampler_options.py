@@ -63,9 +63,9 @@ class SamplerOptions:
         for part, cls in self._part_classes.items():
             parser.add_class_arguments(cls, f"sampler.{part}", as_group=False)
             ours: Any = getattr(default, part)
-            if isinstance(ours, cls):
+            if type(ours) is cls:
                 parser.set_defaults(
-                    {f"sampler.{part}.{f.name}": getattr(ours, f.name) for f in fields(ours)}
+                    {f"sampler.{part}.{name}": value for name, value in vars(ours).items()}
                 )
 
     def build(self, options: Namespace) -> Sampler:

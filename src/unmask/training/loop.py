@@ -14,7 +14,7 @@ from unmask.network.config import HybridConfig
 from unmask.network.hybrid import HybridTransformer
 from unmask.training import ema, optimizers
 from unmask.training.config import TrainerConfig
-from unmask.training.interruption import listening_for_sigterm
+from unmask.training.interruption import listening_for_stop
 from unmask.training.optimizers import OptimizerConfig
 from unmask.training.report import Observer
 from unmask.training.session import Session
@@ -65,7 +65,7 @@ def train(
     """
     session = Session(state, corpus, run_folder, optimizer=optimizer, trainer=trainer, codec=codec)
     session.open_folder(notes or {})
-    with listening_for_sigterm() as was_told_to_stop:
+    with listening_for_stop() as was_told_to_stop:
         while state.progress.step < trainer.num_steps:
             session.take_step()
             if session.is_due(trainer.validate_every):
