@@ -21,7 +21,7 @@ TRAIN_FLAGS = """
     config data dry-run help model model.activation model.dropout model.first_target model.heads
     model.length model.mlp_ratio model.num_heads model.num_tail_blocks model.num_trunk_blocks
     model.output_residual model.tail_inputs model.tail_rotary model.vocab_size model.width
-    normalise optimizer optimizer.final_lr_share optimizer.grad_clip optimizer.lr
+    normalise optimizer optimizer.beta2 optimizer.final_lr_share optimizer.grad_clip optimizer.lr
     optimizer.matrices optimizer.matrix_lr optimizer.warmup_steps optimizer.weight_decay out
     print-config print-recipe resume trainer trainer.batch_size trainer.checkpoint_every
     trainer.compile trainer.ema_decay trainer.log_every trainer.minutes trainer.num_steps

@@ -53,7 +53,7 @@ def build_parser() -> Parser:
         "Train a model from a recipe. The run folder holds checkpoints, metrics.jsonl and, "
         "renewed with each checkpoint, a model that `unmask generate` loads. SIGTERM, Ctrl-C and "
         "--trainer.minutes end a session with a checkpoint; --resume auto goes on from it, "
-        "bit for bit. Several processes: `accelerate launch -m unmask.cli.train ...`.",
+        "bit for bit. Several processes: `torchrun --nproc-per-node 2 -m unmask.cli.train ...`.",
         usage="unmask train RECIPE --data FILE --out FOLDER [options]",
         print_config=None,
     )

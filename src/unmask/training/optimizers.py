@@ -33,6 +33,8 @@ class OptimizerConfig:
     """Peak learning rate of the matrices: about 0.02 for Muon, 1e-3 for AdamW."""
     lr: float = 4e-3
     """Peak learning rate of embeddings, unembeddings and norms."""
+    beta2: float = 0.99
+    """AdamW's memory of squared gradients; the first beta is 0.9."""
     weight_decay: float = 0.0
     """Decoupled decay of the matrices, times the learning rate."""
     warmup_steps: int = 100
@@ -53,6 +55,11 @@ class OptimizerConfig:
                 raise ConfigError(
                     f"OptimizerConfig.{name} must not be negative, got {getattr(self, name)}."
                 )
+        if not 0 <= self.beta2 < 1:
+            raise ConfigError(
+                f"OptimizerConfig.beta2 must lie in [0, 1), got {self.beta2}. 0.99 suits short "
+                "runs, 0.999 long ones."
+            )
         if not 0 <= self.final_lr_share <= 1:
             raise ConfigError(
                 f"OptimizerConfig.final_lr_share must lie in [0, 1], got {self.final_lr_share}: "
@@ -82,7 +89,7 @@ def build(model: nn.Module, config: OptimizerConfig) -> list[torch.optim.Optimiz
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     matrices = [p for name, p in named if is_block_matrix(name, p)]
     others = [p for name, p in named if not is_block_matrix(name, p)]
-    betas = (0.9, 0.99)
+    betas = (0.9, config.beta2)
     if config.matrices == "adamw":
         groups = [
             {"params": matrices, "lr": config.matrix_lr, "weight_decay": config.weight_decay},
