@@ -1,7 +1,10 @@
 """Bad input: one sentence that says what, where, why and how to go on; status 2; nothing lost."""
 
+import errno
+import io
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -84,6 +87,27 @@ def test_an_output_that_exists_is_left_as_it_is(capsys, tmp_path):
 def test_an_output_that_cannot_be_written(capsys, tmp_path):
     path = tmp_path / "no" / "such" / "folder.jsonl"
     assert "cannot write" in refused(capsys, "generate", *SHORT, "--output", str(path))
+
+
+class FullDisk(io.StringIO):
+    """Room for one line."""
+
+    def flush(self) -> None:
+        if self.getvalue().count("\n") > 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_disk_that_fills_up_keeps_the_samples_that_are_whole(capsys, monkeypatch):
+    file, really_open = FullDisk(), Path.open
+    monkeypatch.setattr(file, "close", lambda: None)
+
+    def opened(path, *arguments, **options):
+        return file if path.name == "x" else really_open(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", opened)
+    sentence = refused(capsys, "generate", "--num-samples", "3", "--length", "8", "--output", "x")
+    assert "No space left" in sentence and "Its 1 samples are whole" in sentence
+    assert [json.loads(line)["seed"] for line in file.getvalue().splitlines()] == [0]
 
 
 def test_a_wrong_choice_is_found_before_the_output_is_made(capsys, tmp_path):

@@ -206,3 +206,10 @@ def test_nothing_appears_before_it_is_whole(tmp_path: Path) -> None:
         draft.write_text("half of it")
         assert not (tmp_path / "new").exists()
     assert (tmp_path / "new").read_text() == "half of it" and names(tmp_path) == {"new"}
+
+
+def test_others_may_read_what_they_may_read_elsewhere(tmp_path):
+    checkpoint.write_tensors(tmp_path / "weights.safetensors", {"a": torch.zeros(1)})
+    (tmp_path / "beside").touch()
+    modes = [(tmp_path / name).stat().st_mode for name in ("weights.safetensors", "beside")]
+    assert modes[0] == modes[1]

@@ -54,10 +54,13 @@ def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
     """One safetensors file, whole or not at all."""
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with replacing(path) as draft:
+        draft.touch()
+        mode = draft.stat().st_mode  # safetensors would let nobody but the owner read the file
         try:
             save_file(contiguous, draft, metadata={"format": "pt"})
         except SafetensorError as error:  # how safetensors reports a full disk
             raise OSError(str(error)) from error
+        draft.chmod(mode)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
