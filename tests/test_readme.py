@@ -1,4 +1,4 @@
-"""What the README shows, run: its commands as a shell would, its Python as it stands."""
+"""What the README and the docs show, run: commands as a shell would, Python as it stands."""
 
 import os
 import re
@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 README = Path(__file__).parents[1] / "README.md"
+DOCS = README.parent / "docs"
 TEXT = "The history of the world is long, and few have read it to the end in one sitting. " * 60
 
 
-def blocks(language: str) -> list[str]:
+def blocks(language: str, page: Path = README) -> list[str]:
     """The fenced blocks of one language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", README.read_text(), re.S | re.M)
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.S | re.M)
 
 
 def run(command: list[str], folder: Path) -> None:
@@ -42,14 +43,22 @@ def test_the_python_runs(folder):
     run([sys.executable, "-c", program], folder)
 
 
+def test_the_python_of_the_docs_runs(folder):
+    programs = [p for page in DOCS.glob("*.md") for p in blocks("python", page)]
+    assert programs
+    for program in programs:
+        run([sys.executable, "-c", program], folder)
+
+
 def test_a_command_that_fails_is_noticed(folder):
     with pytest.raises(AssertionError, match="no verb"):
         run(["bash", "-c", "unmask dance"], folder)
 
 
-def test_files_that_are_pointed_at_exist():
-    for target in re.findall(r"\]\(([^)#]+)\)", README.read_text()):
-        assert target.startswith("http") or (README.parent / target).exists(), target
+@pytest.mark.parametrize("page", [README, *DOCS.glob("*.md")], ids=lambda page: page.name)
+def test_files_that_are_pointed_at_exist(page):
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+        assert target.startswith("http") or (page.parent / target).exists(), target
 
 
 def test_every_room_of_the_tree_has_its_gloss():
