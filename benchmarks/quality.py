@@ -40,10 +40,12 @@ def main() -> None:
     parser.add_argument("--num-samples", type=int, default=256)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--seed", type=int, default=1_000)
+    parser.add_argument("--precision", choices=["float32", "bf16"], default="float32")
     parser.add_argument("--json", action="store_true", help="one JSON object per row")
     options = parser.parse_args()
 
-    model = unmask.load(options.model)
+    dtype = torch.bfloat16 if options.precision == "bf16" else torch.float32
+    model = unmask.load(options.model, dtype=dtype)
     corpus = load_corpus(options.data, model.codec)
     words = word_set(model.codec.decode(corpus.train))
     columns = "| sampler | spelling accuracy | trunk | tail | NFE | accepted | seconds / sample |"
