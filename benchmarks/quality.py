@@ -29,7 +29,6 @@ SETTINGS = {
     "ancestral T=20": unmask.Ancestral(num_steps=20),
     "ancestral T=50": unmask.Ancestral(num_steps=50),
     "ancestral T=100": unmask.Ancestral(num_steps=100),
-    "ancestral T=256": unmask.Ancestral(num_steps=256),
 }
 
 
