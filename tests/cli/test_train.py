@@ -191,7 +191,7 @@ def test_help_teaches(capsys) -> None:
     for lesson in (
         "usage: unmask train RECIPE --data FILE --out FOLDER [options]",
         "SIGTERM, Ctrl-C and --trainer.minutes end a session with a checkpoint",
-        "accelerate launch -m unmask.cli.train",
+        "torchrun --nproc-per-node 2 -m unmask.cli.train",
         "One of: owt-paper, text8-paper, text8-small, tiny.",
         "--trainer.num_steps NUM_STEPS Steps in all, over every session of the run; the cosine "
         "ends here. (type: int, default: 8000)",

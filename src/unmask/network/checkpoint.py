@@ -105,16 +105,21 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def write_model(
-    folder: Path, config: HybridConfig, weights: dict[str, Tensor], codec: dict[str, Any]
-) -> None:
-    """Write a model folder; `codec` says how text becomes token ids (see unmask.data)."""
+def make_folder(folder: Path) -> None:
+    """Make a folder and those it lies in, if need be. Raises `OutputError` if that fails."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(
             f"cannot make the folder {folder}: {error.strerror}. Choose another place."
         ) from error
+
+
+def write_model(
+    folder: Path, config: HybridConfig, weights: dict[str, Tensor], codec: dict[str, Any]
+) -> None:
+    """Write a model folder; `codec` says how text becomes token ids (see unmask.data)."""
+    make_folder(folder)
     write_tensors(folder / WEIGHTS_FILE, weights)
     config_json = {"format": _FORMAT, "model": config.to_json(), "codec": codec}
     write_json(folder / CONFIG_FILE, config_json)

@@ -10,8 +10,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from unmask.errors import OutputError
-from unmask.network.checkpoint import replacing
+from unmask.network.checkpoint import make_folder, replacing
 
 
 def open_run_folder(folder: Path, notes: Mapping[str, str]) -> None:
@@ -20,12 +19,7 @@ def open_run_folder(folder: Path, notes: Mapping[str, str]) -> None:
     Raises:
         OutputError: it cannot be made or written to.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"cannot make the folder {folder}: {error.strerror}. Choose another place."
-        ) from error
+    make_folder(folder)
     _sweep(folder)
     for name, text in notes.items():
         with replacing(folder / name) as draft:
