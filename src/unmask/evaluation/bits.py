@@ -91,11 +91,11 @@ def score(
                 first_target_is_draft=predictor.first_target_is_draft,
             )
         )
-    own_nats, diffusion_nats = -torch.stack(own, dim=1), -torch.stack(diffusion, dim=1)
+    own_BS, diffusion_BS = torch.stack(own, dim=1), torch.stack(diffusion, dim=1)
     return Score(
-        own_law=_bits(-order_bound(-own_nats), length),
-        tightened=_bits(-tightened_bound(-own_nats), length),
-        diffusion=_bits(-order_bound(-diffusion_nats), length),
+        own_law=_bits(-order_bound(own_BS), length),
+        tightened=_bits(-tightened_bound(own_BS), length),
+        diffusion=_bits(-order_bound(diffusion_BS), length),
         num_tokens=num_sequences * length,
         num_sequences=num_sequences,
         num_orders=num_orders,
