@@ -68,7 +68,7 @@ def _windows(token_ids: UInt8[Tensor, " n"], length: int) -> UInt8[Tensor, "num_
     if len(token_ids) < length:
         raise DataError(
             f"this part of the text has {len(token_ids):,} characters, too few for one sequence "
-            f"of {length:,}. Give a longer text, or shorten the sequences with --length."
+            f"of {length:,}. Give a longer text, or shorten the model's sequences."
         )
     return token_ids.unfold(0, length, 1)
 

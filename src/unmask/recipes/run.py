@@ -1,6 +1,6 @@
 """Carry out a recipe: read the text, make or resume the run, train.
 
-    unmask.train(unmask.preset("text8-small"), data="text8.zip", out="runs/a")
+`unmask.train(unmask.preset("text8-small"), data="text8.zip", out="runs/a")` does all of it.
 """
 
 from pathlib import Path
