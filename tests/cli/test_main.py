@@ -46,9 +46,9 @@ def test_flags_of_training_are_pinned():
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ([], "sampler.order sampler.verify_rounds sampler.window.dtau"),
+        ([], "sampler.order sampler.patience sampler.verify_rounds sampler.window.dtau"),
         (["--sampler.window", "fixed"],
-         "sampler.order sampler.verify_rounds sampler.window.num_tokens"),
+         "sampler.order sampler.patience sampler.verify_rounds sampler.window.num_tokens"),
         (["--sampler", "ancestral"], "sampler.num_steps sampler.prediction"),
         (["--sampler=target-only"], "sampler.order"),
     ],

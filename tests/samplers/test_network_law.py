@@ -128,7 +128,7 @@ def test_the_tables_do_not_depend_on_how_passes_are_batched():
     ]
     num_pairs = 8 + 6 + 3
     assert finished == [1] * num_pairs + [5, 5, 5, 2] + [num_pairs]
-    in_window = torch.arange(tables[0].log_draft.shape[2]) < tables[0].window_sizes[:, None]
+    in_window = torch.arange(tables[0].log_draft.shape[2]) < tables[0].window_sizes[..., None]
     for other in tables[1:]:
         for first, second in (
             (tables[0].log_draft, other.log_draft),

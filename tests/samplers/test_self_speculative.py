@@ -12,12 +12,14 @@ from tests.reference.law import (
     largest_difference,
     law_by_enumeration,
     law_by_recursion,
+    mean_of,
     of_tokens,
     outcomes_by_enumeration,
 )
 from unmask.errors import ConfigError
 from unmask.predictors.table import JointTable
 from unmask.process.windows import Cosine, Fixed, Whole
+from unmask.samplers.likelihood import law_of, pass_tables
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.samplers.target_only import TargetOnly
 from unmask.speculation.filters import Filter
@@ -53,6 +55,41 @@ def test_likelihood_and_work_are_those_of_the_sampler_with_a_prompt(window, veri
 def test_likelihood_and_work_of_four_tokens_of_three_kinds(window, verify_rounds):
     sampler = SelfSpeculative(window=window, verify_rounds=verify_rounds)
     check_law(ArbitraryHybrid(3, 4, seed=2), sampler, [3] * 4, ORDER)
+
+
+@pytest.mark.parametrize("first_target_is_draft", [True, False])
+@pytest.mark.parametrize("verify_rounds", [1, 2, 4])
+@pytest.mark.parametrize("patience", [0.0, 0.2, 0.5, 1.0])
+def test_likelihood_and_work_where_a_pass_ends_when_its_patience_does(
+    patience, verify_rounds, first_target_is_draft
+):
+    predictor = ArbitraryHybrid(2, 4, 0, first_target_is_draft)
+    for window in (Whole(), Cosine(0.6)):
+        sampler = SelfSpeculative(window=window, verify_rounds=verify_rounds, patience=patience)
+        check_law(predictor, sampler, [2] * 4, ORDER)
+    check_law(predictor, sampler, [2, 0, 2, 2], ORDER)
+
+
+def test_patience_ends_passes_at_different_places_on_different_ways():
+    """Or the test above would not show that windows may depend on the tokens."""
+    predictor, length = ArbitraryHybrid(2, 4, 0), 4
+    law = law_of(SelfSpeculative(window=Whole(), patience=0.5), length)
+    token_ids = torch.tensor(list(itertools.product(range(2), repeat=length)))
+    order = torch.tensor([ORDER]).expand(len(token_ids), -1)
+    sizes = pass_tables(predictor, law, token_ids, order, order[:, 0] * 0).window_sizes
+    assert len(set(sizes[:, 0].tolist())) > 1
+    assert (sizes >= 1).all() and (sizes <= length - torch.arange(length)).all()
+
+
+def test_no_patience_settles_what_draft_and_target_agree_on():
+    """p = q everywhere: nothing is doubted, so the window alone ends a pass."""
+    table = JointTable.random(vocab_size=2, length=3, seed=5)
+    independent = JointTable((torch.zeros(2, 2, 2).double() - math.log(8)))
+    given, order = [2, 2, 2], [1, 2, 0]
+    for predictor, num_passes in ((independent, 1), (table, 2)):
+        sampler = SelfSpeculative(window=Whole(), verify_rounds=3, patience=0.0)
+        outcomes = law_by_enumeration(predictor, sampler, given, order)
+        assert mean_of(outcomes, 1) == pytest.approx(num_passes)
 
 
 @pytest.mark.parametrize("filter", [Filter(temperature=0.7), Filter(top_p=0.8)], ids=str)
@@ -157,6 +194,12 @@ def test_a_random_order_is_averaged_over():
 def test_no_verify_round_is_refused():
     with pytest.raises(ConfigError, match="verify_rounds must be at least 1, got 0"):
         SelfSpeculative(verify_rounds=0)
+
+
+@pytest.mark.parametrize("patience", [-0.1, math.nan])
+def test_patience_below_nothing_is_refused(patience):
+    with pytest.raises(ConfigError, match="patience must be a number of at least 0.*inf leaves"):
+        SelfSpeculative(patience=patience)
 
 
 def test_acceptances_and_rejections_add_up_to_the_tokens_revealed():

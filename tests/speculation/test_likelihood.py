@@ -15,8 +15,8 @@ INF = math.inf
 
 def random_tables(batch_size, window_sizes, seed, width=None):
     """Drafts and targets that agree with nothing; junk past the windows."""
-    sizes = torch.tensor(window_sizes)
-    shape = (batch_size, len(sizes), width or int(sizes.max()))
+    sizes = torch.tensor(window_sizes).repeat(batch_size, 1)
+    shape = (*sizes.shape, width or int(sizes.max()))
     generator = torch.Generator().manual_seed(seed)
     log_draft, log_target = torch.rand(2, *shape, generator=generator, dtype=torch.float64).log()
     return PassTables(log_draft, log_target, sizes)
@@ -35,7 +35,7 @@ def twin(tables, row, verify_rounds, num_given=0, number=float):
     return of_logs(
         tables.log_draft[row].tolist(),
         tables.log_target[row].tolist(),
-        tables.window_sizes.tolist(),
+        tables.window_sizes[row].tolist(),
         verify_rounds=verify_rounds,
         num_given=num_given,
         number=number,
@@ -110,7 +110,7 @@ def test_any_ragged_windows(windows, verify_rounds, seed, first_target_is_draft,
 def test_entries_past_the_window_are_ignored():
     tables = random_tables(2, [2, 1, 2, 1], seed=3, width=4)
     other = random_tables(2, [2, 1, 2, 1], seed=4, width=4)
-    outside = torch.arange(4) >= tables.window_sizes[:, None]
+    outside = torch.arange(4) >= tables.window_sizes[..., None]
     mixed = PassTables(
         torch.where(outside, other.log_draft, tables.log_draft),
         torch.where(outside, -INF, tables.log_target),
@@ -151,7 +151,7 @@ def test_rounds_that_cover_the_window_make_it_autoregressive(window):
     tables = tables_of(window, length)
     begins = starts(window, length)
     expected = sum(
-        tables.log_target[:, i, : int(tables.window_sizes[i])].sum(dim=1) for i in begins
+        tables.log_target[:, i, : int(tables.window_sizes[0, i])].sum(dim=1) for i in begins
     )
     for rounds in (length, length + 5):
         total = log_likelihood(tables, rounds, counts(tables, 0))
@@ -159,7 +159,7 @@ def test_rounds_that_cover_the_window_make_it_autoregressive(window):
         trunk_passes, tail_passes, acceptance = all_work(tables, rounds)
         assert trunk_passes.tolist() == pytest.approx([len(begins)] * 3)
         # A round per replaced token, and one that ends the window if the last token stays.
-        last = [i + int(tables.window_sizes[i]) - 1 for i in begins]
+        last = [i + int(tables.window_sizes[0, i]) - 1 for i in begins]
         torch.testing.assert_close(
             tail_passes, (1 - acceptance).sum(dim=1) + acceptance[:, last].sum(dim=1)
         )
@@ -220,7 +220,7 @@ def test_scaling_the_probabilities_of_a_place_scales_the_likelihood():
 def test_a_hair_between_draft_and_target_loses_no_digits():
     """x needs a rejection at its first place: p(x) = r_0(0) q_1(1), r_0(0) = q (1 - p/q)."""
     log_target = torch.tensor([[[-2.0, -INF], [-3.0, 0.0]]], dtype=torch.float64)
-    tables = PassTables(log_target - 2.0**-40, log_target, torch.tensor([2, 1]))
+    tables = PassTables(log_target - 2.0**-40, log_target, torch.tensor([[2, 1]]))
     expected = -2.0 + math.log(-math.expm1(-(2.0**-40))) - 3.0
     assert log_likelihood(tables, 1, counts(tables, 0)).item() == pytest.approx(
         expected, rel=1e-14

@@ -15,8 +15,6 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Int
-from torch import Tensor
 
 from unmask.draws import Draws
 from unmask.errors import ConfigError
@@ -24,30 +22,11 @@ from unmask.predictors.protocol import Predictor
 from unmask.process import grids, schedules
 from unmask.process.grids import Grid
 from unmask.process.schedules import Schedule
-from unmask.samplers.ordered import WindowColumns
+from unmask.samplers import columns, masked
+from unmask.samplers.masked import MaskedState
 from unmask.samplers.sampler import StepInfo
-from unmask.shapes import Counts, TokenIds
+from unmask.shapes import TokenIds
 from unmask.speculation.filters import Filter
-
-
-@dataclass(frozen=True)
-class AncestralState:
-    """Sequences at a step of the time grid."""
-
-    token_ids: TokenIds
-    is_masked: Bool[Tensor, "B L"]
-    num_steps_taken: Counts
-
-    @property
-    def is_done(self) -> Bool[Tensor, " B"]:
-        """Which sequences have nothing masked left."""
-        return ~self.is_masked.any(dim=1)
-
-    def select(self, rows: Int[Tensor, " N"]) -> "AncestralState":
-        """The state of some sequences of the batch."""
-        return AncestralState(
-            self.token_ids[rows], self.is_masked[rows], self.num_steps_taken[rows]
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,39 +55,29 @@ class Ancestral:
                 f"Ancestral.prediction must be 'reused' or 'fresh', got {self.prediction!r}."
             )
 
-    def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> AncestralState:
+    def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> MaskedState:
         """All that is not given is masked, at time 1."""
-        num_steps_taken = torch.zeros_like(given_ids[:, 0])
-        return AncestralState(given_ids, given_ids == mask_id, num_steps_taken)
+        return masked.start(given_ids, mask_id=mask_id)
 
     def step(
-        self, state: AncestralState, predictor: Predictor, draws: Draws
-    ) -> tuple[AncestralState, StepInfo]:
+        self, state: MaskedState, predictor: Predictor, draws: Draws
+    ) -> tuple[MaskedState, StepInfo]:
         """From one time of the grid to the next."""
         alpha = self.schedule.alpha(self.grid.times(self.num_steps)).to(state.token_ids.device)
         alpha_t, alpha_s = alpha[state.num_steps_taken], alpha[state.num_steps_taken + 1]
         reveal_prob = ((alpha_s - alpha_t) / (1 - alpha_t))[:, None].expand(state.is_masked.shape)
         is_revealed = draws.bernoulli(reveal_prob, where=state.is_masked)
-
-        needs_pass = is_revealed.any(dim=1)
+        is_idle = ~is_revealed.any(dim=1)
         if self.prediction == "fresh":
-            needs_pass = torch.ones_like(needs_pass)
-        rows = needs_pass.nonzero().squeeze(1)
+            is_idle = torch.zeros_like(is_idle)
+        rows = (~is_idle).nonzero().squeeze(1)
         token_ids = state.token_ids.clone()
         if len(rows):
-            window = _columns_of(is_revealed[rows])
+            window = columns.of_positions(is_revealed[rows])
             draft = predictor.draft(token_ids[rows], window.positions)
             drawn = draws.rows(rows).categorical(self.filter(draft.log_probs), window.in_window)
             token_ids[rows] = window.write(token_ids[rows], drawn)
 
         zero = torch.zeros_like(state.num_steps_taken)
-        info = StepInfo(needs_pass.long(), zero, is_revealed.sum(dim=1), zero)
-        is_masked = state.is_masked & ~is_revealed
-        return AncestralState(token_ids, is_masked, state.num_steps_taken + 1), info
-
-
-def _columns_of(is_wanted: Bool[Tensor, "B L"]) -> WindowColumns:
-    """The wanted positions of each row, as the columns of a window (at least one column)."""
-    width = max(1, int(is_wanted.sum(dim=1).max()))
-    positions = (~is_wanted).long().argsort(dim=1, stable=True)[:, :width]
-    return WindowColumns(positions, is_wanted.gather(1, positions))
+        info = StepInfo((~is_idle).long(), zero, is_revealed.sum(dim=1), zero)
+        return state.advanced(token_ids, state.is_masked & ~is_revealed), info

@@ -6,6 +6,7 @@ have followed, by the very calls the sampler makes; the recursion of
 as many tail passes; they do not depend on each other and are batched.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,10 +17,11 @@ from unmask.predictors.protocol import HybridPredictor
 from unmask.process import orders
 from unmask.process.masking import mask_after
 from unmask.process.windows import Window
-from unmask.samplers import ordered
+from unmask.samplers import columns
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.samplers.target_only import TargetOnly
 from unmask.shapes import Counts, Order, TokenIds
+from unmask.speculation.accept_reject import disagreement
 from unmask.speculation.filters import Filter
 from unmask.speculation.likelihood import PassTables
 
@@ -33,13 +35,15 @@ class Law:
 
     window: Window
     verify_rounds: int
+    patience: float
     filter: Filter
 
 
 def law_of(sampler: OwnLaw, length: int) -> Law:
     """Target-only sampling is the limit of as many verify rounds as tokens."""
-    rounds = sampler.verify_rounds if isinstance(sampler, SelfSpeculative) else length
-    return Law(sampler.window, rounds, sampler.filter)
+    if isinstance(sampler, TargetOnly):
+        return Law(sampler.window, length, math.inf, sampler.filter)
+    return Law(sampler.window, sampler.verify_rounds, sampler.patience, sampler.filter)
 
 
 def order_for(sampler: OwnLaw, token_ids: TokenIds, *, seed: int, number: int) -> Order:
@@ -71,16 +75,17 @@ def pass_tables(
     """
     num_sequences, length = token_ids.shape
     starts = torch.arange(length, device=token_ids.device)
-    sizes = law.window.size(starts, length)
-    shape = (num_sequences, length, int(sizes.max()))
+    widest = law.window.size(starts, length)
+    sizes = widest.repeat(num_sequences, 1)
+    shape = (num_sequences, length, int(widest.max()))
     log_draft = torch.zeros(shape, dtype=torch.float64, device=token_ids.device)
     log_target = torch.zeros_like(log_draft)
     # By start, so that the windows of a batch are of like width.
     pairs = (starts[:, None] >= num_given).nonzero()
     for begin in range(0, len(pairs), batch_size):
         start, sequence = pairs[begin : begin + batch_size].unbind(1)
-        ids, its_order, size = token_ids[sequence], order[sequence], sizes[start]
-        window = ordered.columns(its_order, start, start + size, int(size.max()))
+        ids, its_order, size = token_ids[sequence], order[sequence], widest[start]
+        window = columns.of_order(its_order, start, start + size, int(size.max()))
         masked_ids = mask_after(ids, its_order, start, predictor.vocab_size)
         draft = predictor.draft(masked_ids, window.positions)
         target_log_probs = draft.log_probs
@@ -90,8 +95,16 @@ def pass_tables(
                 draft, filled_ids=ids, order=its_order, first=start, num_columns=width
             )
         observed = ids.gather(1, window.positions)[..., None]
-        for table, log_probs in ((log_draft, draft.log_probs), (log_target, target_log_probs)):
-            values = law.filter(log_probs).gather(-1, observed).squeeze(-1)
+        draft_log_probs, target_log_probs = (
+            law.filter(draft.log_probs),
+            law.filter(target_log_probs),
+        )
+        for table, log_probs in ((log_draft, draft_log_probs), (log_target, target_log_probs)):
+            values = log_probs.gather(-1, observed).squeeze(-1)
             table[sequence, start, :width] = values.double()
+        if law.patience < math.inf:
+            doubt = disagreement(draft_log_probs, target_log_probs).cumsum(dim=1)
+            num_within = (doubt <= law.patience).sum(dim=1)
+            sizes[sequence, start] = torch.minimum(num_within + 1, size)
         observe(len(start))
     return PassTables(log_draft, log_target, sizes)

@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
 from unmask.draws import Draws
 from unmask.errors import ConfigError
 from unmask.process import orders
-from unmask.shapes import Counts, Order, TokenIds, WindowIds, WindowMask
+from unmask.shapes import Counts, Order, TokenIds
 
 OrderChoice = Literal["random", "left-to-right"]
 
@@ -48,32 +47,11 @@ def start(given_ids: TokenIds, order: Order, *, mask_id: int) -> OrderedState:
     return OrderedState(given_ids, orders.given_first(order, is_given), is_given.sum(dim=1))
 
 
-def choose(choice: OrderChoice, given_ids: TokenIds, draws: Draws) -> Order:
-    """A new order of all positions for each sequence."""
+def begin(choice: OrderChoice, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> OrderedState:
+    """A new order for each sequence, with what is given at its front."""
     batch_size, length = given_ids.shape
     if choice == "left-to-right":
-        return orders.left_to_right(batch_size, length, given_ids.device)
-    return orders.random(draws, length)
-
-
-@dataclass(frozen=True)
-class WindowColumns:
-    """The columns of a window of the order: their positions, and which of them are real."""
-
-    positions: WindowIds
-    in_window: WindowMask
-
-    def write(self, token_ids: TokenIds, values: WindowIds) -> TokenIds:
-        """`token_ids` with `values` at the real columns."""
-        length = token_ids.shape[1]
-        # What is not real goes to a column of its own that is then cut off.
-        index = self.positions.masked_fill(~self.in_window, length)
-        padded = torch.cat([token_ids, token_ids[:, :1]], dim=1)
-        return padded.scatter(1, index, values)[:, :length]
-
-
-def columns(order: Order, first: Counts, stop: Counts, width: int) -> WindowColumns:
-    """Places first .. first + width - 1 of the order; those from `stop` on are not real."""
-    places = first[:, None] + torch.arange(width, device=order.device)
-    positions = order.gather(1, places.clamp(max=order.shape[1] - 1))
-    return WindowColumns(positions, places < stop[:, None])
+        order = orders.left_to_right(batch_size, length, given_ids.device)
+    else:
+        order = orders.random(draws, length)
+    return start(given_ids, order, mask_id=mask_id)

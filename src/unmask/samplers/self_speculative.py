@@ -11,23 +11,34 @@
 What survives follows the target along the order: likelihood.py says with which probability.
 Drafts behind a rejection that a further round will look at are kept, which is free.
 
-Source: Campbell et al. (2025), arXiv:2510.03929, Algorithm 1.
+A window can also end by itself, where draft and target have come to disagree. With
+
+    v_d = sum_y max(0, target_d(y) - draft_d(y))       the probability that the draft is rejected
+
+a pass ends after the first place d at which v_{i+1} + .. + v_d exceeds the sampler's patience:
+it has had as many rejections as that in expectation, its h is stale. v_d depends on the tokens
+before d alone, so the law has the same form, with a window that depends on them.
+
+Sources: Campbell et al. (2025), arXiv:2510.03929, Algorithm 1; patience is ours.
 """
 
+import math
 from dataclasses import dataclass, field
 
 import torch
+from jaxtyping import Float, Int
+from torch import Tensor
 
 from unmask.draws import Draws
 from unmask.errors import ConfigError
-from unmask.predictors.protocol import HybridPredictor
+from unmask.predictors.protocol import Draft, HybridPredictor
 from unmask.process.masking import mask_after
 from unmask.process.windows import Cosine, Window
-from unmask.samplers import ordered
+from unmask.samplers import columns, ordered
 from unmask.samplers.ordered import OrderChoice, OrderedState
 from unmask.samplers.sampler import StepInfo
-from unmask.shapes import TokenIds
-from unmask.speculation.accept_reject import judge
+from unmask.shapes import Counts, Order, TokenIds, WindowIds, WindowLogProbs
+from unmask.speculation.accept_reject import disagreement, judge
 from unmask.speculation.filters import Filter
 
 
@@ -39,6 +50,8 @@ class SelfSpeculative:
     """How many tokens one trunk pass may reveal."""
     verify_rounds: int = 4
     """Tail passes per trunk pass, at most; more rounds, fewer trunk passes."""
+    patience: float = math.inf
+    """Expected rejections after which a pass ends before its window does."""
     order: OrderChoice = "random"
     """In which order positions are revealed."""
     filter: Filter = field(default_factory=Filter)
@@ -51,12 +64,17 @@ class SelfSpeculative:
                 "with no verification the draft is never corrected. "
                 "For an unverified sampler use `Ancestral(...)`."
             )
+        if not self.patience >= 0:
+            raise ConfigError(
+                f"SelfSpeculative.patience must be a number of at least 0, got {self.patience}: "
+                "it is how many rejections a pass may expect. 1 is a good start, inf leaves "
+                "the end of a pass to its window."
+            )
         ordered.check_is_choice(self.order)
 
     def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> OrderedState:
         """A new order for each sequence, with what is given at its front."""
-        order = ordered.choose(self.order, given_ids, draws)
-        return ordered.start(given_ids, order, mask_id=mask_id)
+        return ordered.begin(self.order, given_ids, mask_id=mask_id, draws=draws)
 
     def step(
         self, state: OrderedState, predictor: HybridPredictor, draws: Draws
@@ -64,58 +82,97 @@ class SelfSpeculative:
         """One trunk pass, and the verify rounds that follow it."""
         first, length = state.num_revealed, state.order.shape[1]
         sizes = self.window.size(first, length)
-        stop = first + sizes
-        window = ordered.columns(state.order, first, stop, int(sizes.max()))
-
+        window = columns.of_order(state.order, first, first + sizes, int(sizes.max()))
         draft = predictor.draft(state.token_ids, window.positions)
         draft_log_probs = self.filter(draft.log_probs)
         drafted_ids = draws.categorical(draft_log_probs, where=window.in_window)
         filled_ids = window.write(state.token_ids, drafted_ids)
-
-        settled, tail_passes, rejected = first.clone(), first * 0, first * 0
-        if predictor.first_target_is_draft:
-            settled = torch.where(sizes == 1, stop, settled)
+        needs_no_round = sizes == 1 if predictor.first_target_is_draft else sizes == 0
+        run = _Pass(
+            state.order, first, first + sizes, drafted_ids, draft_log_probs, filled_ids,
+            settled=torch.where(needs_no_round, first + sizes, first),
+        )  # fmt: skip
         rows = torch.arange(len(first), device=first.device)
         for _ in range(self.verify_rounds):
-            unsettled = (settled[rows] < stop[rows]).nonzero().squeeze(1)
+            unsettled = (run.settled < run.stop)[rows].nonzero().squeeze(1)
             if len(unsettled) < len(rows):
                 rows, draft = rows[unsettled], predictor.select(draft, unsettled)
             if not len(rows):
                 break
-            width = int((stop - settled)[rows].max())
-            target_log_probs = self.filter(
-                predictor.verify(
-                    draft,
-                    filled_ids=filled_ids[rows],
-                    order=state.order[rows],
-                    first=settled[rows],
-                    num_columns=width,
-                )
-            )
-            columns = (settled - first)[rows, None] + torch.arange(width, device=rows.device)
-            in_window = columns < sizes[rows, None]
-            columns = columns.clamp(max=drafted_ids.shape[1] - 1)
-            verdict = judge(
-                drafted_ids[rows].gather(1, columns),
-                draft_log_probs=draft_log_probs[rows[:, None], columns],
-                target_log_probs=target_log_probs,
-                in_window=in_window,
-                draws=draws.rows(rows),
-            )
-            place = settled[rows] + verdict.num_accepted
-            replaced = ordered.columns(
-                state.order[rows], place, place + verdict.is_rejected, width=1
-            )
-            filled_ids[rows] = replaced.write(filled_ids[rows], verdict.replacement_ids[:, None])
-            settled[rows] = place + verdict.is_rejected
-            rejected[rows] += verdict.is_rejected
-            tail_passes[rows] += 1
+            self._verify(run, rows, predictor, draft, draws.rows(rows))
 
-        token_ids = mask_after(filled_ids, state.order, settled, predictor.vocab_size)
+        token_ids = mask_after(run.filled_ids, state.order, run.settled, predictor.vocab_size)
         info = StepInfo(
             trunk_passes=torch.ones_like(first),
-            tail_passes=tail_passes,
-            accepted=settled - first - rejected,
-            rejected=rejected,
+            tail_passes=run.tail_passes,
+            accepted=run.settled - first - run.rejected,
+            rejected=run.rejected,
         )
-        return OrderedState(token_ids, state.order, settled), info
+        return OrderedState(token_ids, state.order, run.settled), info
+
+    def _verify(
+        self,
+        run: "_Pass",
+        rows: Int[Tensor, " N"],
+        predictor: HybridPredictor,
+        draft: Draft,
+        draws: Draws,
+    ) -> None:
+        """One verify round for some sequences of the batch, noted in `run`."""
+        first, settled, stop = run.first[rows], run.settled[rows], run.stop[rows]
+        order, filled_ids = run.order[rows], run.filled_ids[rows]
+        width = int((stop - settled).max())
+        window = columns.of_order(order, settled, stop, width)
+        target_log_probs = self.filter(
+            predictor.verify(
+                draft, filled_ids=filled_ids, order=order, first=settled, num_columns=width
+            )
+        )
+        drafted = (settled - first)[:, None] + torch.arange(width, device=rows.device)
+        drafted = drafted.clamp(max=run.drafted_ids.shape[1] - 1)
+        draft_log_probs = run.draft_log_probs[rows[:, None], drafted]
+        in_window = window.in_window
+        if self.patience < math.inf:
+            doubt = disagreement(draft_log_probs, target_log_probs).cumsum(dim=1)
+            doubt = torch.cat([torch.zeros_like(doubt[:, :1]), doubt], dim=1)
+            doubt = doubt + run.doubt[rows, None]
+            in_window = in_window & (doubt[:, :-1] <= self.patience)
+        verdict = judge(
+            run.drafted_ids[rows].gather(1, drafted),
+            draft_log_probs=draft_log_probs,
+            target_log_probs=target_log_probs,
+            in_window=in_window,
+            draws=draws,
+        )
+        place = settled + verdict.num_accepted
+        replaced = columns.of_order(order, place, place + verdict.is_rejected, width=1)
+        run.filled_ids[rows] = replaced.write(filled_ids, verdict.replacement_ids[:, None])
+        run.settled[rows] = place + verdict.is_rejected
+        run.rejected[rows] += verdict.is_rejected
+        run.tail_passes[rows] += 1
+        if self.patience < math.inf:
+            num_settled = (run.settled[rows] - settled)[:, None]
+            run.doubt[rows] = doubt.gather(1, num_settled).squeeze(1)
+            is_over = run.doubt[rows] > self.patience
+            run.stop[rows] = torch.where(is_over, run.settled[rows], stop)
+
+
+@dataclass
+class _Pass:
+    """A trunk pass under way: what it drafted, and how far that is verified."""
+
+    order: Order
+    first: Counts
+    stop: Counts
+    """Where the window ends; patience moves it forward."""
+    drafted_ids: WindowIds
+    draft_log_probs: WindowLogProbs
+    filled_ids: TokenIds
+    settled: Counts
+    """How many tokens of the order are settled."""
+
+    def __post_init__(self) -> None:
+        self.tail_passes = torch.zeros_like(self.first)
+        self.rejected = torch.zeros_like(self.first)
+        self.doubt: Float[Tensor, " B"] = torch.zeros_like(self.first, dtype=torch.float64)
+        """v summed over the places settled in this pass."""

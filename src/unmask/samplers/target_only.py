@@ -14,7 +14,7 @@ import torch
 from unmask.draws import Draws
 from unmask.predictors.protocol import HybridPredictor
 from unmask.process.windows import Whole, Window
-from unmask.samplers import ordered
+from unmask.samplers import columns, ordered
 from unmask.samplers.ordered import OrderChoice, OrderedState
 from unmask.samplers.sampler import StepInfo
 from unmask.shapes import TokenIds
@@ -37,8 +37,7 @@ class TargetOnly:
 
     def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> OrderedState:
         """A new order for each sequence, with what is given at its front."""
-        order = ordered.choose(self.order, given_ids, draws)
-        return ordered.start(given_ids, order, mask_id=mask_id)
+        return ordered.begin(self.order, given_ids, mask_id=mask_id, draws=draws)
 
     def step(
         self, state: OrderedState, predictor: HybridPredictor, draws: Draws
@@ -46,7 +45,7 @@ class TargetOnly:
         """One trunk pass, then the tokens of its window, one by one."""
         first = state.num_revealed
         stop = first + self.window.size(first, state.order.shape[1])
-        opening = ordered.columns(state.order, first, stop, width=1)
+        opening = columns.of_order(state.order, first, stop, width=1)
         draft = predictor.draft(state.token_ids, opening.positions)
 
         token_ids, settled, tail_passes = state.token_ids, first.clone(), first * 0
@@ -64,7 +63,7 @@ class TargetOnly:
                     num_columns=1,
                 )
                 tail_passes[rows] += 1
-            column = ordered.columns(state.order[rows], settled[rows], stop[rows], width=1)
+            column = columns.of_order(state.order[rows], settled[rows], stop[rows], width=1)
             drawn = draws.rows(rows).categorical(self.filter(target_log_probs), column.in_window)
             token_ids = token_ids.clone()
             token_ids[rows] = column.write(token_ids[rows], drawn)

@@ -56,6 +56,14 @@ def residual_log_probs(
     return torch.where(total > 0, excess.log() - total.log(), target_log_probs)
 
 
+def disagreement(
+    draft_log_probs: Float[Tensor, "*n V"], target_log_probs: Float[Tensor, "*n V"]
+) -> Float[Tensor, "*n"]:
+    """sum_y max(0, q(y) - p(y)) in float64: the probability that the draft is rejected."""
+    excess = target_log_probs.double().exp() - draft_log_probs.double().exp()
+    return excess.clamp(min=0.0).sum(dim=-1)
+
+
 def judge(
     drafted_ids: WindowIds,
     *,

@@ -48,8 +48,8 @@ class PassTables:
     """log p_i(i + k)."""
     log_target: Float[Tensor, "B L K"]
     """log q_i(i + k)."""
-    window_sizes: Int[Tensor, " L"]
-    """W(i), at most L - i."""
+    window_sizes: Int[Tensor, "B L"]
+    """W(i), at most L - i; where a window ends by itself, where it does on the way to x."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def expected_work(
     is_last = recursion.is_last
     rounds = torch.where(is_last, accepted + rejected, rejected * recursion.in_window)
     if first_target_is_draft:
-        rounds = rounds * (tables.window_sizes > 1)[:, None]
+        rounds = rounds * (tables.window_sizes > 1)[..., None]
     acceptance = torch.zeros_like(starts)
     for start in range(starts.shape[1]):
         width = min(accepted.shape[2], starts.shape[1] - start)
@@ -111,8 +111,8 @@ class _Recursion:
     def __init__(self, tables: PassTables, verify_rounds: int) -> None:
         log_draft, log_target = tables.log_draft.double(), tables.log_target.double()
         columns = torch.arange(log_draft.shape[2], device=log_draft.device)
-        self.in_window = columns < tables.window_sizes[:, None]
-        self.is_last = columns == tables.window_sizes[:, None] - 1
+        self.in_window = columns < tables.window_sizes[..., None]
+        self.is_last = columns == tables.window_sizes[..., None] - 1
         self.log_accept = torch.minimum(log_draft, log_target).clamp(min=_LOG_ZERO)
         self.log_reject = _log_excess(log_target, log_draft)
         self.log_start = torch.zeros_like(log_draft[:, :, 0])
@@ -141,8 +141,8 @@ class _Recursion:
             accept, reject = self.log_accept[:, :, k, None], self.log_reject[:, :, k, None]
             last = torch.logaddexp(accept, reject)[..., 0] + running.logsumexp(dim=-1)
             early = reject[..., 0] + running[..., -1]
-            end = torch.where(self.is_last[:, k], last, early)
-            ends.append(end.masked_fill(~self.in_window[:, k], _LOG_ZERO))
+            end = torch.where(self.is_last[..., k], last, early)
+            ends.append(end.masked_fill(~self.in_window[..., k], _LOG_ZERO))
             one_more = torch.cat([zero + _LOG_ZERO, running[..., :-1]], dim=-1)
             running = torch.logaddexp(accept + running, reject + one_more)
         return torch.stack(ends, dim=2)

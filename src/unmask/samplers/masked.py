@@ -1,0 +1,88 @@
+"""The state of samplers that reveal positions as they see fit, and the two halves of a step.
+
+A step of such a sampler asks for the distributions at the masked positions (`predict`), chooses
+some of them by a rule of its own, and reveals tokens there (`reveal`). A pass is made whether
+or not the rule chooses anything.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from unmask.predictors.protocol import Predictor
+from unmask.samplers import columns
+from unmask.samplers.columns import WindowColumns
+from unmask.samplers.sampler import StepInfo
+from unmask.shapes import Counts, TokenIds, WindowIds, WindowLogProbs, WindowMask
+
+
+@dataclass(frozen=True)
+class MaskedState:
+    """Sequences of which any positions may be masked."""
+
+    token_ids: TokenIds
+    is_masked: Bool[Tensor, "B L"]
+    num_wanted: Counts
+    """Positions that were masked at the start."""
+    num_steps_taken: Counts
+
+    @property
+    def is_done(self) -> Bool[Tensor, " B"]:
+        """Which sequences have nothing masked left."""
+        return ~self.is_masked.any(dim=1)
+
+    @property
+    def num_masked(self) -> Counts:
+        return self.is_masked.sum(dim=1)
+
+    def advanced(self, token_ids: TokenIds, is_masked: Bool[Tensor, "B L"]) -> "MaskedState":
+        """The state one step later."""
+        return MaskedState(token_ids, is_masked, self.num_wanted, self.num_steps_taken + 1)
+
+    def select(self, rows: Int[Tensor, " N"]) -> "MaskedState":
+        """The state of some sequences of the batch."""
+        return MaskedState(
+            self.token_ids[rows],
+            self.is_masked[rows],
+            self.num_wanted[rows],
+            self.num_steps_taken[rows],
+        )
+
+
+def start(given_ids: TokenIds, *, mask_id: int) -> MaskedState:
+    """All that is not given is masked."""
+    is_masked = given_ids == mask_id
+    num_wanted = is_masked.sum(dim=1)
+    return MaskedState(given_ids, is_masked, num_wanted, torch.zeros_like(num_wanted))
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What one pass says of some positions."""
+
+    window: WindowColumns
+    """A column for each position asked for, in reading order."""
+    log_probs: WindowLogProbs
+    """As the predictor gave them: not filtered."""
+
+
+def predict(
+    predictor: Predictor, token_ids: TokenIds, is_wanted: Bool[Tensor, "B L"]
+) -> Prediction:
+    """One pass; distributions at the wanted positions."""
+    window = columns.of_positions(is_wanted)
+    return Prediction(window, predictor.draft(token_ids, window.positions).log_probs)
+
+
+def reveal(
+    state: MaskedState, window: WindowColumns, is_chosen: WindowMask, token_ids: WindowIds
+) -> tuple[MaskedState, StepInfo]:
+    """Tokens put at the chosen columns of a window, after the one pass that this took."""
+    chosen = WindowColumns(window.positions, is_chosen & window.in_window)
+    is_revealed = chosen.write(torch.zeros_like(state.token_ids), torch.ones_like(token_ids)) > 0
+    one = torch.ones_like(state.num_wanted)
+    info = StepInfo(one, one * 0, is_revealed.sum(dim=1), one * 0)
+    revealed_ids = chosen.write(state.token_ids, token_ids)
+    return state.advanced(revealed_ids, state.is_masked & ~is_revealed), info
