@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import refused
-from unmask.model import shipped_folder
+from tests.cli.command import refused, run
+from unmask.data.characters import text8
+from unmask.model import Model, shipped_folder
+from unmask.network.config import HybridConfig
+from unmask.network.hybrid import HybridTransformer
 
 SHORT = ["--num-samples", "1", "--length", "8"]
 
@@ -71,6 +74,14 @@ def test_config_that_does_not_match_the_weights(capsys, folder):
 def test_config_that_is_no_json(capsys, folder):
     (folder / "config.json").write_text("{")
     assert "cannot be read as JSON" in refused(capsys, "generate", str(folder))
+
+
+def test_a_network_that_cannot_verify(capsys, tmp_path):
+    config = HybridConfig(width=8, num_heads=1, num_trunk_blocks=1, num_tail_blocks=0)
+    Model(HybridTransformer(config), text8(), "plain").save(tmp_path / "plain")
+    arguments = ["generate", str(tmp_path / "plain"), "--num-samples", "1"]
+    assert "cannot verify" in refused(capsys, *arguments)
+    assert run(*arguments, "--sampler", "ancestral") == 0
 
 
 def test_a_folder_that_is_no_model(capsys, tmp_path):

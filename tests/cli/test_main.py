@@ -25,7 +25,7 @@ TRAIN_FLAGS = """
     optimizer.matrices optimizer.matrix_lr optimizer.warmup_steps optimizer.weight_decay out
     print-config print-recipe resume trainer trainer.batch_size trainer.checkpoint_every
     trainer.compile trainer.ema_decay trainer.log_every trainer.minutes trainer.num_steps
-    trainer.num_valid trainer.precision trainer.seed trainer.validate_every
+    trainer.num_valid trainer.orders trainer.precision trainer.seed trainer.validate_every
 """
 
 

@@ -32,8 +32,8 @@ def check(field: str, value: object) -> None:
         ("vocab_size", 0, "must be at least 1, got 0"),
         ("length", 0, "must be at least 1, got 0"),
         ("num_heads", 0, "must be at least 1, got 0"),
-        ("num_trunk_blocks", 0, "must be at least 1, got 0"),
-        ("num_tail_blocks", 0, "must be at least 1, got 0"),
+        ("num_trunk_blocks", -1, "must be at least 0, got -1"),
+        ("num_tail_blocks", -1, "must be at least 0, got -1"),
         ("width", 18, "must give each of the 2 heads a multiple of 4 channels, got 18"),
         ("width", 12, "must give each of the 2 heads a multiple of 4 channels, got 12"),
         ("mlp_ratio", 0.0, "must give each MLP at least one hidden channel, got 0.0"),
@@ -52,6 +52,11 @@ def check(field: str, value: object) -> None:
 def test_choices_that_cannot_work_are_refused(field: str, value: object, message: str) -> None:
     with pytest.raises(ConfigError, match=f"HybridConfig.{field} {message}"):
         check(field, value)
+
+
+def test_a_network_has_blocks_of_one_kind_at_least() -> None:
+    with pytest.raises(ConfigError, match="num_trunk_blocks must be at least 1 without tail"):
+        replace(TINY, num_trunk_blocks=0, num_tail_blocks=0)
 
 
 def test_choices_are_checked_when_made() -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 from tests.reference.random_network import ABLATIONS, TINY, ablation_name, random_network
 from tests.reference.uncached_tail import UncachedTail
 from unmask.draws import SeededDraws
+from unmask.errors import ConfigError
 from unmask.network.config import HybridConfig
 from unmask.network.hybrid import HybridTransformer
 from unmask.predictors.protocol import HybridPredictor
@@ -240,3 +241,23 @@ def test_the_network_is_a_hybrid_predictor() -> None:
     network = random_network()
     assert isinstance(network, HybridPredictor)
     assert (network.vocab_size, network.device.type) == (VOCAB, "cpu")
+
+
+# Without one of the two parts.
+
+
+def test_a_network_without_a_tail_has_no_weights_of_one_and_says_it_cannot_verify() -> None:
+    network = random_network(replace(TINY, num_tail_blocks=0))
+    assert not [name for name in network.state_dict() if "tail" in name]
+    order, token_ids, masked_ids, first = example(2, 3)
+    draft = network.draft(masked_ids, order[:, 3:5])
+    assert draft.log_probs.exp().sum(dim=-1).sub(1).abs().max() < 1e-5
+    with pytest.raises(ConfigError, match="cannot verify.*--sampler ancestral"):
+        network.verify(draft, filled_ids=token_ids, order=order, first=first, num_columns=2)
+
+
+def test_a_network_without_a_trunk_drafts_the_same_everywhere() -> None:
+    network = random_network(replace(TINY, num_trunk_blocks=0))
+    log_probs = network.draft(torch.full((1, LENGTH), VOCAB), torch.arange(LENGTH)[None]).log_probs
+    torch.testing.assert_close(log_probs, log_probs[:, :1].expand_as(log_probs))
+    assert is_aligned(network)

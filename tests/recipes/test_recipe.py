@@ -11,7 +11,9 @@ from unmask.training.optimizers import OptimizerConfig
 
 
 def test_the_presets_that_ship() -> None:
-    assert preset_names() == ["owt-paper", "text8-paper", "text8-small", "tiny"]
+    assert preset_names() == [
+        "owt-paper", "text8-judge", "text8-noncausal", "text8-paper", "text8-small", "tiny"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", preset_names())
@@ -44,5 +46,5 @@ def test_the_networks_of_the_paper_have_its_size() -> None:
 
 @pytest.mark.parametrize("name", ["nothing", "", "../tiny", "tiny.yaml"])
 def test_an_unknown_preset_is_answered_with_those_there_are(name: str) -> None:
-    with pytest.raises(ConfigError, match="there is no recipe .*owt-paper, text8-paper"):
+    with pytest.raises(ConfigError, match="there is no recipe .*owt-paper, text8-judge"):
         preset(name)

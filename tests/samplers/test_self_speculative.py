@@ -84,7 +84,7 @@ def test_patience_ends_passes_at_different_places_on_different_ways():
 def test_no_patience_settles_what_draft_and_target_agree_on():
     """p = q everywhere: nothing is doubted, so the window alone ends a pass."""
     table = JointTable.random(vocab_size=2, length=3, seed=5)
-    independent = JointTable((torch.zeros(2, 2, 2).double() - math.log(8)))
+    independent = JointTable(torch.zeros(2, 2, 2).double() - math.log(8))
     given, order = [2, 2, 2], [1, 2, 0]
     for predictor, num_passes in ((independent, 1), (table, 2)):
         sampler = SelfSpeculative(window=Whole(), verify_rounds=3, patience=0.0)

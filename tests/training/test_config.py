@@ -31,9 +31,16 @@ def test_extreme_choices_that_do_work_are_allowed() -> None:
     TrainerConfig(num_steps=1, minutes=1e-9, ema_decay=0.0, seed=-(2**63))
 
 
-def test_a_word_that_is_no_choice_is_refused() -> None:
+@pytest.mark.parametrize(
+    ("field", "word", "why"),
+    [
+        ("precision", "fp16", "must be 'float32' or 'bf16', got 'fp16'"),
+        ("orders", "sorted", "must be 'random' or 'left-to-right', got 'sorted'"),
+    ],
+)
+def test_a_word_that_is_no_choice_is_refused(field: str, word: str, why: str) -> None:
     """Set behind the back of the type checker, which in tests would speak first."""
     config = TrainerConfig()
-    object.__setattr__(config, "precision", "fp16")
-    with pytest.raises(ConfigError, match="must be 'float32' or 'bf16', got 'fp16'"):
+    object.__setattr__(config, field, word)
+    with pytest.raises(ConfigError, match=why):
         config.__post_init__()

@@ -144,3 +144,29 @@ def test_a_wrapped_network_is_found_again() -> None:
     assert unwrapped(torch.nn.DataParallel(network)) is network
     with pytest.raises(AssertionError):
         unwrapped(torch.nn.Linear(1, 1))
+
+
+def test_reading_order_with_nothing_revealed_makes_an_autoregressive_loss() -> None:
+    """-log p(x) / D of the chain rule, left to right; the trunk says what nothing says."""
+    network = random_network(replace(TINY, num_trunk_blocks=0, num_tail_blocks=2))
+    token_ids = tokens(3)
+    found = losses(network, token_ids, corrupt(7, 3, LENGTH, "left-to-right"))
+    masked_ids, order = torch.full_like(token_ids, VOCAB), torch.arange(LENGTH).repeat(3, 1)
+    positions = order[:, :1]
+    nats = torch.zeros(3, dtype=torch.float64)
+    for place in range(LENGTH):
+        draft = network.draft(masked_ids, positions)
+        filled_ids = token_ids.clone()
+        filled_ids[:, place:] = 0  # whatever comes later must not matter
+        first = torch.full((3,), place)
+        target = network.verify(
+            draft, filled_ids=filled_ids, order=order, first=first, num_columns=1
+        )
+        nats -= target[:, 0].gather(1, token_ids[:, place, None]).squeeze(1)
+    torch.testing.assert_close(found.target, nats / LENGTH, atol=1e-5, rtol=1e-5)
+
+
+def test_without_a_tail_the_target_is_the_draft() -> None:
+    network = random_network(replace(TINY, num_tail_blocks=0))
+    found = losses(network, tokens(4), corrupt(1, 4, LENGTH))
+    torch.testing.assert_close(found.target, found.draft)

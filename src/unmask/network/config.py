@@ -26,9 +26,10 @@ class HybridConfig:
     num_heads: int = 3
     """Attention heads per block; width / num_heads channels each, an even number."""
     num_trunk_blocks: int = 11
-    """Non-causal blocks: they draft."""
+    """Non-causal blocks: they draft. With none, and reading order, the tail is a plain
+    autoregressive transformer."""
     num_tail_blocks: int = 1
-    """Causal blocks: they verify."""
+    """Causal blocks: they verify. With none, the network is a plain masked diffusion model."""
     mlp_ratio: float = 4.0
     """Hidden width of each MLP over the width of the network."""
     activation: Activation = "relu2"
@@ -53,8 +54,11 @@ class HybridConfig:
     def __post_init__(self) -> None:
         for name in ("vocab_size", "length", "width", "num_heads"):
             self._check(getattr(self, name) >= 1, name, "must be at least 1")
-        self._check(self.num_trunk_blocks >= 1, "num_trunk_blocks", "must be at least 1")
-        self._check(self.num_tail_blocks >= 1, "num_tail_blocks", "must be at least 1")
+        for name in ("num_trunk_blocks", "num_tail_blocks"):
+            self._check(getattr(self, name) >= 0, name, "must be at least 0")
+        self._check(
+            self.num_blocks >= 1, "num_trunk_blocks", "must be at least 1 without tail blocks"
+        )
         self._check(
             self.width % self.num_heads == 0 and (self.width // self.num_heads) % 4 == 0,
             "width",
@@ -84,6 +88,11 @@ class HybridConfig:
     def mask_id(self) -> int:
         """The id of MASK: V."""
         return self.vocab_size
+
+    @property
+    def has_tail(self) -> bool:
+        """Whether the network verifies."""
+        return self.num_tail_blocks > 0
 
     @property
     def num_blocks(self) -> int:

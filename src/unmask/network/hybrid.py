@@ -11,7 +11,8 @@ sigma(s-1); slot 0 holds no token. With the sequence masked after its first i en
 
 W_out starts at zero, so target = draft exactly at initialisation; it does not where nothing is
 added to it (`output_residual`). Slot s never reads the token at sigma(s) or a later one: what it
-judges is not among its inputs.
+judges is not among its inputs. A network without causal blocks has no other part of the tail
+either: it drafts, and its target is its draft.
 
 Source: Campbell et al. (2025), arXiv:2510.03929, section 3; the causal tail over a shuffled
 order is that of sigma-GPT, arXiv:2404.09562. The crossed rotation is ours (docs/method.md).
@@ -25,6 +26,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from unmask.draws import weight_generator
+from unmask.errors import ConfigError
 from unmask.network.blocks import Block, Cached, Layout, gather_rows, init_weights
 from unmask.network.cache import KeyValueCache
 from unmask.network.config import HybridConfig
@@ -72,7 +74,13 @@ class HybridTransformer(nn.Module):
         self.trunk = nn.ModuleList(Block(config) for _ in range(config.num_trunk_blocks))
         self.norm = nn.LayerNorm(config.width, bias=False)
         self.unembedding = nn.Linear(config.width, config.vocab_size, bias=False)
+        if config.has_tail:
+            self._add_tail(config)
+        else:
+            self.tail = nn.ModuleList()
+        self._init(weight_generator(seed))
 
+    def _add_tail(self, config: HybridConfig) -> None:
         num_features = config.tail_inputs.count("+") + 1
         self.tail_in = nn.Linear(num_features * config.width, config.width, bias=False)
         self.tail = nn.ModuleList(Block(config) for _ in range(config.num_tail_blocks))
@@ -83,12 +91,13 @@ class HybridTransformer(nn.Module):
         if config.heads == "separate":
             self.target_norm = nn.LayerNorm(config.width, bias=False)
             self.target_unembedding = nn.Linear(config.width, config.vocab_size, bias=False)
-        self._init(weight_generator(seed))
 
     def _init(self, generator: torch.Generator) -> None:
         init_weights(self, generator)
         nn.init.normal_(self.embedding.weight, std=1.0, generator=generator)
         nn.init.normal_(self.unembedding.weight, std=0.02, generator=generator)
+        if not self.config.has_tail:
+            return
         if not self.config.output_residual:
             # With nothing to add to, a silent tail would be a target that cannot learn.
             std = self.config.width**-0.5
@@ -111,13 +120,15 @@ class HybridTransformer(nn.Module):
         """
         hidden = self.hidden_states(masked_ids)
         features = self.norm(hidden)
+        draft_logits = self.unembedding(gather_rows(features, order))
+        if not self.config.has_tail:
+            return draft_logits, draft_logits
         slots = torch.arange(order.shape[1], device=order.device).expand_as(order)
         inputs = self._tail_inputs(features, token_ids, order, slots)
         causal = slots[0, :, None] >= slots[0]
         layout = self._tail_layout(order, slots, slots, causal)
         for block in self.tail:
             inputs = block(inputs, layout)
-        draft_logits = self.unembedding(gather_rows(features, order))
         return draft_logits, self._target_logits(inputs, gather_rows(hidden, order))
 
     def hidden_states(self, token_ids: TokenIds) -> Float[Tensor, "B L d"]:
@@ -229,7 +240,15 @@ class HybridTransformer(nn.Module):
         Tracks that no call has run yet go through the tail as well, to fill the cache; its last
         block works out keys and values alone for them. From one call to the next `first` moves
         on over tokens that were kept as they stood, but for the last of them, order[:, first - 1].
+
+        Raises `ConfigError` if the network has no tail.
         """
+        if not self.config.has_tail:
+            raise ConfigError(
+                "this network has no causal blocks (num_tail_blocks is 0), so it cannot verify "
+                "what it drafted. Sample it with `Ancestral(...)` (--sampler ancestral) or "
+                "another sampler that only drafts."
+            )
         context: Context = draft.context
         columns = first[:, None] + torch.arange(num_columns, device=first.device)
         columns = columns.clamp(max=order.shape[1] - 1)

@@ -1,9 +1,11 @@
 """How long a run trains, on what, and how often it reports."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from unmask.errors import ConfigError
+
+Orders = Literal["random", "left-to-right"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +18,9 @@ class TrainerConfig:
     """Sequences per step, over all processes together."""
     seed: int = 0
     """Of the weights, the crops and the masks. Step n draws from (seed, n) alone."""
+    orders: Orders = "random"
+    """random: of every order, any share revealed, as masked diffusion needs it. left-to-right:
+    nothing revealed, in reading order; the tail becomes an autoregressive model."""
     precision: Literal["float32", "bf16"] = "bf16"
     """Of the matrix products (autocast); weights and optimisers stay in float32."""
     compile: bool = False
@@ -56,6 +61,10 @@ class TrainerConfig:
             raise ConfigError(
                 f"TrainerConfig.ema_decay must lie in [0, 1), got {self.ema_decay}. "
                 "0 ships the last weights."
+            )
+        if self.orders not in get_args(Orders):
+            raise ConfigError(
+                f"TrainerConfig.orders must be 'random' or 'left-to-right', got {self.orders!r}."
             )
         if self.precision not in ("float32", "bf16"):
             raise ConfigError(

@@ -20,8 +20,9 @@ from torch import Tensor
 
 from unmask.draws import SeededDraws
 from unmask.network.hybrid import HybridTransformer
-from unmask.process import masking
+from unmask.process import masking, orders
 from unmask.shapes import Counts, Order, TokenIds
+from unmask.training.config import Orders
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,14 @@ class Corruption:
         return Corruption(self.order[rows].to(device), self.num_revealed[rows].to(device))
 
 
-def corrupt(seed: int, batch_size: int, length: int) -> Corruption:
-    """Random orders, and numbers revealed that are stratified over the batch."""
+def corrupt(seed: int, batch_size: int, length: int, orders_of: Orders = "random") -> Corruption:
+    """Random orders, and numbers revealed that are stratified over the batch.
+
+    Of "left-to-right": reading order with nothing revealed, for an autoregressive model.
+    """
+    if orders_of == "left-to-right":
+        order = orders.left_to_right(batch_size, length)
+        return Corruption(order, torch.zeros_like(order[:, 0]))
     draws = SeededDraws([seed])
     num_revealed = masking.stratified_counts(draws, batch_size, length)
     where = torch.ones(1, batch_size * length, dtype=torch.bool)

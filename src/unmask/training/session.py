@@ -119,7 +119,8 @@ class Session:
         seed, size = self.trainer.seed, self.trainer.batch_size
         crops = SeededDraws([stream_seed(seed, step, _CROPS)])
         token_ids = random_crops(self.train_ids, self.length, size, crops)
-        return token_ids, corrupt(stream_seed(seed, step, _MASKS), size, self.length)
+        masks_seed = stream_seed(seed, step, _MASKS)
+        return token_ids, corrupt(masks_seed, size, self.length, self.trainer.orders)
 
     def validate(self) -> None:
         """Measure the averaged weights on the validation crops."""
@@ -129,6 +130,7 @@ class Session:
                 self.valid_crops,
                 batch_size=self.trainer.batch_size,
                 autocast=self.precision,
+                orders_of=self.trainer.orders,
             )
             self.metrics.append(**validation_row(self.state.progress.step, self.validation))
         self.wait_for_everyone()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from unmask.training.config import Orders
 from unmask.training.objective import Losses, corrupt, losses
 
 
@@ -27,10 +28,16 @@ class Validation:
 
 @torch.inference_mode()
 def validate(
-    model: nn.Module, crops: Tensor, *, batch_size: int, autocast: torch.dtype, seed: int = 0
+    model: nn.Module,
+    crops: Tensor,
+    *,
+    batch_size: int,
+    autocast: torch.dtype,
+    orders_of: Orders = "random",
+    seed: int = 0,
 ) -> Validation:
     """Both cross-entropies of `crops` [N, L]; i is stratified over all N sequences."""
-    corruption = corrupt(seed, len(crops), crops.shape[1])
+    corruption = corrupt(seed, len(crops), crops.shape[1], orders_of)
     parts = []
     device = next(model.parameters()).device
     with torch.autocast(device.type, autocast, enabled=autocast != torch.float32):
