@@ -16,8 +16,8 @@ from tests.reference.scripted_draws import ScriptedDraws
 from unmask.draws import SeededDraws
 from unmask.predictors.protocol import Draft
 from unmask.process.masking import mask_after
-from unmask.process.windows import Cosine, Whole
-from unmask.samplers import self_speculative
+from unmask.process.windows import Cosine, Fixed, Whole
+from unmask.samplers import ordered, self_speculative
 from unmask.samplers.sampler import sample
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.speculation import accept_reject
@@ -32,6 +32,8 @@ SAMPLERS = [
     SelfSpeculative(window=Whole(), verify_rounds=2, filter=FILTER),
     # Windows of 2, 3, 2 and 1 tokens.
     SelfSpeculative(window=Cosine(0.6), verify_rounds=1, filter=FILTER),
+    SelfSpeculative(window=Whole(), verify_rounds=3, patience=1.0, filter=FILTER),
+    SelfSpeculative(window=Fixed(3), verify_rounds=1, order="confident", filter=FILTER),
 ]
 NOTHING, ORDER = [2, 2, 2, 2], [2, 0, 3, 1]
 VISIBLE = 1e-3
@@ -189,6 +191,25 @@ def unsettled_drafts_are_left_revealed(patch):
     patch.setattr(self_speculative, "mask_after", lambda filled_ids, *_: filled_ids)
 
 
+def patience_is_renewed_by_each_round(patch):
+    verify = SelfSpeculative._verify
+
+    def verify_with_new_patience(self, run, *others):
+        run.doubt.zero_()
+        verify(self, run, *others)
+
+    patch.setattr(SelfSpeculative, "_verify", verify_with_new_patience)
+
+
+def confident_drafts_are_chosen_anew_in_every_pass(patch):
+    open_window = ordered.open_window
+
+    def open_new_window(choice, state, *others):
+        return open_window(choice, replace(state, num_chosen=state.num_revealed), *others)
+
+    patch.setattr(ordered, "open_window", open_new_window)
+
+
 BUGS = {
     plant.__name__.replace("_", "-"): plant
     for plant in (
@@ -207,6 +228,8 @@ BUGS = {
         the_window_ignores_how_much_is_revealed,
         the_window_is_one_too_wide,
         unsettled_drafts_are_left_revealed,
+        patience_is_renewed_by_each_round,
+        confident_drafts_are_chosen_anew_in_every_pass,
     )
 } | {"one-round-too-many": other_rounds(+1), "one-round-too-few": other_rounds(-1)}
 

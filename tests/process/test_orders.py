@@ -61,3 +61,24 @@ def test_what_is_no_order_is_named_and_explained(wrong_row: list[int], missed: i
         orders.check_is_permutation(order)
     with pytest.raises(OrderError, match="row 1"):
         orders.given(order)
+
+
+@lawfully
+@given(st.integers(1, 70), seeds)
+def test_spaced_orders_are_orders(length: int, seed: int) -> None:
+    orders.check_is_permutation(orders.spaced(SeededDraws([seed]), length))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_any_stretch_of_a_spaced_order_is_spread_over_the_sequence(seed: int) -> None:
+    """Of 2^k neighbours in the order that begin at a multiple of 2^k, each has its own 1/2^k."""
+    order = orders.spaced(SeededDraws([seed]), 64)[0]
+    for size in (2, 4, 8, 16):
+        for begin in range(0, 64, size):
+            gaps = order[begin : begin + size].sort().values.diff(append=order[:0])
+            assert (gaps == 64 // size).all()
+
+
+def test_spaced_orders_begin_anywhere() -> None:
+    first = orders.spaced(SeededDraws(range(200)), 8)[:, 0]
+    assert set(first.tolist()) == set(range(8))

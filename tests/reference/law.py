@@ -25,7 +25,7 @@ class WithOrder:
 
     def init(self, given_ids, *, mask_id, draws):
         order = torch.tensor([self.order]).expand(len(given_ids), -1)
-        return ordered.start(given_ids, order, mask_id=mask_id)
+        return ordered.start(self.sampler.order, given_ids, order, mask_id=mask_id)
 
     def step(self, state, predictor, draws):
         return self.sampler.step(state, predictor, draws)
@@ -73,7 +73,9 @@ def law_by_recursion(predictor, sampler, given, order):
     mask_id, length = predictor.vocab_size, len(given)
     choices = [[t] if t != mask_id else range(mask_id) for t in given]
     token_ids = torch.tensor(list(itertools.product(*choices)))
-    state = ordered.start(torch.tensor([given]), torch.tensor([order]), mask_id=mask_id)
+    state = ordered.start(
+        sampler.order, torch.tensor([given]), torch.tensor([order]), mask_id=mask_id
+    )
     orders = state.order.expand(len(token_ids), -1)
     num_given = state.num_revealed.expand(len(token_ids))
     law = law_of(sampler, length)

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -16,9 +17,12 @@ from tests.reference.law import (
     of_tokens,
     outcomes_by_enumeration,
 )
+from unmask.draws import SeededDraws
 from unmask.errors import ConfigError
 from unmask.predictors.table import JointTable
+from unmask.process.masking import mask_after
 from unmask.process.windows import Cosine, Fixed, Whole
+from unmask.samplers import ordered
 from unmask.samplers.likelihood import law_of, pass_tables
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.samplers.target_only import TargetOnly
@@ -90,6 +94,37 @@ def test_no_patience_settles_what_draft_and_target_agree_on():
         sampler = SelfSpeculative(window=Whole(), verify_rounds=3, patience=0.0)
         outcomes = law_by_enumeration(predictor, sampler, given, order)
         assert mean_of(outcomes, 1) == pytest.approx(num_passes)
+
+
+@pytest.mark.parametrize("verify_rounds", [1, 2])
+@pytest.mark.parametrize("window", [*WINDOWS, Fixed(3)], ids=str)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_likelihood_and_work_where_confident_drafts_come_first(window, verify_rounds, seed):
+    """The order is then a function of the sequence: other tokens, another order."""
+    predictor = ArbitraryHybrid(2, 4, seed)
+    sampler = SelfSpeculative(window=window, verify_rounds=verify_rounds, order="confident")
+    check_law(predictor, sampler, [2] * 4, [0, 1, 2, 3])
+    check_law(predictor, sampler, [2, 0, 2, 2], [0, 1, 2, 3])
+    patient = replace(sampler, patience=0.3)
+    check_law(predictor, patient, [2] * 4, [0, 1, 2, 3])
+
+
+def test_confident_orders_differ_from_one_sequence_to_the_next():
+    predictor, law = ArbitraryHybrid(2, 4, 0), SelfSpeculative(window=Fixed(2), order="confident")
+    begins = ordered.begin("confident", torch.full((16, 4), 2), mask_id=2, draws=SeededDraws([0]))
+    token_ids = torch.tensor(list(itertools.product(range(2), repeat=4)))
+    seen = set()
+    for row in token_ids:
+        state, revealed = begins.select(torch.tensor([0])), 0
+        while revealed < 4:
+            state = ordered.open_window("confident", state, predictor, law.window).state
+            revealed += 2
+            counts = torch.tensor([revealed])
+            state = ordered.OrderedState(
+                mask_after(row[None], state.order, counts, 2), state.order, counts, counts
+            )
+        seen.add(tuple(state.order[0].tolist()))
+    assert len(seen) > 1
 
 
 @pytest.mark.parametrize("filter", [Filter(temperature=0.7), Filter(top_p=0.8)], ids=str)

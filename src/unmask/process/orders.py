@@ -25,6 +25,21 @@ def random(draws: Draws, length: int) -> Order:
     return draws.permutation(length)
 
 
+def spaced(draws: Draws, length: int) -> Order:
+    """Neighbours in the order lie far apart in the sequence, as far as that can be kept up.
+
+    The van der Corput sequence 0, 1/2, 1/4, 3/4, 1/8, ... (the bits of 0, 1, 2, ... mirrored at
+    the point) times the length, all of it shifted by a random number of positions. Any stretch
+    of it is spread about evenly over the sequence.
+    """
+    shift = draws.permutation(length)[:, :1]
+    num_bits = max(1, (length - 1).bit_length())
+    numbers = torch.arange(2**num_bits, device=shift.device)
+    mirrored = sum((numbers >> bit & 1) << (num_bits - 1 - bit) for bit in range(num_bits))
+    assert isinstance(mirrored, Tensor)
+    return (mirrored[mirrored < length] + shift) % length
+
+
 def left_to_right(batch_size: int, length: int, device: torch.device | str = "cpu") -> Order:
     """Reading order, the same for each sequence."""
     return torch.arange(length, device=device).repeat(batch_size, 1)

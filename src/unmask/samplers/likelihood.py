@@ -11,13 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Int
+from torch import Tensor
 
 from unmask.draws import SeededDraws, stream_seed
 from unmask.predictors.protocol import HybridPredictor
-from unmask.process import orders
 from unmask.process.masking import mask_after
 from unmask.process.windows import Window
-from unmask.samplers import columns
+from unmask.samplers import columns, ordered
+from unmask.samplers.ordered import OrderChoice, OrderedState
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.samplers.target_only import TargetOnly
 from unmask.shapes import Counts, Order, TokenIds
@@ -36,22 +38,23 @@ class Law:
     window: Window
     verify_rounds: int
     patience: float
+    order: OrderChoice
     filter: Filter
 
 
 def law_of(sampler: OwnLaw, length: int) -> Law:
     """Target-only sampling is the limit of as many verify rounds as tokens."""
     if isinstance(sampler, TargetOnly):
-        return Law(sampler.window, length, math.inf, sampler.filter)
-    return Law(sampler.window, sampler.verify_rounds, sampler.patience, sampler.filter)
+        return Law(sampler.window, length, math.inf, sampler.order, sampler.filter)
+    return Law(
+        sampler.window, sampler.verify_rounds, sampler.patience, sampler.order, sampler.filter
+    )
 
 
 def order_for(sampler: OwnLaw, token_ids: TokenIds, *, seed: int, number: int) -> Order:
     """The `number`-th order to score each sequence under; depends on its row and the seed."""
-    if sampler.order == "left-to-right":
-        return orders.left_to_right(token_ids.shape[0], token_ids.shape[1], token_ids.device)
     seeds = [stream_seed(seed, row, number) for row in range(len(token_ids))]
-    return orders.random(SeededDraws(seeds, token_ids.device), token_ids.shape[1])
+    return ordered.choose(sampler.order, token_ids, SeededDraws(seeds, token_ids.device))
 
 
 def _ignore(num_rows: int) -> None:
@@ -70,21 +73,25 @@ def pass_tables(
 ) -> PassTables:
     """Draft and target log-probabilities of `token_ids` for every pass that could be made.
 
+    `order` is what the sampler began with; what is given comes first in it.
+
     `observe` is told how many of the (sequence, start) pairs each batch finished. Starts among
     the given tokens are never reached and are left at zero.
     """
     num_sequences, length = token_ids.shape
     starts = torch.arange(length, device=token_ids.device)
-    widest = law.window.size(starts, length)
-    sizes = widest.repeat(num_sequences, 1)
-    shape = (num_sequences, length, int(widest.max()))
+    sizes = law.window.size(starts, length).repeat(num_sequences, 1)
+    if law.order == "confident":
+        order, sizes = _by_confidence(predictor, law.window, token_ids, order, num_given)
+    shape = (num_sequences, length, int(sizes.max()))
     log_draft = torch.zeros(shape, dtype=torch.float64, device=token_ids.device)
     log_target = torch.zeros_like(log_draft)
     # By start, so that the windows of a batch are of like width.
     pairs = (starts[:, None] >= num_given).nonzero()
     for begin in range(0, len(pairs), batch_size):
         start, sequence = pairs[begin : begin + batch_size].unbind(1)
-        ids, its_order, size = token_ids[sequence], order[sequence], widest[start]
+        ids, its_order = token_ids[sequence], order[sequence]
+        size = sizes[sequence, start]
         window = columns.of_order(its_order, start, start + size, int(size.max()))
         masked_ids = mask_after(ids, its_order, start, predictor.vocab_size)
         draft = predictor.draft(masked_ids, window.positions)
@@ -95,10 +102,8 @@ def pass_tables(
                 draft, filled_ids=ids, order=its_order, first=start, num_columns=width
             )
         observed = ids.gather(1, window.positions)[..., None]
-        draft_log_probs, target_log_probs = (
-            law.filter(draft.log_probs),
-            law.filter(target_log_probs),
-        )
+        draft_log_probs = law.filter(draft.log_probs)
+        target_log_probs = law.filter(target_log_probs)
         for table, log_probs in ((log_draft, draft_log_probs), (log_target, target_log_probs)):
             values = log_probs.gather(-1, observed).squeeze(-1)
             table[sequence, start, :width] = values.double()
@@ -108,3 +113,31 @@ def pass_tables(
             sizes[sequence, start] = torch.minimum(num_within + 1, size)
         observe(len(start))
     return PassTables(log_draft, log_target, sizes)
+
+
+def _by_confidence(
+    predictor: HybridPredictor,
+    window: Window,
+    token_ids: TokenIds,
+    order: Order,
+    num_given: Counts,
+) -> tuple[Order, Int[Tensor, "B L"]]:
+    """In which order these tokens would have been revealed, and the window at each start."""
+    mask_id, length = predictor.vocab_size, token_ids.shape[1]
+    places = torch.arange(length, device=order.device)
+    order, sizes = order.clone(), window.size(places, length).repeat(len(order), 1)
+    rows = (num_given < length).nonzero().squeeze(1)
+    first = num_given
+    while len(rows):
+        ids, its_order, its_first = token_ids[rows], order[rows], first[rows]
+        masked_ids = mask_after(ids, its_order, its_first, mask_id)
+        state = OrderedState(masked_ids, its_order, its_first, num_chosen=its_first)
+        opening = ordered.open_window("confident", state, predictor, window)
+        stop = opening.stop[:, None]
+        is_inside = (places >= its_first[:, None]) & (places < stop)
+        ends = torch.where(is_inside, stop - places, length)
+        sizes[rows] = torch.minimum(sizes[rows], ends)
+        order[rows] = opening.state.order
+        first = first.index_copy(0, rows, opening.stop)
+        rows = (first < length).nonzero().squeeze(1)
+    return order, sizes

@@ -1,17 +1,36 @@
-"""The state of samplers that reveal along an order chosen beforehand."""
+"""Samplers that reveal along an order: how it is chosen, and the window that a pass opens.
+
+    random          uniformly random: what models are trained for
+    left-to-right   reading order
+    spaced          each window spread evenly over the sequence (`process.orders.spaced`)
+    confident       the most confident drafts first: a pass that finds nothing chosen ahead of
+                    it ranks the masked positions by their largest draft probability and takes
+                    as many as its window holds; later passes finish these before new ones are
+                    chosen
+
+An order may depend on the tokens that are revealed, never on what has been drafted: a token
+that decided where it stands would no longer follow the target. It may not depend on where
+passes happened to end either, or the likelihood would have to know: the window is finished
+first, so the order is a function of the sequence alone, and the recursion holds.
+"""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
 from unmask.draws import Draws
 from unmask.errors import ConfigError
+from unmask.predictors.protocol import Draft, Predictor
 from unmask.process import orders
+from unmask.process.windows import Window
+from unmask.samplers import columns
+from unmask.samplers.columns import WindowColumns
 from unmask.shapes import Counts, Order, TokenIds
 
-OrderChoice = Literal["random", "left-to-right"]
+OrderChoice = Literal["random", "left-to-right", "spaced", "confident"]
 
 
 def check_is_choice(order: str) -> None:
@@ -23,6 +42,21 @@ def check_is_choice(order: str) -> None:
         )
 
 
+def is_drawn(choice: OrderChoice) -> bool:
+    """Whether the order is random; if not, it is a function of the sequence."""
+    return choice in ("random", "spaced")
+
+
+def choose(choice: OrderChoice, given_ids: TokenIds, draws: Draws) -> Order:
+    """An order of all positions for each sequence; of "confident", where it begins."""
+    batch_size, length = given_ids.shape
+    if choice == "random":
+        return orders.random(draws, length)
+    if choice == "spaced":
+        return orders.spaced(draws, length)
+    return orders.left_to_right(batch_size, length, given_ids.device)
+
+
 @dataclass(frozen=True)
 class OrderedState:
     """order[b, :num_revealed[b]] is revealed, the rest is MASK."""
@@ -30,6 +64,8 @@ class OrderedState:
     token_ids: TokenIds
     order: Order
     num_revealed: Counts
+    num_chosen: Counts
+    """order[b, :num_chosen[b]] is settled; what comes later may still be rearranged."""
 
     @property
     def is_done(self) -> Bool[Tensor, " B"]:
@@ -38,20 +74,65 @@ class OrderedState:
 
     def select(self, rows: Int[Tensor, " N"]) -> "OrderedState":
         """The state of some sequences of the batch."""
-        return OrderedState(self.token_ids[rows], self.order[rows], self.num_revealed[rows])
+        return OrderedState(
+            self.token_ids[rows], self.order[rows], self.num_revealed[rows], self.num_chosen[rows]
+        )
 
 
-def start(given_ids: TokenIds, order: Order, *, mask_id: int) -> OrderedState:
+def start(choice: OrderChoice, given_ids: TokenIds, order: Order, *, mask_id: int) -> OrderedState:
     """What is given comes first, then the rest in the given order."""
     is_given = given_ids != mask_id
-    return OrderedState(given_ids, orders.given_first(order, is_given), is_given.sum(dim=1))
+    num_given = is_given.sum(dim=1)
+    everything = torch.full_like(num_given, given_ids.shape[1])
+    num_chosen = num_given if choice == "confident" else everything
+    return OrderedState(given_ids, orders.given_first(order, is_given), num_given, num_chosen)
 
 
 def begin(choice: OrderChoice, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> OrderedState:
     """A new order for each sequence, with what is given at its front."""
-    batch_size, length = given_ids.shape
-    if choice == "left-to-right":
-        order = orders.left_to_right(batch_size, length, given_ids.device)
-    else:
-        order = orders.random(draws, length)
-    return start(given_ids, order, mask_id=mask_id)
+    return start(choice, given_ids, choose(choice, given_ids, draws), mask_id=mask_id)
+
+
+@dataclass(frozen=True)
+class Opening:
+    """The window that a trunk pass opens."""
+
+    state: OrderedState
+    """As before the pass, but that more of the order may be chosen."""
+    stop: Counts
+    """The place of the order where the window ends."""
+    window: WindowColumns
+    draft: Draft
+    """At the columns of the window."""
+
+
+def open_window(
+    choice: OrderChoice, state: OrderedState, predictor: Predictor, window: Window
+) -> Opening:
+    """One trunk pass, and the window of the order that it may reveal."""
+    first, length = state.num_revealed, state.order.shape[1]
+    stop = first + window.size(first, length)
+    if choice != "confident":
+        opened = columns.of_order(state.order, first, stop, int((stop - first).max()))
+        return Opening(state, stop, opened, predictor.draft(state.token_ids, opened.positions))
+    num_masked = length - first
+    masked = columns.of_order(state.order, first, first + num_masked, int(num_masked.max()))
+    draft = predictor.draft(state.token_ids, masked.positions)
+    confidence = draft.log_probs.amax(dim=-1).masked_fill(~masked.in_window, -torch.inf)
+    falling = confidence.argsort(dim=1, descending=True, stable=True)
+    is_open = (state.num_chosen == first)[:, None]
+    rank = torch.where(is_open, falling, torch.arange(falling.shape[1], device=first.device))
+    places = WindowColumns(
+        first[:, None] + torch.arange(rank.shape[1]).to(first), masked.in_window
+    )
+    order = places.write(state.order, masked.positions.gather(1, rank))
+    num_chosen = torch.where(is_open.squeeze(1), stop, state.num_chosen)
+    stop = torch.minimum(stop, num_chosen)
+    width = int((stop - first).max())
+    log_probs = draft.log_probs.take_along_dim(rank[:, :width, None], dim=1)
+    return Opening(
+        OrderedState(state.token_ids, order, first, num_chosen),
+        stop,
+        columns.of_order(order, first, stop, width),
+        Draft(log_probs, draft.context),
+    )

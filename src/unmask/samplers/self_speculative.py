@@ -80,18 +80,15 @@ class SelfSpeculative:
         self, state: OrderedState, predictor: HybridPredictor, draws: Draws
     ) -> tuple[OrderedState, StepInfo]:
         """One trunk pass, and the verify rounds that follow it."""
-        first, length = state.num_revealed, state.order.shape[1]
-        sizes = self.window.size(first, length)
-        window = columns.of_order(state.order, first, first + sizes, int(sizes.max()))
-        draft = predictor.draft(state.token_ids, window.positions)
+        opening = ordered.open_window(self.order, state, predictor, self.window)
+        state, draft, window = opening.state, opening.draft, opening.window
+        first, stop = state.num_revealed, opening.stop
         draft_log_probs = self.filter(draft.log_probs)
         drafted_ids = draws.categorical(draft_log_probs, where=window.in_window)
         filled_ids = window.write(state.token_ids, drafted_ids)
-        needs_no_round = sizes == 1 if predictor.first_target_is_draft else sizes == 0
-        run = _Pass(
-            state.order, first, first + sizes, drafted_ids, draft_log_probs, filled_ids,
-            settled=torch.where(needs_no_round, first + sizes, first),
-        )  # fmt: skip
+        is_known = (stop - first == 1) & predictor.first_target_is_draft
+        settled = torch.where(is_known, stop, first)
+        run = _Pass(state.order, first, stop, drafted_ids, draft_log_probs, filled_ids, settled)
         rows = torch.arange(len(first), device=first.device)
         for _ in range(self.verify_rounds):
             unsettled = (run.settled < run.stop)[rows].nonzero().squeeze(1)
@@ -108,7 +105,7 @@ class SelfSpeculative:
             accepted=run.settled - first - run.rejected,
             rejected=run.rejected,
         )
-        return OrderedState(token_ids, state.order, run.settled), info
+        return OrderedState(token_ids, state.order, run.settled, state.num_chosen), info
 
     def _verify(
         self,

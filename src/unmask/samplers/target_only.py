@@ -43,17 +43,15 @@ class TargetOnly:
         self, state: OrderedState, predictor: HybridPredictor, draws: Draws
     ) -> tuple[OrderedState, StepInfo]:
         """One trunk pass, then the tokens of its window, one by one."""
+        opening = ordered.open_window(self.order, state, predictor, self.window)
+        state, draft, stop = opening.state, opening.draft, opening.stop
         first = state.num_revealed
-        stop = first + self.window.size(first, state.order.shape[1])
-        opening = columns.of_order(state.order, first, stop, width=1)
-        draft = predictor.draft(state.token_ids, opening.positions)
-
         token_ids, settled, tail_passes = state.token_ids, first.clone(), first * 0
         rows = torch.arange(len(first), device=first.device)
         is_opening = True
         while len(rows):
             if is_opening and predictor.first_target_is_draft:
-                target_log_probs = draft.log_probs
+                target_log_probs = draft.log_probs[:, :1]
             else:
                 target_log_probs = predictor.verify(
                     draft,
@@ -74,4 +72,4 @@ class TargetOnly:
             is_opening = False
 
         info = StepInfo(torch.ones_like(first), tail_passes, settled - first, first * 0)
-        return OrderedState(token_ids, state.order, settled), info
+        return OrderedState(token_ids, state.order, settled, state.num_chosen), info
