@@ -12,21 +12,9 @@ from jsonargparse import Namespace
 
 from unmask.cli.parser import Parser
 from unmask.errors import ConfigError
-from unmask.process.grids import GRIDS
-from unmask.process.schedules import SCHEDULES
-from unmask.process.windows import WINDOWS
-from unmask.samplers.ancestral import Ancestral
+from unmask.samplers.registry import PARTS, SAMPLERS
 from unmask.samplers.sampler import Sampler
-from unmask.samplers.self_speculative import SelfSpeculative
-from unmask.samplers.target_only import TargetOnly
 from unmask.speculation.filters import Filter
-
-SAMPLERS: dict[str, type] = {
-    "self-speculative": SelfSpeculative,
-    "ancestral": Ancestral,
-    "target-only": TargetOnly,
-}
-_PARTS: dict[str, Mapping[str, type]] = {"window": WINDOWS, "grid": GRIDS, "schedule": SCHEDULES}
 
 
 class SamplerOptions:
@@ -38,7 +26,7 @@ class SamplerOptions:
         name = _chosen(arguments, "--sampler", samplers, "self-speculative")
         self._sampler_class = samplers[name]
         default: Any = self._sampler_class()
-        parts = [f.name for f in fields(default) if f.name in _PARTS]
+        parts = [f.name for f in fields(default) if f.name in PARTS]
         parser.add_argument(
             "--temperature", type=float, default=1.0, help="1 samples the model, 0 is greedy."
         )
@@ -48,11 +36,14 @@ class SamplerOptions:
         self._part_classes: dict[str, type] = {}
         choices = [_choice("--sampler", samplers, name)]
         for part in parts:
-            chosen = _chosen(arguments, f"--sampler.{part}", _PARTS[part], _name_of(default, part))
-            self._part_classes[part] = _PARTS[part][chosen]
-            choices.append(_choice(f"--sampler.{part}", _PARTS[part], chosen))
+            chosen = _chosen(arguments, f"--sampler.{part}", PARTS[part], _name_of(default, part))
+            self._part_classes[part] = PARTS[part][chosen]
+            choices.append(_choice(f"--sampler.{part}", PARTS[part], chosen))
         parser.add_class_arguments(
-            self._sampler_class, "sampler", skip={"filter", *parts}, as_group=False
+            self._sampler_class,
+            "sampler",
+            skip={"filter", "error_predictor", *parts},
+            as_group=False,
         )
         parser.epilog = (
             "The sampler is chosen by name, and decides which --sampler.* options there are. "
@@ -108,4 +99,4 @@ def _without(arguments: Sequence[str], flags: Sequence[str]) -> list[str]:
 
 def _name_of(sampler: Any, part: str) -> str:
     cls = type(getattr(sampler, part))
-    return next(name for name, candidate in _PARTS[part].items() if candidate is cls)
+    return next(name for name, candidate in PARTS[part].items() if candidate is cls)

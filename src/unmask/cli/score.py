@@ -2,21 +2,21 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from unmask.cli.model_options import add_model_options, load_model
 from unmask.cli.parser import Parser
 from unmask.cli.progress import progress
-from unmask.cli.sampler_options import SAMPLERS, SamplerOptions
+from unmask.cli.sampler_options import SamplerOptions
 from unmask.data.files import read_bytes
 from unmask.data.normalise import Normalise
 from unmask.data.text import consecutive_crops
 from unmask.errors import ConfigError, DataError
 from unmask.evaluation.bits import BitsPerToken, Score
 from unmask.samplers.likelihood import OwnLaw
+from unmask.samplers.registry import SAMPLERS, describe
 
-_OWN_LAW = {name: cls for name, cls in SAMPLERS.items() if name != "ancestral"}
+_OWN_LAW = {name: SAMPLERS[name] for name in ("self-speculative", "target-only")}
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -99,7 +99,7 @@ def _as_json(result: Score, sampler: Any) -> dict[str, Any]:
         "expected_trunk_passes": result.trunk_passes,
         "expected_tail_passes": result.tail_passes,
         "expected_acceptance_rate": result.acceptance_rate,
-        "sampler": {"name": type(sampler).__name__, **asdict(sampler)},
+        "sampler": describe(sampler),
     }
 
 

@@ -28,11 +28,11 @@ class StepInfo:
     """What one step did, per sequence of the batch."""
 
     trunk_passes: Counts
-    """Non-causal passes; 0 or 1."""
+    """Non-causal passes; 0 or 1, or more where a sampler looks ahead."""
     tail_passes: Counts
     """Causal passes."""
-    accepted: Counts
-    """Drafted tokens that stayed."""
+    accepted: Int[Tensor, " B"]
+    """Drafted tokens that stayed, less those of earlier steps that were masked again."""
     rejected: Counts
     """Drafted tokens that were replaced."""
 
@@ -66,7 +66,7 @@ class Sampler(Protocol):
         ...
 
     def step(self, state: Any, predictor: Any, draws: Draws) -> tuple[Any, StepInfo]:
-        """One trunk pass, at most, and what follows from it."""
+        """One trunk pass, as a rule, and what follows from it."""
         ...
 
 

@@ -1,0 +1,58 @@
+"""First-hitting sampling: one token per pass, at the time when the next one is unmasked.
+
+Let tau_n be the time with n tokens left to unmask, as the share that is then masked on average
+(the linear schedule; on another, tau stands for 1 - alpha). Each of the n has a time of its own,
+uniform on [0, tau_n], and the latest comes first:
+
+    tau_{n-1} = tau_n u^{1/n},   u uniform on [0, 1],
+
+since P(all n times < x tau_n) = x^n. It belongs to each of the n positions with the same
+probability, and its token is drawn from the prediction at that time.
+
+A predictor has no time among its inputs, so neither position nor token depends on these times
+and they are not drawn: what is left is an order, uniformly random, followed one token at a time,
+
+    p(x) = mean over orders sigma of prod_d draft(x_sigma(d) | x_sigma(<d)).
+
+The law is the limit of the ancestral sampler as its steps grow in number; a pass per token
+reaches it.
+
+Source: Zheng et al. (2024), arXiv:2409.02908.
+"""
+
+from dataclasses import dataclass, field, replace
+
+import torch
+
+from unmask.draws import Draws
+from unmask.predictors.protocol import Predictor
+from unmask.samplers import columns, ordered
+from unmask.samplers.ordered import OrderedState
+from unmask.samplers.sampler import StepInfo
+from unmask.shapes import TokenIds
+from unmask.speculation.filters import Filter
+
+
+@dataclass(frozen=True, kw_only=True)
+class FirstHitting:
+    """How a first-hitting sampler draws its tokens; it spends a pass on each."""
+
+    filter: Filter = field(default_factory=Filter)
+    """Temperature and top-p of the prediction."""
+
+    def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> OrderedState:
+        """A new order for each sequence, with what is given at its front."""
+        return ordered.begin("random", given_ids, mask_id=mask_id, draws=draws)
+
+    def step(
+        self, state: OrderedState, predictor: Predictor, draws: Draws
+    ) -> tuple[OrderedState, StepInfo]:
+        """The next token of the order."""
+        first = state.num_revealed
+        window = columns.of_order(state.order, first, first + 1, width=1)
+        draft = predictor.draft(state.token_ids, window.positions)
+        drawn = draws.categorical(self.filter(draft.log_probs), window.in_window)
+        token_ids = window.write(state.token_ids, drawn)
+        one, zero = torch.ones_like(first), torch.zeros_like(first)
+        info = StepInfo(one, zero, one, zero)
+        return replace(state, token_ids=token_ids, num_revealed=first + 1), info

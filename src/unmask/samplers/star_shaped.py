@@ -1,0 +1,125 @@
+"""Star-shaped sampling: guess everything, then choose afresh what stays masked.
+
+Until time t_on this is ancestral sampling. From then on, of D positions that are wanted, a step
+to time s draws a token at each masked one and keeps the tokens of the others; then it masks
+
+    N = ceil((1 - alpha_s) D)
+
+of them all, whether they were masked before or not. They are drawn one after another, without
+replacement, with probability proportional to exp(e / T), where e scores how likely the token at
+a position is an error; T = 0 takes the N highest e. Without a trained judge of errors,
+
+    e = -log c,    c = the probability that the predictor gave the token when it was drawn.
+
+Source: Meshchaninov et al. (2025), arXiv:2510.08369, who train the judge; confidence in its
+place is from their ablations. They add Gumbel noise to e / T and take the N highest, which is
+the same law (samplers/subsets.py).
+"""
+
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from unmask.draws import Draws
+from unmask.errors import ConfigError
+from unmask.predictors.protocol import Predictor
+from unmask.process import grids, schedules
+from unmask.process.grids import Grid
+from unmask.process.schedules import Schedule
+from unmask.samplers import quota, revisable
+from unmask.samplers.revisable import RevisableState
+from unmask.samplers.sampler import StepInfo
+from unmask.shapes import TokenIds
+from unmask.speculation.filters import Filter
+
+
+@runtime_checkable
+class ErrorPredictor(Protocol):
+    """A judge of sequences without masks."""
+
+    def __call__(
+        self, guess_ids: TokenIds, confidence: Float[Tensor, "B L"]
+    ) -> Float[Tensor, "B L"]:
+        """e by position: higher where the token is more likely wrong.
+
+        `confidence` is c, and inf at positions that are given, where e does not matter.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class LowConfidence:
+    """e = -log c."""
+
+    def __call__(
+        self, guess_ids: TokenIds, confidence: Float[Tensor, "B L"]
+    ) -> Float[Tensor, "B L"]:
+        return -confidence.clamp(min=_SMALLEST).log()
+
+
+@dataclass(frozen=True, kw_only=True)
+class StarShaped:
+    """How a star-shaped sampler spends its passes."""
+
+    num_steps: int = 64
+    """Steps from all masked to all revealed: trunk passes, at most."""
+    grid: Grid = field(default_factory=grids.Linear)
+    """Where the steps lie in time."""
+    schedule: Schedule = field(default_factory=schedules.Linear)
+    """The share of tokens revealed by time t."""
+    t_on: float = 0.55
+    """Steps from this time on are star-shaped, those before ancestral; 0 makes all ancestral."""
+    error_predictor: ErrorPredictor = field(default_factory=LowConfidence)
+    """Says which tokens are likely wrong."""
+    choice_temperature: float = 1.0
+    """T: how freely what is masked is chosen; 0 always takes what is most likely wrong."""
+    filter: Filter = field(default_factory=Filter)
+    """Temperature and top-p of the prediction."""
+
+    def __post_init__(self) -> None:
+        quota.check_num_steps("StarShaped", self.num_steps)
+        quota.check_choice_temperature("StarShaped", self.choice_temperature)
+        if not 0 <= self.t_on <= 1:
+            raise ConfigError(
+                f"StarShaped.t_on must lie between 0 and 1, got {self.t_on}: it is a time, and "
+                "time falls from 1 to 0. 0 is ancestral sampling, 1 star-shaped from the start."
+            )
+
+    def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> RevisableState:
+        """All that is not given is masked, at time 1."""
+        return revisable.start(given_ids, mask_id=mask_id, num_steps=self.num_steps)
+
+    def step(
+        self, state: RevisableState, predictor: Predictor, draws: Draws
+    ) -> tuple[RevisableState, StepInfo]:
+        """From one time of the grid to the next."""
+        times = self.grid.times(self.num_steps)
+        alpha = self.schedule.alpha(times).to(state.token_ids.device)
+        alpha_t, alpha_s = alpha[state.num_steps_taken], alpha[state.num_steps_taken + 1]
+        is_star = (times.to(alpha.device)[state.num_steps_taken] <= self.t_on)[:, None]
+
+        is_masked = state.is_masked
+        reveal_prob = ((alpha_s - alpha_t) / (1 - alpha_t))[:, None].expand(is_masked.shape)
+        is_guessed = draws.bernoulli(reveal_prob, where=is_masked & ~is_star)
+        is_guessed = is_guessed | (is_masked & is_star)
+        guess = revisable.guess(state, is_guessed, predictor, draws, self.filter)
+
+        num_wanted = (~state.is_given).sum(dim=1)
+        # A whole number may come out an ulp too high; the margin keeps it from being rounded up.
+        num_masked = torch.ceil((1 - alpha_s) * num_wanted - 1e-9).long() * is_star.squeeze(1)
+        is_masked_again = quota.choose(
+            self.error_predictor(guess.token_ids, guess.confidence),
+            ~state.is_given,
+            num_masked,
+            temperature=torch.full_like(alpha_s, self.choice_temperature),
+            draws=draws,
+        )
+        is_masked = (is_masked & ~is_guessed) | is_masked_again
+        return revisable.settle(state, guess, is_masked, mask_id=predictor.vocab_size)
+
+
+# A filter of high temperature can draw tokens whose own probability float64 cannot hold.
+_SMALLEST = torch.finfo(torch.float64).tiny

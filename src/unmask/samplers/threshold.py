@@ -1,0 +1,66 @@
+"""Confidence threshold: reveal every token that the predictor is sure enough of.
+
+    x_i ~ p_i,  c_i = p_i(x_i)            at each position that may be revealed, in one pass
+    reveal { i : c_i >= tau }  and  argmax_i c_i
+
+The confidence is that of the token drawn: an unlikely one stays masked and is drawn anew, given
+more, in the next pass. So samples are surer than the predictor is, whatever the threshold; at
+temperature 0, as released, the token drawn is the most probable one.
+
+Source: Wu et al. (2025), arXiv:2505.22618 (Fast-dLLM), section 3.3, without its caches.
+"""
+
+from dataclasses import dataclass, field
+
+from unmask.draws import Draws
+from unmask.errors import ConfigError
+from unmask.predictors.protocol import Predictor
+from unmask.process import blocks
+from unmask.process.blocks import Blocks
+from unmask.samplers import masked, scores
+from unmask.samplers.masked import MaskedState
+from unmask.samplers.sampler import StepInfo
+from unmask.shapes import TokenIds, WindowMask, WindowProbs
+from unmask.speculation.filters import Filter
+
+
+@dataclass(frozen=True, kw_only=True)
+class Threshold:
+    """How sure of a token a threshold sampler must be."""
+
+    threshold: float = 0.9
+    """Confidence from which a token is revealed: 0 is all at once, above 1 one per pass."""
+    blocks: Blocks = field(default_factory=blocks.Whole)
+    """Which of the masked positions may be revealed now."""
+    filter: Filter = field(default_factory=Filter)
+    """Temperature and top-p of what is drawn; the confidence is the predictor's own."""
+
+    def __post_init__(self) -> None:
+        if not self.threshold >= 0:
+            raise ConfigError(
+                f"Threshold.threshold must be a number of at least 0, got {self.threshold}: it is "
+                "the probability from which a token is revealed. 0.9 is a good start; anything "
+                "above 1 reveals one token per pass."
+            )
+
+    def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> MaskedState:
+        """All that is not given is masked."""
+        return masked.start(given_ids, mask_id=mask_id)
+
+    def step(
+        self, state: MaskedState, predictor: Predictor, draws: Draws
+    ) -> tuple[MaskedState, StepInfo]:
+        """One pass, and the tokens of it that are sure enough."""
+        candidates = self.blocks.candidates(state.is_masked)
+        prediction = masked.predict(predictor, state.token_ids, candidates)
+        window = prediction.window
+        drawn = draws.categorical(self.filter(prediction.log_probs), where=window.in_window)
+        confidence = scores.confidence(prediction.log_probs, drawn)
+        is_chosen = sure_enough(confidence, window.in_window, self.threshold)
+        return masked.reveal(state, window, is_chosen, drawn)
+
+
+def sure_enough(confidence: WindowProbs, in_window: WindowMask, threshold: float) -> WindowMask:
+    """The columns of at least the threshold, and the surest one of each row."""
+    is_surest = scores.rank(confidence, in_window) == 0
+    return (is_surest | (confidence >= threshold)) & in_window

@@ -1,0 +1,88 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from unmask.errors import ConfigError
+from unmask.process.blocks import BLOCKS, Blocks, LeftToRight, Whole
+
+masks = st.integers(1, 12).flatmap(
+    lambda length: st.lists(
+        st.lists(st.booleans(), min_size=length, max_size=length), min_size=1, max_size=4
+    )
+)
+lengths = st.integers(1, 14)
+any_blocks = st.one_of(st.just(Whole()), st.builds(LeftToRight, lengths))
+
+every_input = settings(deadline=None, derandomize=True, max_examples=80)
+
+
+def candidates(blocks, rows):
+    """The candidate positions of each row."""
+    is_candidate = blocks.candidates(torch.tensor(rows))
+    return [[n for n, it_is in enumerate(row) if it_is] for row in is_candidate.tolist()]
+
+
+def masked(row):
+    return [n for n, is_masked in enumerate(row) if is_masked]
+
+
+@every_input
+@given(masks)
+def test_as_a_whole_all_that_is_masked_may_be_revealed(rows):
+    assert candidates(Whole(), rows) == list(map(masked, rows))
+
+
+@every_input
+@given(masks, lengths)
+def test_from_left_to_right_it_is_the_first_block_that_has_a_mask(rows, block_length):
+    for row, found in zip(rows, candidates(LeftToRight(block_length), rows), strict=True):
+        starts = range(0, len(row), block_length)
+        blocks = [[n for n in masked(row) if 0 <= n - start < block_length] for start in starts]
+        assert found == next(filter(None, blocks), [])
+
+
+@every_input
+@given(any_blocks, masks)
+def test_something_may_be_revealed_as_long_as_something_is_masked(blocks, rows):
+    for row, found in zip(rows, candidates(blocks, rows), strict=True):
+        assert set(found) <= set(masked(row))
+        assert bool(found) == any(row)
+
+
+@every_input
+@given(any_blocks, masks)
+def test_each_row_goes_its_own_way(blocks, rows):
+    assert candidates(blocks, rows) == [candidates(blocks, [row])[0] for row in rows]
+
+
+@every_input
+@given(masks)
+def test_one_block_is_the_whole_and_blocks_of_one_position_are_reading_order(rows):
+    assert candidates(LeftToRight(len(rows[0])), rows) == candidates(Whole(), rows)
+    assert candidates(LeftToRight(1), rows) == [masked(row)[:1] for row in rows]
+
+
+def test_a_prompt_takes_part_of_a_block():
+    """Blocks of 4, five positions given: the second block is finished first, with three left."""
+    row = [False] * 5 + [True] * 7
+    assert candidates(LeftToRight(4), [row]) == [[5, 6, 7]]
+    row[5:8] = [False] * 3
+    assert candidates(LeftToRight(4), [row]) == [[8, 9, 10, 11]]
+
+
+@pytest.mark.parametrize("blocks", [Whole(), LeftToRight()], ids=str)
+def test_no_sequences_have_no_candidates(blocks):
+    assert blocks.candidates(torch.zeros(0, 3, dtype=torch.bool)).shape == (0, 3)
+
+
+def test_rules_go_by_their_names():
+    assert BLOCKS == {"whole": Whole, "left-to-right": LeftToRight}
+    assert all(isinstance(rule(), Blocks) for rule in BLOCKS.values())
+
+
+@pytest.mark.parametrize("block_length", [0, -32])
+def test_a_block_without_positions_is_refused(block_length):
+    message = f"block_length must be at least 1, got {block_length}: .*32 is common.*`Whole"
+    with pytest.raises(ConfigError, match=message):
+        LeftToRight(block_length)
