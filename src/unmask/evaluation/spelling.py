@@ -88,7 +88,8 @@ def word_set(text: str) -> frozenset[str]:
     return frozenset(words)
 
 
-def _words(sample: str, edges: Edges) -> list[str]:
+def words_of(sample: str, edges: Edges) -> list[str]:
+    """The words of a sample that count."""
     if edges is Edges.COUNTED:
         return sample.split()
     return re.split(r"\s+", sample)[1:-1]
@@ -98,8 +99,10 @@ def spelling_accuracy(
     samples: Sequence[str], known_words: Set[str], edges: Edges = Edges.LEFT_OUT
 ) -> SpellingAccuracy:
     """Which of the words of `samples` are in `known_words`."""
-    words_of = [_words(sample, edges) for sample in samples]
+    words_by_sample = [words_of(sample, edges) for sample in samples]
     return SpellingAccuracy(
-        words_per_sample=tuple(len(words) for words in words_of),
-        correct_per_sample=tuple(sum(word in known_words for word in words) for words in words_of),
+        words_per_sample=tuple(len(words) for words in words_by_sample),
+        correct_per_sample=tuple(
+            sum(word in known_words for word in words) for words in words_by_sample
+        ),
     )
