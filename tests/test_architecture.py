@@ -30,9 +30,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evaluation": MATHEMATICS | {"samplers", "data"},
     "training": BASE | {"process", "predictors", "network", "data"},
     "model": MATHEMATICS | {"network", "samplers", "data", "evaluation", "shipped"},
+    "frontier": MATHEMATICS | {"version", "network", "samplers", "data", "evaluation", "model"},
     "recipes": BASE | {"network", "data", "training", "model"},
     "cli": MATHEMATICS
-    | {"version", "network", "samplers", "data", "evaluation", "training", "model", "recipes"},
+    | {"version", "network", "samplers", "data", "evaluation", "training", "model", "recipes"}
+    | {"frontier"},
 }
 """Imports run downward: a room may import itself and what is named here."""
 

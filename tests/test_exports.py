@@ -5,9 +5,10 @@ from pathlib import Path
 import unmask
 
 PUBLIC = """
-    Ancestral Cosine Filter Fixed HybridConfig HybridTransformer JointTable Linear MarkovChain
-    Model Recipe Sample SeededDraws SelfSpeculative TargetOnly UnmaskError Whole count_work load
-    preset sample train
+    Ancestral Cosine Dilated EntropyBounded Factor Filter FirstHitting Fixed HybridConfig
+    HybridTransformer JointTable Klass Linear Lookahead MarkovChain MaskGIT Model ReMDM Recipe
+    Sample SeededDraws SelfSpeculative SemiAutoregressive StarShaped TargetOnly Threshold
+    TopKEntropy TopKMargin UnmaskError Whole count_work load preset sample train
 """.split()
 
 

@@ -25,27 +25,53 @@ if TYPE_CHECKING:
     from unmask.recipes.recipe import preset as preset
     from unmask.recipes.run import train as train
     from unmask.samplers.ancestral import Ancestral as Ancestral
+    from unmask.samplers.dilated import Dilated as Dilated
+    from unmask.samplers.entropy_bounded import EntropyBounded as EntropyBounded
+    from unmask.samplers.factor import Factor as Factor
+    from unmask.samplers.first_hitting import FirstHitting as FirstHitting
+    from unmask.samplers.klass import Klass as Klass
+    from unmask.samplers.lookahead import Lookahead as Lookahead
+    from unmask.samplers.maskgit import MaskGIT as MaskGIT
+    from unmask.samplers.remdm import ReMDM as ReMDM
     from unmask.samplers.sampler import sample as sample
     from unmask.samplers.self_speculative import SelfSpeculative as SelfSpeculative
+    from unmask.samplers.semi_autoregressive import SemiAutoregressive as SemiAutoregressive
+    from unmask.samplers.star_shaped import StarShaped as StarShaped
     from unmask.samplers.target_only import TargetOnly as TargetOnly
+    from unmask.samplers.threshold import Threshold as Threshold
+    from unmask.samplers.top_k_entropy import TopKEntropy as TopKEntropy
+    from unmask.samplers.top_k_margin import TopKMargin as TopKMargin
     from unmask.speculation.filters import Filter as Filter
 
 _HOME = {
     "Ancestral": "samplers.ancestral",
     "Cosine": "process.windows",
+    "Dilated": "samplers.dilated",
+    "EntropyBounded": "samplers.entropy_bounded",
+    "Factor": "samplers.factor",
     "Filter": "speculation.filters",
+    "FirstHitting": "samplers.first_hitting",
     "Fixed": "process.windows",
     "HybridConfig": "network.config",
     "HybridTransformer": "network.hybrid",
     "JointTable": "predictors.table",
+    "Klass": "samplers.klass",
     "Linear": "process.windows",
+    "Lookahead": "samplers.lookahead",
     "MarkovChain": "predictors.markov",
+    "MaskGIT": "samplers.maskgit",
     "Model": "model",
+    "ReMDM": "samplers.remdm",
     "Recipe": "recipes.recipe",
     "Sample": "model",
     "SeededDraws": "draws",
     "SelfSpeculative": "samplers.self_speculative",
+    "SemiAutoregressive": "samplers.semi_autoregressive",
+    "StarShaped": "samplers.star_shaped",
     "TargetOnly": "samplers.target_only",
+    "Threshold": "samplers.threshold",
+    "TopKEntropy": "samplers.top_k_entropy",
+    "TopKMargin": "samplers.top_k_margin",
     "UnmaskError": "errors",
     "Whole": "process.windows",
     "count_work": "predictors.counter",

@@ -27,6 +27,9 @@ from unmask.shapes import TokenIds
 from unmask.speculation.bounds import tightened_bound
 from unmask.speculation.likelihood import log_likelihood
 
+WORDS_FILE = "words.xz"
+"""The words of the training text, in the model's folder, where it is text."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
@@ -225,6 +228,23 @@ def shipped_folder(name: str) -> Path:
     return _shipped() / name
 
 
+def find_folder(name: str) -> Path:
+    """Where the model that `load` would open lies; one of the hub is fetched.
+
+    Raises `CheckpointError` if there is no such model.
+    """
+    if name in shipped_names():
+        return shipped_folder(name)
+    if Path(name).is_dir():
+        return Path(name)
+    if name.count("/") == 1 and not name.startswith((".", "/")):
+        return _fetched(name)
+    raise CheckpointError(
+        f"there is no model {name!r}: it is neither shipped ({', '.join(shipped_names())}) "
+        "nor a folder, nor a hub id such as 'owner/name'."
+    )
+
+
 def load(
     name: str = "text8s", *, dtype: torch.dtype = torch.float32, device: str = "cpu"
 ) -> Model:
@@ -235,17 +255,7 @@ def load(
     Raises:
         CheckpointError: there is no such model, or its files are damaged.
     """
-    if name in shipped_names():
-        folder = shipped_folder(name)
-    elif Path(name).is_dir():
-        folder = Path(name)
-    elif name.count("/") == 1 and not name.startswith((".", "/")):
-        folder = _fetched(name)
-    else:
-        raise CheckpointError(
-            f"there is no model {name!r}: it is neither shipped ({', '.join(shipped_names())}) "
-            "nor a folder, nor a hub id such as 'owner/name'."
-        )
+    folder = find_folder(name)
     network, codec = checkpoint.read_model(folder, dtype)
     try:
         return Model(network.to(device), Characters.from_json(codec), name)
@@ -260,7 +270,7 @@ def _shipped() -> Path:
 def _fetched(hub_id: str) -> Path:
     from huggingface_hub import snapshot_download
 
-    files = [checkpoint.CONFIG_FILE, checkpoint.WEIGHTS_FILE]
+    files = [checkpoint.CONFIG_FILE, checkpoint.WEIGHTS_FILE, WORDS_FILE]
     try:
         return Path(snapshot_download(hub_id, allow_patterns=files))
     except Exception as error:  # the hub's client raises a dozen kinds, all of them "not there"

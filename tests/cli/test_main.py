@@ -7,13 +7,17 @@ import sys
 import pytest
 
 from tests.cli.command import refused, run
-from unmask.cli import doctor, generate, models, score, train
+from unmask.cli import doctor, evaluate, generate, models, score, train, words
 from unmask.cli.main import VERBS
+from unmask.samplers.registry import PARTS
 
 FLAGS = {
     generate: "batch-size device help json length num-samples output precision prompt seed "
     "template",
     score: "batch-size device help json normalise num-orders num-sequences offset precision seed",
+    evaluate: "batch-size budgets data device help judge num-samples out precision resume "
+    "samplers seed words",
+    words: "help normalise out",
     models: "help json",
     doctor: "help json",
 }
@@ -51,13 +55,30 @@ def test_flags_of_training_are_pinned():
          "sampler.order sampler.patience sampler.verify_rounds sampler.window.num_tokens"),
         (["--sampler", "ancestral"], "sampler.num_steps sampler.prediction"),
         (["--sampler=target-only"], "sampler.order"),
+        (["--sampler", "first-hitting"], ""),
+        (["--sampler", "maskgit"], "sampler.choice_temperature sampler.num_steps"),
+        (["--sampler", "top-k-margin"], "sampler.choice_temperature sampler.num_steps"),
+        (["--sampler", "top-k-entropy"], "sampler.choice_temperature sampler.num_steps"),
+        (["--sampler", "semi-autoregressive"], "sampler.block_length sampler.num_steps"),
+        (["--sampler", "threshold"], "sampler.threshold"),
+        (["--sampler", "factor", "--sampler.blocks", "left-to-right"],
+         "sampler.blocks.block_length sampler.factor"),
+        (["--sampler", "entropy-bounded"], "sampler.bound sampler.ranking"),
+        (["--sampler", "klass"],
+         "sampler.fallback sampler.history sampler.kl_bound sampler.threshold"),
+        (["--sampler", "dilated"], "sampler.base sampler.block_length"),
+        (["--sampler", "remdm"], "sampler.num_steps sampler.remasking.eta"),
+        (["--sampler", "star-shaped"],
+         "sampler.choice_temperature sampler.num_steps sampler.t_on"),
+        (["--sampler", "lookahead"],
+         "sampler.choice_temperature sampler.num_paths sampler.num_tokens sampler.pool_size"),
     ],
     ids=str,
 )  # fmt: skip
 def test_flags_of_samplers_are_pinned(capsys, arguments, expected):
     assert run("generate", *arguments, "--help") == 0
     shown = {w.strip("[]") for w in capsys.readouterr().out.split() if "--sampler." in w}
-    choices = {"sampler.*", "sampler.window", "sampler.grid", "sampler.schedule"}
+    choices = {"sampler.*", *(f"sampler.{part}" for part in PARTS)}
     assert {w.removeprefix("--") for w in shown} - choices == set(expected.split())
 
 

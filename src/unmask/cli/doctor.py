@@ -16,7 +16,7 @@ from unmask.errors import UnmaskError
 from unmask.model import load, shipped_names
 from unmask.version import VERSION
 
-_EXTRAS = {"train": ["accelerate"]}
+_EXTRAS = {"train": ["accelerate"], "evaluate": ["matplotlib"]}
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -14,6 +14,8 @@ VERBS = {
     "generate": "Generate text (or fill in a template) with a model.",
     "score": "Bits per token of a text under a sampler's own law and under the diffusion bound.",
     "train": "Train a model from a recipe; stop and resume at will.",
+    "evaluate": "Compare samplers: quality against passes and seconds, as a report with plots.",
+    "words": "Write the words of a training text, by which spelling is judged.",
     "models": "List the models and recipes that ship with the package.",
     "doctor": "Check the installation, and say what this machine can do.",
 }

@@ -40,7 +40,7 @@ def judge_bits(
     Raises `ConfigError` if the predictor has trunk blocks. It would give a law from left to
     right as well, but not one that it was trained for, and often the law of what it is to judge.
     """
-    _check_is_judge(predictor)
+    check_is_judge(predictor)
     _check_is_complete(token_ids, predictor.vocab_size)
     if batch_size < 1:
         raise ConfigError(f"batch_size must be at least 1, got {batch_size}.")
@@ -62,7 +62,8 @@ def _nats(predictor: HybridPredictor, token_ids: TokenIds) -> Float[Tensor, " B"
     return -log_probs_BLV.double().gather(-1, token_ids[..., None]).squeeze(-1).sum(dim=1)
 
 
-def _check_is_judge(predictor: HybridPredictor) -> None:
+def check_is_judge(predictor: HybridPredictor) -> None:
+    """Raise `ConfigError` if a predictor has trunk blocks: it generates, and cannot judge."""
     # Of predictors only networks have blocks. An exact one answers in any order alike.
     num_trunk_blocks = len(getattr(predictor, "trunk", ()))
     if num_trunk_blocks:

@@ -284,8 +284,9 @@ class HybridTransformer(nn.Module):
         hidden_next = gather_rows(context.hidden, order.gather(1, columns))
         log_probs = _log_softmax(self._target_logits(x, hidden_next))
         if self.first_target_is_draft:
-            rows = (first == context.num_revealed).nonzero().squeeze(1)
-            log_probs[rows, 0] = context.draft_at(order.gather(1, columns[:, :1]))[rows]
+            is_first = (first == context.num_revealed)[:, None]
+            drafted = context.draft_at(order.gather(1, columns[:, :1]))
+            log_probs[:, 0] = torch.where(is_first, drafted, log_probs[:, 0])
         return log_probs
 
     def select(self, draft: Draft, rows: Int[Tensor, " N"]) -> Draft:

@@ -1,0 +1,154 @@
+"""Measure samplers at budgets, one point after another, and keep each as soon as it is there."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+
+from unmask.errors import ConfigError
+from unmask.evaluation.judge import judge_bits
+from unmask.frontier.families import Family, family, find_knob
+from unmask.frontier.folder import ReportFolder
+from unmask.frontier.measure import measure
+from unmask.model import Model
+
+_PILOT_SAMPLES, _PILOT_SEED = 8, 1 << 40  # seeds that no report will use
+_FARTHEST = 1.5
+"""A point whose cost is off its budget by more than this factor is not measured."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Which samplers are compared, at how many passes, on how many samples."""
+
+    samplers: tuple[str, ...] = ("self-speculative", "ancestral", "entropy-bounded")
+    budgets: tuple[float, ...] = (8, 16, 32, 64)
+    num_samples: int = 64
+    seed: int = 0
+    batch_size: int = 32
+
+    def __post_init__(self) -> None:
+        for name in self.samplers:
+            family(name)
+        for name, values in (("samplers", self.samplers), ("budgets", self.budgets)):
+            if not values or len(set(values)) < len(values):
+                raise ConfigError(f"{name} must name one or more, each once, got {values}.")
+        if min(self.budgets) < 1:
+            raise ConfigError(
+                f"a budget is a number of network passes per sample, at least 1; got "
+                f"{min(self.budgets):g}. 8,16,32,64 is a good start for 256 tokens."
+            )
+        if self.num_samples < 16:
+            raise ConfigError(
+                f"num_samples must be at least 16, got {self.num_samples}: an interval drawn "
+                "from fewer means nothing. 64 gives a first impression, 512 a result."
+            )
+        if self.batch_size < 1:
+            raise ConfigError(f"batch_size must be at least 1, got {self.batch_size}.")
+
+    def points(self) -> list[tuple[str, float]]:
+        """Budget by budget, so that a first comparison is there early."""
+        return [(name, budget) for budget in sorted(self.budgets) for name in self.samplers]
+
+
+Advance = Callable[[str, float, float], None]
+"""Told the sampler and budget at work, and which share of the whole plan is done."""
+
+
+def _ignore(name: str, budget: float, share: float) -> None:
+    pass
+
+
+def evaluate(
+    model: Model,
+    plan: Plan,
+    folder: ReportFolder,
+    *,
+    judge: Model | None = None,
+    advance: Advance = _ignore,
+) -> list[dict[str, Any]]:
+    """Every point of the plan, measured now or read from the folder.
+
+    A point is the JSON of a `Measurement` with the family's name, the budget, and the judge's
+    bits per token of each sample. One that cannot be had (no setting of the sampler comes near
+    the budget) holds a sentence under "skipped" instead.
+    """
+    total = sum(budget for _, budget in plan.points())
+    done, points = 0.0, []
+    for name, budget in plan.points():
+        point = folder.read_point(name, budget)
+        if point is None:
+            tell = _share_of(plan, partial(advance, name, budget), done / total, budget / total)
+            point = _measured(model, plan, name, budget, judge, tell)
+            folder.write_point(name, budget, point)
+        points.append(point)
+        done += budget
+        advance(name, budget, done / total)
+    return points
+
+
+def _share_of(
+    plan: Plan, advance: Callable[[float], None], before: float, share: float
+) -> Callable[[int], None]:
+    """From the number of samples of one point to the share of the whole plan."""
+    return lambda num_samples: advance(before + share * num_samples / plan.num_samples)
+
+
+def _measured(
+    model: Model,
+    plan: Plan,
+    name: str,
+    budget: float,
+    judge: Model | None,
+    tell: Callable[[int], None],
+) -> dict[str, Any]:
+    point = {"family": name, "budget": budget}
+    chosen = family(name)
+    knob, nfe = knob_for(model, chosen, budget)
+    if not 1 / _FARTHEST <= nfe / budget <= _FARTHEST:
+        return {**point, "skipped": f"the nearest setting takes {nfe:.1f} passes"}
+    found = measure(
+        model,
+        chosen.make(knob),
+        num_samples=plan.num_samples,
+        seed=plan.seed,
+        batch_size=plan.batch_size,
+        observe=tell,
+    )
+    point |= {"knob": knob, **found.to_json()}
+    point["texts"] = [model.codec.decode(torch.tensor(ids)) for ids in found.token_ids]
+    if judge is not None:
+        token_ids = torch.tensor(found.token_ids, device=judge.network.device)
+        point["judge_bits"] = judge_bits(judge.network, token_ids).tolist()
+    return point
+
+
+def knob_for(model: Model, chosen: Family, budget: float) -> tuple[float, float]:
+    """The setting of a family that comes nearest to a budget, and what it is expected to cost."""
+    config, tried = model.network.config, {}
+
+    def by_formula(knob: float) -> float:
+        assert chosen.passes is not None
+        return config.nfe(*chosen.passes(knob, model.length))
+
+    def by_pilot(knob: float) -> float:
+        pilot = measure(
+            model,
+            chosen.make(knob),
+            num_samples=_PILOT_SAMPLES,
+            seed=_PILOT_SEED,
+            batch_size=_PILOT_SAMPLES,
+        )
+        return sum(pilot.nfe) / len(pilot.nfe)
+
+    cost = by_pilot if chosen.passes is None else by_formula
+
+    def noted(knob: float) -> float:
+        tried[knob] = cost(knob)
+        return tried[knob]
+
+    num_trials = 7 if chosen.passes is None else 24
+    knob = find_knob(chosen, budget, noted, num_trials=num_trials)
+    return knob, tried[knob]

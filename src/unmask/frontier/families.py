@@ -1,0 +1,194 @@
+"""Which setting of a sampler spends a given number of network passes per sample.
+
+A family is a sampler with one knob x, over which its cost rises or falls all the way. Where the
+number of passes follows from the setting alone it is a formula; where it depends on what is
+generated it is measured on a few samples. Either way the knob is found by bisection in log x,
+and what counts in a report is the cost measured afterwards, not the budget asked for.
+
+The verify rounds of the self-speculative family go with its window as in the paper,
+
+    (dtau, N) = (0.002, 1) (0.005, 2) (0.01, 3) (0.02, 4) (0.04, 8) (0.083, 10),
+
+and are interpolated between.
+
+Source of the pairs: Campbell et al. (2025), arXiv:2510.03929, section 5.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from unmask.errors import ConfigError
+from unmask.process import grids, remasking, windows
+from unmask.samplers.ancestral import Ancestral
+from unmask.samplers.dilated import Dilated
+from unmask.samplers.entropy_bounded import EntropyBounded
+from unmask.samplers.factor import Factor
+from unmask.samplers.klass import Klass
+from unmask.samplers.lookahead import Lookahead
+from unmask.samplers.maskgit import MaskGIT
+from unmask.samplers.remdm import ReMDM
+from unmask.samplers.sampler import Sampler
+from unmask.samplers.self_speculative import SelfSpeculative
+from unmask.samplers.semi_autoregressive import SemiAutoregressive
+from unmask.samplers.star_shaped import StarShaped
+from unmask.samplers.target_only import TargetOnly
+from unmask.samplers.threshold import Threshold
+from unmask.samplers.top_k_entropy import TopKEntropy
+from unmask.samplers.top_k_margin import TopKMargin
+
+Passes = tuple[float, float]
+"""Trunk passes and tail passes of one sample."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """A sampler with one knob."""
+
+    make: Callable[[float], Sampler]
+    low: float
+    high: float
+    is_rising: bool = False
+    """Whether turning the knob up takes more passes, rather than fewer."""
+    is_whole: bool = False
+    """Whether the knob is a whole number."""
+    passes: Callable[[float, int], Passes] | None = None
+    """Of one sample, by knob and length, where they do not depend on what is generated."""
+
+
+_STEPS = (1.0, 4096.0)
+_PAPER_DTAU = np.log([0.002, 0.005, 0.01, 0.02, 0.04, 0.083])
+_PAPER_ROUNDS = np.array([1, 2, 3, 4, 8, 10])
+
+
+def rounds_for(dtau: float) -> int:
+    """The paper's verify rounds for a window, interpolated in log dtau."""
+    return int(np.rint(np.interp(math.log(dtau), _PAPER_DTAU, _PAPER_ROUNDS)))
+
+
+def _self_speculative(window: Callable[[float], windows.Window], **choices: str) -> Family:
+    def make(dtau: float) -> Sampler:
+        return SelfSpeculative(window=window(dtau), verify_rounds=rounds_for(dtau), **choices)  # type: ignore[arg-type]
+
+    return Family(make, 0.001, 1.0)
+
+
+def _patient(patience: float) -> Sampler:
+    return SelfSpeculative(window=windows.Cosine(0.2), verify_rounds=16, patience=patience)
+
+
+def _target_only_passes(dtau: float, length: int) -> Passes:
+    window = windows.Cosine(dtau)
+    begins = windows.starts(window, length)
+    # The first token of each window needs no tail pass: its target is its draft.
+    return float(len(begins)), float(length - len(begins))
+
+
+def _ancestral_passes(num_steps: float, length: int) -> Passes:
+    """A step in which none of the L tokens falls costs nothing: sum_n 1 - (1 - d_n)^L."""
+    shares = -grids.Cosine().times(int(num_steps)).diff()
+    return float((1 - (1 - shares) ** length).sum()), 0.0
+
+
+def _one_per_step(num_steps: float, length: int) -> Passes:
+    return min(num_steps, length), 0.0
+
+
+def _dilated_passes(num_tokens: float, length: int) -> Passes:
+    """A block of B tokens takes log2 B passes; here the knob is B."""
+    block_length = _power_of_two(num_tokens)
+    num_blocks = math.ceil(length / block_length)
+    return num_blocks * max(1.0, math.log2(block_length)), 0.0
+
+
+def _power_of_two(number: float) -> int:
+    return int(2 ** round(math.log2(number)))
+
+
+def _lookahead_passes(num_tokens: float, length: int) -> Passes:
+    return 1 + 2.0 * (math.ceil(length / num_tokens) - 1), 0.0
+
+
+def _stepwise(
+    make: Callable[[float], Sampler],
+    passes: Callable[[float, int], Passes] = _one_per_step,
+) -> Family:
+    return Family(make, *_STEPS, is_rising=True, is_whole=True, passes=passes)
+
+
+FAMILIES: dict[str, Family] = {
+    "self-speculative": _self_speculative(windows.Cosine),
+    "self-speculative/linear": _self_speculative(windows.Linear),
+    "self-speculative/spaced": _self_speculative(windows.Cosine, order="spaced"),
+    "self-speculative/confident": _self_speculative(windows.Cosine, order="confident"),
+    "self-speculative/patient": Family(_patient, 0.003, 30.0),
+    "target-only": Family(
+        lambda dtau: TargetOnly(window=windows.Cosine(dtau)),
+        0.001,
+        1.0,
+        passes=_target_only_passes,
+    ),
+    "ancestral": _stepwise(lambda x: Ancestral(num_steps=int(x)), _ancestral_passes),
+    "maskgit": _stepwise(lambda x: MaskGIT(num_steps=int(x))),
+    "top-k-margin": _stepwise(lambda x: TopKMargin(num_steps=int(x))),
+    "top-k-entropy": _stepwise(lambda x: TopKEntropy(num_steps=int(x))),
+    "semi-autoregressive": Family(
+        lambda x: SemiAutoregressive(num_steps=int(x)),
+        8.0,
+        4096.0,
+        is_rising=True,
+        is_whole=True,
+        passes=_one_per_step,
+    ),
+    "threshold": Family(lambda x: Threshold(threshold=1 - x), 1e-6, 0.999),
+    "factor": Family(lambda x: Factor(factor=x), 1e-4, 300.0),
+    "entropy-bounded": Family(lambda x: EntropyBounded(bound=x), 1e-4, 300.0),
+    "klass": Family(lambda x: Klass(threshold=0.6, kl_bound=x), 1e-6, 30.0),
+    "dilated": Family(
+        lambda x: Dilated(block_length=_power_of_two(x)), 1.0, 4096.0, passes=_dilated_passes
+    ),
+    "remdm/cap": _stepwise(lambda x: ReMDM(num_steps=int(x), remasking=remasking.Cap())),
+    "remdm/rescale": _stepwise(lambda x: ReMDM(num_steps=int(x), remasking=remasking.Rescale())),
+    "remdm/confidence": _stepwise(
+        lambda x: ReMDM(num_steps=int(x), remasking=remasking.Confidence())
+    ),
+    "remdm/loop": _stepwise(lambda x: ReMDM(num_steps=int(x), remasking=remasking.Loop())),
+    "star-shaped": _stepwise(lambda x: StarShaped(num_steps=int(x))),
+    "lookahead": Family(
+        lambda x: Lookahead(num_tokens=int(x), pool_size=max(5, 2 * int(x))),
+        1.0,
+        256.0,
+        is_whole=True,
+        passes=_lookahead_passes,
+    ),
+}
+"""What `unmask evaluate` can compare."""
+
+
+def family(name: str) -> Family:
+    """A family by name. Raises `ConfigError` with the list of names."""
+    if name not in FAMILIES:
+        raise ConfigError(
+            f"there is no sampler {name!r} to evaluate. Choose from: {', '.join(FAMILIES)}."
+        )
+    return FAMILIES[name]
+
+
+def find_knob(
+    chosen: Family, budget: float, nfe_of: Callable[[float], float], *, num_trials: int
+) -> float:
+    """The knob whose cost, `nfe_of`, is nearest to the budget, by bisection in log x."""
+    low, high = math.log(chosen.low), math.log(chosen.high)
+    tried: dict[float, float] = {}
+    for _ in range(num_trials):
+        middle = math.exp((low + high) / 2)
+        knob = float(round(middle)) if chosen.is_whole else middle
+        if knob not in tried:
+            tried[knob] = nfe_of(knob)
+        if (tried[knob] < budget) == chosen.is_rising:
+            low = math.log(middle)
+        else:
+            high = math.log(middle)
+    return min(tried, key=lambda knob: (abs(math.log(tried[knob] / budget)), knob))

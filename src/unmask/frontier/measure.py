@@ -1,0 +1,109 @@
+"""One sampler setting, measured: what it generates, what that costs, how good it is.
+
+The unit of every number is the sample. Seconds are those of whole batches, shared out evenly
+over the samples of a batch: what a user waits for, divided by what there is to show for it.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from unmask.draws import SeededDraws
+from unmask.frontier import memory
+from unmask.model import Model
+from unmask.samplers.registry import describe
+from unmask.samplers.sampler import Sampler, StepInfo, sample
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """Samples of one setting, an entry per sample in every list."""
+
+    sampler: dict[str, Any]
+    """Its name and settings."""
+    seed: int
+    """Sample n has the seed `seed` + n."""
+    token_ids: list[list[int]]
+    trunk_passes: list[int]
+    tail_passes: list[int]
+    nfe: list[float]
+    accepted: list[int]
+    rejected: list[int]
+    seconds: list[float]
+    """Of its batch, over the samples in it."""
+    tokens_per_pass: list[float]
+    """Mean number of tokens that the n-th trunk pass settled, over samples that made it."""
+    peak_memory_bytes: float
+    """Of the process on a CPU, of the device on a GPU; not a number where it cannot be known."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return asdict(self)
+
+
+def _ignore(num_samples: int) -> None:
+    pass
+
+
+def measure(
+    model: Model,
+    sampler: Sampler,
+    *,
+    num_samples: int,
+    seed: int,
+    batch_size: int,
+    observe: Callable[[int], None] = _ignore,
+) -> Measurement:
+    """Generate whole sequences of the model's length; `observe` is told how many are done."""
+    network, length = model.network, model.length
+    columns: dict[str, list[Any]] = {
+        name: [] for name in ("token_ids", "trunk_passes", "tail_passes", "accepted", "rejected")
+    }
+    seconds: list[float] = []
+    settled = _SettledPerPass()
+    memory.restart_peak(network.device)
+    for seeds in torch.arange(seed, seed + num_samples).split(batch_size):
+        given_ids = torch.full((len(seeds), length), network.vocab_size, device=network.device)
+        draws = SeededDraws(seeds.tolist(), network.device)
+        start = time.perf_counter()
+        samples = sample(network, sampler, given_ids, draws, settled.note)
+        elapsed = time.perf_counter() - start
+        for name, values in columns.items():
+            values += getattr(samples, name).tolist()
+        seconds += [elapsed / len(seeds)] * len(seeds)
+        settled.start_batch()
+        observe(len(seconds))
+    nfe = map(network.config.nfe, columns["trunk_passes"], columns["tail_passes"])
+    return Measurement(
+        sampler=describe(sampler),
+        seed=seed,
+        nfe=list(nfe),
+        seconds=seconds,
+        tokens_per_pass=settled.means(),
+        peak_memory_bytes=memory.peak_bytes(network.device),
+        **columns,
+    )
+
+
+class _SettledPerPass:
+    """Adds up, over the sequences of all batches, what the n-th step of each settled."""
+
+    def __init__(self) -> None:
+        self._totals: list[tuple[int, int]] = []
+        self._step = 0
+
+    def start_batch(self) -> None:
+        self._step = 0
+
+    def note(self, state: Any, info: StepInfo, rows: torch.Tensor) -> None:
+        if self._step == len(self._totals):
+            self._totals.append((0, 0))
+        tokens, sequences = self._totals[self._step]
+        self._totals[self._step] = tokens + int(info.num_revealed.sum()), sequences + len(rows)
+        self._step += 1
+
+    def means(self) -> list[float]:
+        return [tokens / sequences for tokens, sequences in self._totals]

@@ -1,0 +1,198 @@
+"""report.json and report.md: every number with its standard error, settings, machine, version."""
+
+import math
+import platform
+from collections.abc import Sequence, Set
+from typing import Any
+
+import torch
+
+from unmask.draws import SeededDraws
+from unmask.evaluation import trace
+from unmask.evaluation.spelling import spelling_accuracy
+from unmask.frontier.families import family
+from unmask.frontier.folder import ReportFolder, Settings
+from unmask.frontier.summary import diversity_of, ratios, summarise
+from unmask.model import Model
+from unmask.network import checkpoint
+from unmask.version import VERSION
+
+_COLUMNS = {
+    "nfe": ("NFE", 1),
+    "trunk_passes": ("trunk", 1),
+    "tail_passes": ("tail", 1),
+    "seconds": ("s / sample", 3),
+    "spelling_accuracy": ("spelling", 3),
+    "judge_bits": ("judge, bits", 3),
+    "character_entropy": ("H(char)", 3),
+    "pair_entropy": ("H(pair)", 3),
+    "distinct_2": ("distinct-2", 3),
+}
+
+
+def build(
+    points: Sequence[dict[str, Any]],
+    known_words: Set[str],
+    settings: Settings,
+    *,
+    held_out: Sequence[str] = (),
+    ours: str = "self-speculative",
+) -> dict[str, Any]:
+    """Everything that a report says, as plain JSON."""
+    report: dict[str, Any] = {
+        "unmask": VERSION,
+        "machine": machine(),
+        "settings": vars(settings),
+        "points": [summarise(point, known_words) for point in points],
+        "ratios": ratios(points, known_words, ours=ours, seed=settings.seed),
+    }
+    if held_out:
+        accuracy = spelling_accuracy(held_out, known_words)
+        share = {"value": accuracy.share, "standard_error": accuracy.standard_error}
+        report["held_out"] = {"spelling_accuracy": share, **diversity_of(held_out)}
+    plain: dict[str, Any] = _strict(report)
+    return plain
+
+
+def _strict(value: Any) -> Any:
+    """JSON has no infinity (a quality that is never reached) and no NaN: null stands for both."""
+    if isinstance(value, dict):
+        return {name: _strict(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def machine() -> dict[str, Any]:
+    """What the seconds depend on."""
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else _processor()
+    return {
+        "device": device,
+        "threads": torch.get_num_threads(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo") as file:
+            names = [line.split(":")[1].strip() for line in file if line.startswith("model name")]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or "unknown processor"
+
+
+def write(folder: ReportFolder, report: dict[str, Any]) -> None:
+    """report.json and report.md."""
+    checkpoint.write_json(folder.path / "report.json", report)
+    with checkpoint.replacing(folder.path / "report.md") as draft:
+        draft.write_text(as_markdown(report))
+
+
+def write_trace(folder: ReportFolder, model: Model, points: Sequence[dict[str, Any]]) -> None:
+    """trace.html: the first sample of the first family's middle point, pass by pass."""
+    measured = [point for point in points if "skipped" not in point]
+    if not measured:
+        return
+    own = [point for point in measured if point["family"] == measured[0]["family"]]
+    point = own[len(own) // 2]
+    network = model.network
+    given_ids = torch.full((1, model.length), network.vocab_size, device=network.device)
+    seen = trace.record(
+        network,
+        family(point["family"]).make(point["knob"]),
+        given_ids,
+        SeededDraws([point["seed"]], network.device),
+        nfe=network.config.nfe,
+    )
+    title = f"{model.name}, {point['family']}, seed {point['seed']}"
+    with checkpoint.replacing(folder.path / "trace.html") as draft:
+        draft.write_text(trace.page(seen.to_json(), model.codec.decode, title))
+
+
+def as_markdown(report: dict[str, Any]) -> str:
+    """The report as a page to read."""
+    settings, machine_ = report["settings"], report["machine"]
+    measured = [p for p in report["points"] if "skipped" not in p]
+    skipped = [p for p in report["points"] if "skipped" in p]
+    lines = [
+        f"# {settings['model']}: quality against passes and seconds",
+        "",
+        f"{settings['num_samples']} samples per point, seeds from {settings['seed']}, "
+        f"{settings['precision']}, batches of {settings['batch_size']}; "
+        f"unmask {report['unmask']}, torch {machine_['torch']}, "
+        f"{machine_['threads']} threads of {machine_['device']}. "
+        "Numbers are means with their standard errors over samples. One NFE is one sample "
+        "through all blocks of the network once.",
+        "",
+        "![spelling accuracy against NFE](quality_nfe.png)",
+        "",
+        *_points_table(measured, report.get("held_out", {})),
+        "",
+        *(_ratios_section(report["ratios"]) if report["ratios"] else []),
+    ]
+    if skipped:
+        lines += ["", "## Not measured", ""]
+        lines += [f"* {p['family']} at {p['budget']:g}: {p['skipped']}." for p in skipped]
+    return "\n".join(lines) + "\n"
+
+
+def _points_table(points: list[dict[str, Any]], held_out: dict[str, Any]) -> list[str]:
+    shown = [name for name in _COLUMNS if any(name in p["numbers"] for p in points)]
+    titles = ["sampler", *(_COLUMNS[name][0] for name in shown), "accepted", "tokens / s", "MB"]
+    rows = [titles, ["---"] * len(titles)]
+    for point in sorted(points, key=lambda p: (p["family"], p["numbers"]["nfe"]["value"])):
+        cells = [_with_error(point["numbers"].get(name), _COLUMNS[name][1]) for name in shown]
+        rows.append(
+            [
+                point["family"],
+                *cells,
+                f"{point['acceptance_rate']:.0%}",
+                f"{point['tokens_per_second']:.0f}",
+                _megabytes(point["peak_memory_bytes"]),
+            ]
+        )
+    if held_out:
+        cells = [_with_error(held_out.get(name), _COLUMNS[name][1]) for name in shown]
+        rows.append(["held-out text", *cells, "", "", ""])
+    return [f"| {' | '.join(row)} |" for row in rows]
+
+
+def _megabytes(num_bytes: float | None) -> str:
+    return "–" if num_bytes is None else f"{num_bytes / 1e6:.0f}"
+
+
+def _with_error(number: dict[str, float | None] | None, digits: int) -> str:
+    if number is None:
+        return ""
+    return f"{_figure(number['value'], digits)} ± {_figure(number['standard_error'], digits)}"
+
+
+def _figure(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _ratios_section(ratios_: list[dict[str, Any]]) -> list[str]:
+    lines = [
+        f"## Cost at equal spelling accuracy, over {ratios_[0]['over']}",
+        "",
+        "How many times the passes (NFE) or seconds of the other sampler; above 1 ours is "
+        "cheaper. 95 % bootstrap intervals. ≥: our cheapest point is already better, so the "
+        "true ratio is higher. –: not reached at any of our points.",
+        "",
+        "| of | cost | at accuracy | its cost | ours | ratio |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for r in ratios_:
+        ratio = {name: _figure(value, 2) for name, value in r["ratio"].items()}
+        bound = "≥ " if r["is_lower_bound"] else ""
+        lines.append(
+            f"| {r['of']} | {r['cost']} | {_figure(r['quality'], 3)} "
+            f"| {_figure(r['other_cost'], 2)} | {_figure(r['our_cost'], 2)} "
+            f"| {bound}{ratio['value']} ({ratio['low']} to {ratio['high']}) |"
+        )
+    return lines

@@ -1,0 +1,69 @@
+import json
+
+import pytest
+
+from tests.cli.command import refused, run
+from tests.frontier.small_model import small_model
+from unmask.evaluation.words import read_words, write_words
+
+TEXT = "a tale of one or two of whom the end was near and far away " * 40
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A small model with its list of words, and a text."""
+    monkeypatch.chdir(tmp_path)
+    small_model().save(tmp_path / "model")
+    write_words(tmp_path / "model" / "words.xz", {"a", "i", "of", "the"})
+    (tmp_path / "text.txt").write_text(TEXT)
+    return tmp_path
+
+
+SMALL = ["--budgets", "4,8", "--samplers", "ancestral,dilated", "--num-samples", "16"]
+
+
+def test_a_report_is_made_resumed_and_enlarged(folder, capsys):
+    assert run("evaluate", "model", *SMALL, "--data", "text.txt") == 0
+    shown = capsys.readouterr().out
+    assert "| ancestral |" in shown and "held-out text" in shown and "report in report" in shown
+    files = {file.name for file in (folder / "report").iterdir()}
+    assert {"report.json", "report.md", "trace.html", "quality_nfe.png"} <= files
+    before = (folder / "report" / "points" / "ancestral@4.json").stat().st_mtime_ns
+    assert run("evaluate", "model", *SMALL, "--budgets", "4,8,12", "--resume") == 0
+    assert (folder / "report" / "points" / "ancestral@4.json").stat().st_mtime_ns == before
+    report = json.loads((folder / "report" / "report.json").read_text())
+    assert {p["budget"] for p in report["points"]} == {4, 8, 12}
+
+
+def test_words_of_a_text(folder, capsys):
+    assert run("words", "text.txt", "--out", "list.xz") == 0
+    assert "words of 2,124 characters in list.xz" in capsys.readouterr().out
+    assert read_words(folder / "list.xz") >= {"tale", "whom", "near"}
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--samplers", "magic"], "no sampler 'magic' to evaluate. Choose from: self-speculative"),
+        (["--budgets", "0.5"], "at least 1; got 0.5"),
+        (["--budgets", "many"], "--budgets must be numbers"),
+        (["--num-samples", "4"], "at least 16, got 4"),
+        (["--samplers", "ancestral,ancestral"], "each once"),
+        (["--words", "nowhere.xz"], "nowhere.xz does not exist"),
+        (["--words", "text.txt"], "not a list of words"),
+        (["--judge", "model"], "a judge has no trunk blocks"),
+        (["--data", "nowhere.txt"], "nowhere.txt"),
+        (["--out", "model"], "is no report"),
+    ],
+    ids=str,
+)
+def test_what_cannot_work_is_refused(folder, capsys, flags, message):
+    assert message in refused(capsys, "evaluate", "model", *SMALL, *flags)
+
+
+def test_a_report_is_neither_overwritten_nor_mixed(folder, capsys):
+    assert run("evaluate", "model", *SMALL) == 0
+    capsys.readouterr()
+    assert "already holds a report" in refused(capsys, "evaluate", "model", *SMALL)
+    other = ["evaluate", "model", *SMALL, "--seed", "9", "--resume"]
+    assert "its seed is 0, this one's 9" in refused(capsys, *other)

@@ -1,0 +1,87 @@
+import math
+
+import pytest
+import torch
+
+from tests.frontier.small_model import small_model
+from unmask.draws import SeededDraws
+from unmask.errors import ConfigError
+from unmask.frontier.evaluate import knob_for
+from unmask.frontier.families import FAMILIES, Family, family, find_knob, rounds_for
+from unmask.samplers.ancestral import Ancestral
+from unmask.samplers.registry import SAMPLERS
+from unmask.samplers.sampler import sample
+
+with_formula = [name for name, one in FAMILIES.items() if one.passes is not None]
+
+
+def test_every_sampler_has_a_family_but_the_one_without_a_knob():
+    made = {
+        type(one.make(max(one.low, 8.0 if one.is_whole else 0.05))) for one in FAMILIES.values()
+    }
+    assert set(SAMPLERS.values()) - made == {SAMPLERS["first-hitting"]}
+
+
+@pytest.mark.parametrize("name", with_formula)
+@pytest.mark.parametrize("knob", [2.0, 8.0, 24.0, 40.0])
+def test_passes_by_formula_are_those_that_are_made(name, knob):
+    chosen, model = FAMILIES[name], small_model()
+    if name == "target-only":
+        knob = knob / 100
+    if knob < chosen.low:
+        pytest.skip("below the family's range")
+    length = model.length
+    samples = sample(
+        model.network,
+        chosen.make(knob),
+        torch.full((40, length), model.network.vocab_size),
+        SeededDraws(range(40)),
+    )
+    trunk, tail = chosen.passes(knob, length)
+    # Ancestral sampling alone leaves the number of passes to chance.
+    allowed = 0.6 if name == "ancestral" else 1e-9
+    if name.startswith("remdm") or name == "star-shaped":
+        allowed = 0.35 * trunk
+    assert samples.trunk_passes.double().mean().item() == pytest.approx(trunk, abs=allowed)
+    assert samples.tail_passes.double().mean().item() == pytest.approx(tail, abs=1e-9)
+
+
+def hyperbola(is_rising, is_whole=False):
+    return Family(lambda x: Ancestral(), 1.0, 1000.0, is_rising=is_rising, is_whole=is_whole)
+
+
+@pytest.mark.parametrize("is_rising", [True, False])
+@pytest.mark.parametrize("budget", [3.0, 30.0, 300.0])
+def test_the_knob_is_found_whether_costs_rise_or_fall(is_rising, budget):
+    cost = (lambda x: x) if is_rising else (lambda x: 1000 / x)
+    knob = find_knob(hyperbola(is_rising), budget, cost, num_trials=30)
+    assert cost(knob) == pytest.approx(budget, rel=1e-4)
+
+
+def test_a_whole_knob_stays_whole():
+    assert find_knob(hyperbola(True, is_whole=True), 7.3, lambda x: x, num_trials=20) == 7.0
+
+
+def test_what_cannot_be_spent_ends_at_the_nearest():
+    knob = find_knob(hyperbola(True), 5000.0, lambda x: x, num_trials=20)
+    assert knob == pytest.approx(1000, rel=0.01)
+
+
+def test_the_papers_pairs_of_window_and_rounds():
+    pairs = {0.002: 1, 0.005: 2, 0.01: 3, 0.02: 4, 0.04: 8, 0.083: 10}
+    assert {dtau: rounds_for(dtau) for dtau in pairs} == pairs
+    assert rounds_for(0.001) == 1 and rounds_for(1.0) == 10
+    rounds = [rounds_for(math.exp(x)) for x in torch.linspace(-7, 0, 50).tolist()]
+    assert rounds == sorted(rounds)
+
+
+def test_a_pilot_finds_the_setting_that_spends_a_budget():
+    model = small_model()
+    knob, nfe = knob_for(model, FAMILIES["self-speculative"], 6.0)
+    assert nfe == pytest.approx(6.0, rel=0.25)
+    assert (knob, nfe) == knob_for(model, FAMILIES["self-speculative"], 6.0)
+
+
+def test_an_unknown_family_is_answered_with_those_there_are():
+    with pytest.raises(ConfigError, match="no sampler 'magic'.*self-speculative.*remdm/loop"):
+        family("magic")
