@@ -160,4 +160,4 @@ def test_a_hub_id_is_fetched_and_loaded(monkeypatch):
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
     assert unmask.load("owner/text8s").length == 256
-    assert asked == [("owner/text8s", ["config.json", "model.safetensors"])]
+    assert asked == [("owner/text8s", ["config.json", "model.safetensors", "words.xz"])]

@@ -6,7 +6,7 @@ from tests.cli.command import refused, run
 from tests.frontier.small_model import small_model
 from unmask.evaluation.words import read_words, write_words
 
-TEXT = "a tale of one or two of whom the end was near and far away " * 40
+TEXT = "a tale of one or two of whom the end was near and far away " * 200
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_a_report_is_made_resumed_and_enlarged(folder, capsys):
 
 def test_words_of_a_text(folder, capsys):
     assert run("words", "text.txt", "--out", "list.xz") == 0
-    assert "words of 2,124 characters in list.xz" in capsys.readouterr().out
+    assert "words of 10,620 characters in list.xz" in capsys.readouterr().out
     assert read_words(folder / "list.xz") >= {"tale", "whom", "near"}
 
 

@@ -24,8 +24,8 @@ def test_json_is_one_object(capsys, text):
         "diffusion_bits_per_token", "tightened_bits_per_token",
     }  # fmt: skip
     assert score["num_tokens"] == 32 and score["num_orders"] == 2
-    assert score["sampler"]["name"] == "SelfSpeculative"
-    assert score["sampler"]["window"] == {"num_tokens": 4}
+    assert score["sampler"]["name"] == "self-speculative"
+    assert score["sampler"]["window"] == {"name": "fixed", "num_tokens": 4}
     assert 0 < score["tightened_bits_per_token"] <= score["bits_per_token"] < 5
 
 

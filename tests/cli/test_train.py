@@ -192,7 +192,7 @@ def test_help_teaches(capsys) -> None:
         "usage: unmask train RECIPE --data FILE --out FOLDER [options]",
         "SIGTERM, Ctrl-C and --trainer.minutes end a session with a checkpoint",
         "torchrun --nproc-per-node 2 -m unmask.cli.train",
-        "One of: owt-paper, text8-paper, text8-small, tiny.",
+        "One of: owt-paper, text8-judge, text8-noncausal, text8-paper,",
         "--trainer.num_steps NUM_STEPS Steps in all, over every session of the run; the cosine "
         "ends here. (type: int, default: 8000)",
         "--model.tail_rotary {crossed,halves} crossed: queries turn by the position they predict",

@@ -113,7 +113,7 @@ def _lookahead_passes(num_tokens: float, length: int) -> Passes:
 
 def _stepwise(
     make: Callable[[float], Sampler],
-    passes: Callable[[float, int], Passes] = _one_per_step,
+    passes: Callable[[float, int], Passes] | None = _one_per_step,
 ) -> Family:
     return Family(make, *_STEPS, is_rising=True, is_whole=True, passes=passes)
 
@@ -149,13 +149,15 @@ FAMILIES: dict[str, Family] = {
     "dilated": Family(
         lambda x: Dilated(block_length=_power_of_two(x)), 1.0, 4096.0, passes=_dilated_passes
     ),
-    "remdm/cap": _stepwise(lambda x: ReMDM(num_steps=int(x), remasking=remasking.Cap())),
-    "remdm/rescale": _stepwise(lambda x: ReMDM(num_steps=int(x), remasking=remasking.Rescale())),
-    "remdm/confidence": _stepwise(
-        lambda x: ReMDM(num_steps=int(x), remasking=remasking.Confidence())
+    "remdm/cap": _stepwise(lambda x: ReMDM(num_steps=int(x), remasking=remasking.Cap()), None),
+    "remdm/rescale": _stepwise(
+        lambda x: ReMDM(num_steps=int(x), remasking=remasking.Rescale()), None
     ),
-    "remdm/loop": _stepwise(lambda x: ReMDM(num_steps=int(x), remasking=remasking.Loop())),
-    "star-shaped": _stepwise(lambda x: StarShaped(num_steps=int(x))),
+    "remdm/confidence": _stepwise(
+        lambda x: ReMDM(num_steps=int(x), remasking=remasking.Confidence()), None
+    ),
+    "remdm/loop": _stepwise(lambda x: ReMDM(num_steps=int(x), remasking=remasking.Loop()), None),
+    "star-shaped": _stepwise(lambda x: StarShaped(num_steps=int(x)), None),
     "lookahead": Family(
         lambda x: Lookahead(num_tokens=int(x), pool_size=max(5, 2 * int(x))),
         1.0,
