@@ -13,12 +13,13 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "unmask"
 
-BASE = {"errors", "shapes", "draws"}
+BASE = {"errors", "shapes", "draws", "atomic"}
 MATHEMATICS = BASE | {"process", "speculation", "predictors"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "shapes": set(),
     "version": set(),
+    "atomic": {"errors"},
     "shipped": set(),
     "draws": {"errors", "shapes"},
     "process": BASE,

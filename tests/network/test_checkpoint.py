@@ -186,28 +186,6 @@ def test_a_place_that_cannot_be_written(folder: Path, place: str) -> None:
     assert names(folder) == before and (folder / "occupied").is_dir()
 
 
-@pytest.mark.parametrize(
-    ("stop", "reported"),
-    [(KeyboardInterrupt(), KeyboardInterrupt), (OSError(28, "disk full"), OutputError)],
-)
-def test_what_was_there_survives_an_interruption(
-    folder: Path, stop: BaseException, reported: type[BaseException]
-) -> None:
-    before = (folder / CONFIG_FILE).read_bytes()
-    with pytest.raises(reported), checkpoint.replacing(folder / CONFIG_FILE) as draft:
-        draft.write_text("half of it")
-        raise stop
-    assert (folder / CONFIG_FILE).read_bytes() == before
-    assert names(folder) == {CONFIG_FILE, WEIGHTS_FILE}
-
-
-def test_nothing_appears_before_it_is_whole(tmp_path: Path) -> None:
-    with checkpoint.replacing(tmp_path / "new") as draft:
-        draft.write_text("half of it")
-        assert not (tmp_path / "new").exists()
-    assert (tmp_path / "new").read_text() == "half of it" and names(tmp_path) == {"new"}
-
-
 def test_others_may_read_what_they_may_read_elsewhere(tmp_path):
     checkpoint.write_tensors(tmp_path / "weights.safetensors", {"a": torch.zeros(1)})
     (tmp_path / "beside").touch()

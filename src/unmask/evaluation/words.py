@@ -18,11 +18,11 @@ import lzma
 import os
 import string
 from collections.abc import Iterator, Set
-from contextlib import suppress
 from pathlib import Path
 
+from unmask.atomic import replacing
 from unmask.data.files import read_bytes
-from unmask.errors import ConfigError, DataError, OutputError
+from unmask.errors import ConfigError, DataError
 
 _FORMAT = "unmask-words-1"
 _DIGITS = string.digits + string.ascii_lowercase
@@ -43,21 +43,8 @@ def write_words(path: Path | str, words: Set[str]) -> None:
             f"Call it {path.name}.xz."
         )
     data = lzma.compress("\n".join([_FORMAT, *_coded(words), ""]).encode())
-    draft = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with draft.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except OSError as error:
-        raise OutputError(
-            f"cannot write {path}: {error.strerror or error}. What was there before is intact; "
-            "make room or choose another place, and run again."
-        ) from error
-    finally:
-        with suppress(OSError):  # where no file can be, none can be removed
-            draft.unlink(missing_ok=True)
+    with replacing(path) as draft:
+        draft.write_bytes(data)
 
 
 def read_words(path: Path | str) -> frozenset[str]:

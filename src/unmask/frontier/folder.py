@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from unmask import atomic
 from unmask.errors import ConfigError, OutputError
 from unmask.model import Model
 from unmask.network import checkpoint
@@ -54,7 +55,7 @@ def open_folder(path: Path | str, settings: Settings, resume: Resume) -> "Report
     """
     folder = ReportFolder(Path(path))
     if not folder.path.exists() or (folder.path.is_dir() and not any(folder.path.iterdir())):
-        checkpoint.make_folder(folder.path / "points")
+        atomic.make_folder(folder.path / "points")
         checkpoint.write_json(folder.settings_file, {"format": _FORMAT, **asdict(settings)})
         return folder
     if not folder.settings_file.exists():
@@ -96,5 +97,5 @@ class ReportFolder:
 
     def write_point(self, family: str, budget: float, point: dict[str, Any]) -> None:
         """Keep a point."""
-        with checkpoint.replacing(self.point_file(family, budget)) as draft:
+        with atomic.replacing(self.point_file(family, budget)) as draft:
             draft.write_text(json.dumps(point) + "\n")

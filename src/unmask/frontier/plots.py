@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from unmask.atomic import replacing
 from unmask.errors import MissingExtraError
-from unmask.network.checkpoint import replacing
 
 _STYLE: Any = {
     "figure.figsize": (7.0, 4.5),

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from unmask import atomic
 from unmask.draws import SeededDraws
 from unmask.evaluation import trace
 from unmask.evaluation.spelling import spelling_accuracy
@@ -89,7 +90,7 @@ def _processor() -> str:
 def write(folder: ReportFolder, report: dict[str, Any]) -> None:
     """report.json and report.md."""
     checkpoint.write_json(folder.path / "report.json", report)
-    with checkpoint.replacing(folder.path / "report.md") as draft:
+    with atomic.replacing(folder.path / "report.md") as draft:
         draft.write_text(as_markdown(report))
 
 
@@ -110,7 +111,7 @@ def write_trace(folder: ReportFolder, model: Model, points: Sequence[dict[str, A
         nfe=network.config.nfe,
     )
     title = f"{model.name}, {point['family']}, seed {point['seed']}"
-    with checkpoint.replacing(folder.path / "trace.html") as draft:
+    with atomic.replacing(folder.path / "trace.html") as draft:
         draft.write_text(trace.page(seen.to_json(), model.codec.decode, title))
 
 

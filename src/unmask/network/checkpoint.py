@@ -1,13 +1,9 @@
 """A model folder: config.json says what the network is, model.safetensors holds its weights.
 
-Both are data; opening them runs no code. Files appear whole or not at all: each is written
-beside its place, flushed to disk and renamed.
+Both are data; opening them runs no code. Files appear whole or not at all.
 """
 
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,38 +12,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from unmask.errors import CheckpointError, ConfigError, OutputError
+from unmask.atomic import make_folder, replacing
+from unmask.errors import CheckpointError, ConfigError
 from unmask.network.config import HybridConfig
 from unmask.network.hybrid import HybridTransformer
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 _FORMAT = "unmask-hybrid-1"
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A path to write to, which takes the place of `path` once the block has ended well.
-
-    Raises:
-        OutputError: the disk is full or the place cannot be written; `path` is as it was.
-    """
-    draft = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        yield draft
-        with draft.open("rb") as file:
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except OSError as error:
-        with suppress(OSError):  # where no file can be, none can be removed
-            draft.unlink(missing_ok=True)
-        raise OutputError(
-            f"cannot write {path}: {error.strerror or error}. What was there before is intact; "
-            "make room or choose another place, and run again."
-        ) from error
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
@@ -103,16 +75,6 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise CheckpointError(f"{path} must hold a JSON object, found a {type(value).__name__}.")
     return value
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder and those it lies in, if need be. Raises `OutputError` if that fails."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"cannot make the folder {folder}: {error.strerror}. Choose another place."
-        ) from error
 
 
 def write_model(

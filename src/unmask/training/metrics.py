@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from unmask.atomic import replacing
 from unmask.errors import OutputError
-from unmask.network.checkpoint import replacing
 
 
 @dataclass(frozen=True)
