@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from unmask.samplers.star_shaped import StarShaped as StarShaped
     from unmask.samplers.target_only import TargetOnly as TargetOnly
     from unmask.samplers.threshold import Threshold as Threshold
-    from unmask.samplers.top_k_entropy import TopKEntropy as TopKEntropy
-    from unmask.samplers.top_k_margin import TopKMargin as TopKMargin
+    from unmask.samplers.top_k import TopKEntropy as TopKEntropy
+    from unmask.samplers.top_k import TopKMargin as TopKMargin
     from unmask.speculation.filters import Filter as Filter
 
 _HOME = {
@@ -70,8 +70,8 @@ _HOME = {
     "StarShaped": "samplers.star_shaped",
     "TargetOnly": "samplers.target_only",
     "Threshold": "samplers.threshold",
-    "TopKEntropy": "samplers.top_k_entropy",
-    "TopKMargin": "samplers.top_k_margin",
+    "TopKEntropy": "samplers.top_k",
+    "TopKMargin": "samplers.top_k",
     "UnmaskError": "errors",
     "Whole": "process.windows",
     "count_work": "predictors.counter",

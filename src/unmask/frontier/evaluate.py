@@ -127,7 +127,7 @@ def _measured(
 
 def knob_for(model: Model, chosen: Family, budget: float) -> tuple[float, float]:
     """The setting of a family that comes nearest to a budget, and what it is expected to cost."""
-    config, tried = model.network.config, {}
+    config = model.network.config
 
     def by_formula(knob: float) -> float:
         assert chosen.passes is not None
@@ -143,12 +143,6 @@ def knob_for(model: Model, chosen: Family, budget: float) -> tuple[float, float]
         )
         return sum(pilot.nfe) / len(pilot.nfe)
 
-    cost = by_pilot if chosen.passes is None else by_formula
-
-    def noted(knob: float) -> float:
-        tried[knob] = cost(knob)
-        return tried[knob]
-
-    num_trials = 7 if chosen.passes is None else 24
-    knob = find_knob(chosen, budget, noted, num_trials=num_trials)
-    return knob, tried[knob]
+    if chosen.passes is None:
+        return find_knob(chosen, budget, by_pilot, num_trials=7)
+    return find_knob(chosen, budget, by_formula, num_trials=24)

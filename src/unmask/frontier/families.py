@@ -36,8 +36,7 @@ from unmask.samplers.semi_autoregressive import SemiAutoregressive
 from unmask.samplers.star_shaped import StarShaped
 from unmask.samplers.target_only import TargetOnly
 from unmask.samplers.threshold import Threshold
-from unmask.samplers.top_k_entropy import TopKEntropy
-from unmask.samplers.top_k_margin import TopKMargin
+from unmask.samplers.top_k import TopKEntropy, TopKMargin
 
 Passes = tuple[float, float]
 """Trunk passes and tail passes of one sample."""
@@ -180,8 +179,8 @@ def family(name: str) -> Family:
 
 def find_knob(
     chosen: Family, budget: float, nfe_of: Callable[[float], float], *, num_trials: int
-) -> float:
-    """The knob whose cost, `nfe_of`, is nearest to the budget, by bisection in log x."""
+) -> tuple[float, float]:
+    """The knob whose cost, `nfe_of`, is nearest to the budget, by bisection in log x; the cost."""
     low, high = math.log(chosen.low), math.log(chosen.high)
     tried: dict[float, float] = {}
     for _ in range(num_trials):
@@ -193,4 +192,5 @@ def find_knob(
             low = math.log(middle)
         else:
             high = math.log(middle)
-    return min(tried, key=lambda knob: (abs(math.log(tried[knob] / budget)), knob))
+    nearest = min(tried, key=lambda knob: (abs(math.log(tried[knob] / budget)), knob))
+    return nearest, tried[nearest]

@@ -42,10 +42,6 @@ class Context:
     hidden: Float[Tensor, "B L d"]
     features: Float[Tensor, "B L d"]
     """norm(hidden): what unembedding and the tail's inputs read."""
-    positions: WindowIds
-    """Those that were asked for: the first masked one of the order is among them."""
-    log_probs: WindowLogProbs
-    """The draft there."""
     num_revealed: Counts
     """Where the pass begins in the order."""
     num_cached: Counts
@@ -53,18 +49,11 @@ class Context:
     tail_cache: list[KeyValueCache]
     """One per block of the tail; none before the first verification."""
 
-    def draft_at(self, position: Int[Tensor, "B 1"]) -> Float[Tensor, "B V"]:
-        """The draft at one of the positions that were asked for."""
-        column = (self.positions == position).long().argmax(dim=1)
-        return self.log_probs[torch.arange(len(column), device=column.device), column]
-
     def select(self, rows: Int[Tensor, " N"]) -> "Context":
         """The context of some sequences of the batch."""
         return Context(
             self.hidden[rows],
             self.features[rows],
-            self.positions[rows],
-            self.log_probs[rows],
             self.num_revealed[rows],
             self.num_cached[rows],
             [cache.select(rows) for cache in self.tail_cache],
@@ -232,8 +221,6 @@ class HybridTransformer(nn.Module):
         context = Context(
             hidden,
             features,
-            positions=positions,
-            log_probs=log_probs,
             num_revealed=num_revealed,
             num_cached=torch.zeros_like(num_revealed),
             tail_cache=[],
@@ -285,8 +272,7 @@ class HybridTransformer(nn.Module):
         log_probs = _log_softmax(self._target_logits(x, hidden_next))
         if self.first_target_is_draft:
             is_first = (first == context.num_revealed)[:, None]
-            drafted = context.draft_at(order.gather(1, columns[:, :1]))
-            log_probs[:, 0] = torch.where(is_first, drafted, log_probs[:, 0])
+            log_probs[:, 0] = torch.where(is_first, draft.log_probs[:, 0], log_probs[:, 0])
         return log_probs
 
     def select(self, draft: Draft, rows: Int[Tensor, " N"]) -> Draft:

@@ -23,7 +23,8 @@ class Draft:
     """What one non-causal pass says."""
 
     log_probs: WindowLogProbs
-    """Column k: the distribution of the token at the k-th position asked for."""
+    """Column k: the distribution of the token at the k-th position asked for. To verify, the
+    first of these must be the first masked one of the order."""
     context: Any
     """What verifying needs of this pass (hidden states, caches); opaque to samplers."""
 

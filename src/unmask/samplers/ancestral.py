@@ -22,7 +22,7 @@ from unmask.predictors.protocol import Predictor
 from unmask.process import grids, schedules
 from unmask.process.grids import Grid
 from unmask.process.schedules import Schedule
-from unmask.samplers import columns, masked
+from unmask.samplers import columns, masked, quota
 from unmask.samplers.masked import MaskedState
 from unmask.samplers.sampler import StepInfo
 from unmask.shapes import TokenIds
@@ -45,11 +45,7 @@ class Ancestral:
     """Temperature and top-p of the prediction."""
 
     def __post_init__(self) -> None:
-        if self.num_steps < 1:
-            raise ConfigError(
-                f"Ancestral.num_steps must be at least 1, got {self.num_steps}: no token is "
-                "revealed without a step. 64 is a good start for 256 tokens."
-            )
+        quota.check_num_steps("Ancestral", self.num_steps)
         if self.prediction not in ("reused", "fresh"):
             raise ConfigError(
                 f"Ancestral.prediction must be 'reused' or 'fresh', got {self.prediction!r}."

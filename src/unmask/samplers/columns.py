@@ -7,7 +7,7 @@ is a position of sequence b; columns that are not real pad the shorter rows.
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from unmask.shapes import Counts, Order, TokenIds, WindowIds, WindowMask
@@ -19,6 +19,10 @@ class WindowColumns:
 
     positions: WindowIds
     in_window: WindowMask
+
+    def select(self, rows: Int[Tensor, " N"]) -> "WindowColumns":
+        """Those of some sequences of the batch."""
+        return WindowColumns(self.positions[rows], self.in_window[rows])
 
     def write(self, token_ids: TokenIds, values: WindowIds) -> TokenIds:
         """`token_ids` with `values` at the real columns."""

@@ -79,14 +79,15 @@ class EntropyBounded:
         candidates = self.blocks.candidates(state.is_masked)
         prediction = masked.predict(predictor, state.token_ids, candidates)
         window, log_probs = prediction.window, prediction.log_probs
-        score, entropy = self._score(log_probs), scores.entropy(log_probs)
+        entropy = scores.entropy(log_probs)
+        score = self._score(log_probs, entropy)
         is_chosen = within_bound(score, entropy, window.in_window, self.bound)
         drawn = draws.categorical(self.filter(log_probs), where=is_chosen)
         return masked.reveal(state, window, is_chosen, drawn)
 
-    def _score(self, log_probs: WindowLogProbs) -> WindowProbs:
+    def _score(self, log_probs: WindowLogProbs, entropy: WindowProbs) -> WindowProbs:
         if self.ranking == "entropy":
-            return -scores.entropy(log_probs)
+            return -entropy
         if self.ranking == "margin":
             return scores.margin(log_probs)
         # No token is drawn yet: this is the confidence that the most probable one would have.

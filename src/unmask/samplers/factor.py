@@ -57,12 +57,9 @@ class Factor:
     ) -> tuple[MaskedState, StepInfo]:
         """One pass, and the tokens of it that are sure enough together."""
         candidates = self.blocks.candidates(state.is_masked)
-        prediction = masked.predict(predictor, state.token_ids, candidates)
-        window = prediction.window
-        drawn = draws.categorical(self.filter(prediction.log_probs), where=window.in_window)
-        confidence = scores.confidence(prediction.log_probs, drawn)
-        is_chosen = sure_together(confidence, window.in_window, self.factor)
-        return masked.reveal(state, window, is_chosen, drawn)
+        found = masked.propose(predictor, state.token_ids, candidates, self.filter, draws)
+        is_chosen = sure_together(found.confidence, found.window.in_window, self.factor)
+        return masked.reveal(state, found.window, is_chosen, found.token_ids)
 
 
 def sure_together(confidence: WindowProbs, in_window: WindowMask, factor: float) -> WindowMask:

@@ -46,10 +46,7 @@ class KlassState(MaskedState):
 
     def select(self, rows: Int[Tensor, " N"]) -> "KlassState":
         """The state of some sequences of the batch."""
-        window = self.before.window
-        window = WindowColumns(window.positions[rows], window.in_window[rows])
-        before = Prediction(window, self.before.log_probs[rows])
-        kept = vars(super().select(rows))
+        kept, before = vars(super().select(rows)), self.before.select(rows)
         return KlassState(**kept, before=before, num_stable=self.num_stable[rows])
 
 
@@ -106,14 +103,12 @@ class Klass:
     ) -> tuple[KlassState, StepInfo]:
         """One pass, and the tokens of it that are ready."""
         candidates = self.blocks.candidates(state.is_masked)
-        now = masked.predict(predictor, state.token_ids, candidates)
+        now = masked.propose(predictor, state.token_ids, candidates, self.filter, draws)
         window = now.window
-        drawn = draws.categorical(self.filter(now.log_probs), where=window.in_window)
-        confidence = scores.confidence(now.log_probs, drawn)
         is_stable = movement(now, state.before, state.is_masked.shape[1]) < self.kl_bound
         num_stable = (state.num_stable.gather(1, window.positions) + 1) * is_stable
-        is_chosen = self._choose(confidence, num_stable, window.in_window)
-        revealed, info = masked.reveal(state, window, is_chosen, drawn)
+        is_chosen = self._choose(now.confidence, num_stable, window.in_window)
+        revealed, info = masked.reveal(state, window, is_chosen, now.token_ids)
         noted = window.write(state.num_stable, num_stable)
         return KlassState(**vars(revealed), before=now, num_stable=noted), info
 

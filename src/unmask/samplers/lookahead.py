@@ -45,7 +45,7 @@ class ForeseenState(MaskedState):
 
     def select(self, rows: Int[Tensor, " N"]) -> "ForeseenState":
         """The state of some sequences of the batch."""
-        return _foreseen(super().select(rows), _select(self.prediction, rows))
+        return _foreseen(super().select(rows), self.prediction.select(rows))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +107,7 @@ class Lookahead:
             chosen[rows] += choice
             place = torch.zeros_like(chosen)
             place[rows] = self.num_paths * torch.arange(len(rows), device=rows.device) + choice
-            prediction = _select(foreseen, place)
+            prediction = foreseen.select(place)
 
         zero = torch.zeros_like(chosen)
         trunk_passes = first_passes + self.num_paths * looks_ahead.long()
@@ -158,11 +158,4 @@ _COLDEST = 1e-30  # dividing by less overflows; what is left is the best path an
 def _foreseen(state: MaskedState, prediction: Prediction) -> ForeseenState:
     return ForeseenState(
         state.token_ids, state.is_masked, state.num_wanted, state.num_steps_taken, prediction
-    )
-
-
-def _select(prediction: Prediction, rows: Int[Tensor, " N"]) -> Prediction:
-    window = prediction.window
-    return Prediction(
-        WindowColumns(window.positions[rows], window.in_window[rows]), prediction.log_probs[rows]
     )

@@ -1,8 +1,8 @@
 """The state of samplers that reveal positions as they see fit, and the two halves of a step.
 
-A step of such a sampler asks for the distributions at the masked positions (`predict`), chooses
-some of them by a rule of its own, and reveals tokens there (`reveal`). A pass is made whether
-or not the rule chooses anything.
+A step of such a sampler asks for the distributions at the masked positions (`predict`), perhaps
+with a token drawn from each (`propose`), chooses some of them by a rule of its own, and reveals
+tokens there (`reveal`). A pass is made whether or not the rule chooses anything.
 """
 
 from dataclasses import dataclass
@@ -11,11 +11,13 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from unmask.draws import Draws
 from unmask.predictors.protocol import Predictor
-from unmask.samplers import columns
+from unmask.samplers import columns, scores
 from unmask.samplers.columns import WindowColumns
 from unmask.samplers.sampler import StepInfo
-from unmask.shapes import Counts, TokenIds, WindowIds, WindowLogProbs, WindowMask
+from unmask.shapes import Counts, TokenIds, WindowIds, WindowLogProbs, WindowMask, WindowProbs
+from unmask.speculation.filters import Filter
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,10 @@ class Prediction:
     log_probs: WindowLogProbs
     """As the predictor gave them: not filtered."""
 
+    def select(self, rows: Int[Tensor, " N"]) -> "Prediction":
+        """That of some sequences of the batch."""
+        return Prediction(self.window.select(rows), self.log_probs[rows])
+
 
 def predict(
     predictor: Predictor, token_ids: TokenIds, is_wanted: Bool[Tensor, "B L"]
@@ -74,6 +80,29 @@ def predict(
     """One pass; distributions at the wanted positions."""
     window = columns.of_positions(is_wanted)
     return Prediction(window, predictor.draft(token_ids, window.positions).log_probs)
+
+
+@dataclass(frozen=True)
+class Proposal(Prediction):
+    """A prediction with a token drawn from it at each of its positions."""
+
+    token_ids: WindowIds
+    confidence: WindowProbs
+    """The predictor's own probability of each token, whatever the filter."""
+
+
+def propose(
+    predictor: Predictor,
+    token_ids: TokenIds,
+    is_wanted: Bool[Tensor, "B L"],
+    filter: Filter,
+    draws: Draws,
+) -> Proposal:
+    """One pass; a token for every wanted position, not revealed yet."""
+    prediction = predict(predictor, token_ids, is_wanted)
+    window, log_probs = prediction.window, prediction.log_probs
+    drawn = draws.categorical(filter(log_probs), where=window.in_window)
+    return Proposal(window, log_probs, drawn, scores.confidence(log_probs, drawn))
 
 
 def reveal(

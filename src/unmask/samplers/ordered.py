@@ -42,11 +42,6 @@ def check_is_choice(order: str) -> None:
         )
 
 
-def is_drawn(choice: OrderChoice) -> bool:
-    """Whether the order is random; if not, it is a function of the sequence."""
-    return choice in ("random", "spaced")
-
-
 def choose(choice: OrderChoice, given_ids: TokenIds, draws: Draws) -> Order:
     """An order of all positions for each sequence; of "confident", where it begins."""
     batch_size, length = given_ids.shape

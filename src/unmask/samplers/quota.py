@@ -16,16 +16,41 @@ Source: Chang et al. (2022), arXiv:2202.04200, sections 3.2 and 3.3, and their c
 """
 
 import math
+from dataclasses import dataclass, field
 
 from jaxtyping import Float
 from torch import Tensor
 
 from unmask.draws import Draws
 from unmask.errors import ConfigError
+from unmask.process import grids
 from unmask.process.grids import Grid
-from unmask.samplers import scores, subsets
+from unmask.samplers import masked, scores, subsets
 from unmask.samplers.masked import MaskedState
-from unmask.shapes import Counts, WindowMask, WindowProbs
+from unmask.shapes import Counts, TokenIds, WindowMask, WindowProbs
+from unmask.speculation.filters import Filter
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quota:
+    """What samplers that keep to the quota of a grid choose alike, and how they begin."""
+
+    num_steps: int = 64
+    """Passes from all masked to all revealed, at most."""
+    grid: Grid = field(default_factory=grids.Cosine)
+    """Which share of the tokens is left masked after each step."""
+    choice_temperature: float = 0.0
+    """T, the noise in the choice of positions; 0 takes those of the highest score."""
+    filter: Filter = field(default_factory=Filter)
+    """Temperature and top-p of the tokens; scores are of the predictor's own distribution."""
+
+    def __post_init__(self) -> None:
+        check_num_steps(type(self).__name__, self.num_steps)
+        check_choice_temperature(type(self).__name__, self.choice_temperature)
+
+    def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> MaskedState:
+        """All that is not given is masked."""
+        return masked.start(given_ids, mask_id=mask_id)
 
 
 def of_grid(grid: Grid, num_steps: int, state: MaskedState) -> Counts:

@@ -26,8 +26,7 @@ from unmask.samplers.semi_autoregressive import SemiAutoregressive
 from unmask.samplers.star_shaped import StarShaped
 from unmask.samplers.target_only import TargetOnly
 from unmask.samplers.threshold import Threshold
-from unmask.samplers.top_k_entropy import TopKEntropy
-from unmask.samplers.top_k_margin import TopKMargin
+from unmask.samplers.top_k import TopKEntropy, TopKMargin
 
 SAMPLERS: dict[str, type] = {
     "self-speculative": SelfSpeculative,

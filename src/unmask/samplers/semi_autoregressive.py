@@ -72,12 +72,10 @@ class SemiAutoregressive:
     ) -> tuple[MaskedState, StepInfo]:
         """Tokens everywhere in the block, of which the surest stay."""
         is_candidate = LeftToRight(self.block_length).candidates(state.is_masked)
-        prediction = masked.predict(predictor, state.token_ids, is_candidate)
-        in_window = prediction.window.in_window
-        token_ids = draws.categorical(self.filter(prediction.log_probs), in_window)
-        confidence = scores.confidence(prediction.log_probs, token_ids)
-        is_chosen = scores.top(confidence, in_window, self._quota(state, is_candidate))
-        return masked.reveal(state, prediction.window, is_chosen, token_ids)
+        found = masked.propose(predictor, state.token_ids, is_candidate, self.filter, draws)
+        num_chosen = self._quota(state, is_candidate)
+        is_chosen = scores.top(found.confidence, found.window.in_window, num_chosen)
+        return masked.reveal(state, found.window, is_chosen, found.token_ids)
 
     def _quota(self, state: MaskedState, is_candidate: Bool[Tensor, "B L"]) -> Counts:
         """n: how many positions the next step reveals."""

@@ -52,12 +52,9 @@ class Threshold:
     ) -> tuple[MaskedState, StepInfo]:
         """One pass, and the tokens of it that are sure enough."""
         candidates = self.blocks.candidates(state.is_masked)
-        prediction = masked.predict(predictor, state.token_ids, candidates)
-        window = prediction.window
-        drawn = draws.categorical(self.filter(prediction.log_probs), where=window.in_window)
-        confidence = scores.confidence(prediction.log_probs, drawn)
-        is_chosen = sure_enough(confidence, window.in_window, self.threshold)
-        return masked.reveal(state, window, is_chosen, drawn)
+        found = masked.propose(predictor, state.token_ids, candidates, self.filter, draws)
+        is_chosen = sure_enough(found.confidence, found.window.in_window, self.threshold)
+        return masked.reveal(state, found.window, is_chosen, found.token_ids)
 
 
 def sure_enough(confidence: WindowProbs, in_window: WindowMask, threshold: float) -> WindowMask:

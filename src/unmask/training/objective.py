@@ -20,7 +20,8 @@ from torch import Tensor
 
 from unmask.draws import SeededDraws
 from unmask.network.hybrid import HybridTransformer
-from unmask.process import masking, orders
+from unmask.process import masking
+from unmask.process.orders import left_to_right
 from unmask.shapes import Counts, Order, TokenIds
 from unmask.training.config import Orders
 
@@ -50,13 +51,13 @@ class Corruption:
         return Corruption(self.order[rows].to(device), self.num_revealed[rows].to(device))
 
 
-def corrupt(seed: int, batch_size: int, length: int, orders_of: Orders = "random") -> Corruption:
+def corrupt(seed: int, batch_size: int, length: int, orders: Orders = "random") -> Corruption:
     """Random orders, and numbers revealed that are stratified over the batch.
 
     Of "left-to-right": reading order with nothing revealed, for an autoregressive model.
     """
-    if orders_of == "left-to-right":
-        order = orders.left_to_right(batch_size, length)
+    if orders == "left-to-right":
+        order = left_to_right(batch_size, length)
         return Corruption(order, torch.zeros_like(order[:, 0]))
     draws = SeededDraws([seed])
     num_revealed = masking.stratified_counts(draws, batch_size, length)

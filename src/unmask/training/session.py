@@ -130,7 +130,7 @@ class Session:
                 self.valid_crops,
                 batch_size=self.trainer.batch_size,
                 autocast=self.precision,
-                orders_of=self.trainer.orders,
+                orders=self.trainer.orders,
             )
             self.metrics.append(**validation_row(self.state.progress.step, self.validation))
         self.wait_for_everyone()

@@ -33,11 +33,11 @@ def validate(
     *,
     batch_size: int,
     autocast: torch.dtype,
-    orders_of: Orders = "random",
+    orders: Orders = "random",
     seed: int = 0,
 ) -> Validation:
     """Both cross-entropies of `crops` [N, L]; i is stratified over all N sequences."""
-    corruption = corrupt(seed, len(crops), crops.shape[1], orders_of)
+    corruption = corrupt(seed, len(crops), crops.shape[1], orders)
     parts = []
     device = next(model.parameters()).device
     with torch.autocast(device.type, autocast, enabled=autocast != torch.float32):

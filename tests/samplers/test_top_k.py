@@ -1,4 +1,4 @@
-"""Top-k by entropy against closed forms and against its slow twin, exactly."""
+"""Top-k by margin and by entropy against closed forms and against its slow twin, exactly."""
 
 import itertools
 import math
@@ -13,7 +13,7 @@ from tests.reference.law import of_tokens, outcomes_by_enumeration
 from unmask.errors import ConfigError
 from unmask.predictors.table import JointTable
 from unmask.process import grids
-from unmask.samplers.top_k_entropy import TopKEntropy
+from unmask.samplers.top_k import TopKEntropy, TopKMargin
 from unmask.speculation.filters import Filter
 
 GRIDS = {
@@ -22,8 +22,17 @@ GRIDS = {
 }
 
 
-def score_of(probs):
+def margin(probs):
+    first, second, *_ = sorted(probs, reverse=True)
+    return first - second
+
+
+def minus_entropy(probs):
     return sum(prob * math.log(prob) for prob in probs)
+
+
+SCORE = {TopKMargin: margin, TopKEntropy: minus_entropy}
+both_scores = pytest.mark.parametrize("TopK", SCORE)
 
 
 def slow_law(predictor, given, sampler, shape):
@@ -33,7 +42,7 @@ def slow_law(predictor, given, sampler, shape):
     def step(probs, num_passes):
         share_left = shape((num_passes + 1) / sampler.num_steps)
         num_chosen = slow_quota.quota(len(probs), num_wanted, share_left)
-        scores = {i: score_of(probs[i]) for i in probs}
+        scores = {i: SCORE[type(sampler)](probs[i]) for i in probs}
         for choosing, chosen in slow_quota.every_choice(
             scores, num_chosen, sampler.choice_temperature
         ):
@@ -52,20 +61,22 @@ def check_against_twin(predictor, given, sampler, shape):
     assert law == pytest.approx({o: p for o, p in expected.items() if p}, abs=1e-12)
 
 
+@both_scores
 @pytest.mark.parametrize("choice_temperature", [0.0, 0.3])
 @pytest.mark.parametrize("grid", GRIDS)
 @pytest.mark.parametrize("given", [[3, 3, 3], [3, 1, 3]], ids=str)
 @pytest.mark.parametrize("num_steps", [1, 2, 3, 5])
-def test_the_law_is_that_of_the_slow_twin(num_steps, given, grid, choice_temperature):
+def test_the_law_is_that_of_the_slow_twin(TopK, num_steps, given, grid, choice_temperature):
     rule, shape = GRIDS[grid]
-    sampler = TopKEntropy(num_steps=num_steps, grid=rule, choice_temperature=choice_temperature)
+    sampler = TopK(num_steps=num_steps, grid=rule, choice_temperature=choice_temperature)
     check_against_twin(ArbitraryHybrid(3, 3, seed=1), given, sampler, shape)
 
 
+@both_scores
 @pytest.mark.parametrize("choice_temperature", [0.0, 0.3])
 @pytest.mark.parametrize("temperature", [0.0, 0.5, 2.0])
-def test_the_filter_changes_what_is_drawn_and_not_where(temperature, choice_temperature):
-    sampler = TopKEntropy(
+def test_the_filter_changes_what_is_drawn_and_not_where(TopK, temperature, choice_temperature):
+    sampler = TopK(
         num_steps=2,
         choice_temperature=choice_temperature,
         filter=Filter(temperature=temperature),
@@ -74,22 +85,24 @@ def test_the_filter_changes_what_is_drawn_and_not_where(temperature, choice_temp
     check_against_twin(ArbitraryHybrid(3, 4, seed=2), given, sampler, slow_quota.cosine)
 
 
-def test_one_step_draws_every_token_from_its_marginal():
+@both_scores
+def test_one_step_draws_every_token_from_its_marginal(TopK):
     table = JointTable.random(vocab_size=3, length=3, seed=4)
     joint = table.log_joint.exp()
     margins = [joint.sum(dim=[a for a in range(3) if a != axis]) for axis in range(3)]
     expected = torch.einsum("a,b,c->abc", *margins)
     for choice_temperature in (0.0, 1.0):
-        sampler = TopKEntropy(num_steps=1, choice_temperature=choice_temperature)
+        sampler = TopK(num_steps=1, choice_temperature=choice_temperature)
         law = of_tokens(outcomes_by_enumeration(table, sampler, [3, 3, 3]))
         for tokens in itertools.product(range(3), repeat=3):
             assert law[tokens] == pytest.approx(expected[tokens].item(), abs=1e-12)
 
 
+@both_scores
 @pytest.mark.parametrize("num_steps", [3, 4, 64])
-def test_one_by_one_the_position_is_a_function_of_what_is_revealed(num_steps):
-    """p(x) = the product of draft(x_i | revealed), i the one that has the lowest entropy."""
-    predictor, sampler = ArbitraryHybrid(3, 3, seed=5), TopKEntropy(num_steps=num_steps)
+def test_one_by_one_the_position_is_a_function_of_what_is_revealed(TopK, num_steps):
+    """p(x) = the product of draft(x_i | revealed), i the one that scores highest."""
+    predictor, sampler = ArbitraryHybrid(3, 3, seed=5), TopK(num_steps=num_steps)
     outcomes = outcomes_by_enumeration(predictor, sampler, [3, 3, 3])
     assert {passes for _, passes, _, _ in outcomes} == {3}
     law = of_tokens(outcomes)
@@ -97,41 +110,48 @@ def test_one_by_one_the_position_is_a_function_of_what_is_revealed(num_steps):
         tokens, expected = [3, 3, 3], 1.0
         while 3 in tokens:
             probs = slow_quota.predicted(predictor, tokens)
-            i = max(probs, key=lambda i: score_of(probs[i]))
+            i = max(probs, key=lambda i: SCORE[TopK](probs[i]))
             expected *= probs[i][values[i]]
             tokens[i] = values[i]
         assert law[values] == pytest.approx(expected, abs=1e-12)
 
 
-def test_one_by_one_an_exact_predictor_draws_exact_samples():
+@both_scores
+def test_one_by_one_an_exact_predictor_draws_exact_samples(TopK):
     """Where a token goes may depend on what is revealed, never on the token."""
     table = JointTable.random(vocab_size=2, length=3, seed=6)
     for choice_temperature in (0.0, 0.5):
-        sampler = TopKEntropy(num_steps=3, choice_temperature=choice_temperature)
+        sampler = TopK(num_steps=3, choice_temperature=choice_temperature)
         law = of_tokens(outcomes_by_enumeration(table, sampler, [2, 2, 2]))
         for tokens in itertools.product(range(2), repeat=3):
             assert law[tokens] == pytest.approx(table.log_joint[tokens].exp().item(), abs=1e-12)
 
 
-def test_greedy_without_noise_leaves_nothing_to_chance():
-    sampler = TopKEntropy(num_steps=2, filter=Filter(temperature=0.0))
+@both_scores
+def test_greedy_without_noise_leaves_nothing_to_chance(TopK):
+    sampler = TopK(num_steps=2, filter=Filter(temperature=0.0))
     outcomes = outcomes_by_enumeration(ArbitraryHybrid(3, 4, seed=7), sampler, [3, 3, 3, 3])
     assert list(outcomes.values()) == [1.0]
 
 
-def test_sequences_are_the_same_in_any_batch():
-    check_same_in_any_batch(TopKEntropy(num_steps=4, choice_temperature=0.5))
+@both_scores
+def test_sequences_are_the_same_in_any_batch(TopK):
+    check_same_in_any_batch(TopK(num_steps=4, choice_temperature=0.5))
 
 
-def test_no_step_is_refused():
+@both_scores
+def test_no_step_is_refused(TopK):
     with pytest.raises(
-        ConfigError, match="TopKEntropy.num_steps must be at least 1, got 0.*64 is"
+        ConfigError, match=f"{TopK.__name__}.num_steps must be at least 1, got 0.*64 is"
     ):
-        TopKEntropy(num_steps=0)
+        TopK(num_steps=0)
 
 
+@both_scores
 @pytest.mark.parametrize("temperature", [-1.0, math.inf, math.nan])
-def test_a_choice_temperature_out_of_range_is_refused(temperature):
-    message = "TopKEntropy.choice_temperature must be a number of at least 0, got.*0 always takes"
+def test_a_choice_temperature_out_of_range_is_refused(TopK, temperature):
+    message = (
+        f"{TopK.__name__}.choice_temperature must be a number of at least 0, got.*0 always takes"
+    )
     with pytest.raises(ConfigError, match=message):
-        TopKEntropy(choice_temperature=temperature)
+        TopK(choice_temperature=temperature)
