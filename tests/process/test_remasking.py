@@ -78,6 +78,13 @@ def test_a_loop_holds_alpha_while_it_is_on(schedule):
     assert ratio.diff().abs().max() < 1e-9
 
 
+def test_a_loop_on_an_extreme_schedule_reveals_all_at_once_when_it_ends():
+    """By t = 0.1 nothing is left to reveal, as far as float64 can tell: 1 - 0.1^20 = 1."""
+    t = torch.tensor([1.0, 0.6, 0.3, 0.1, 0.05, 0.0], dtype=torch.float64)
+    alpha = LOOP.alpha(schedules.Polynomial(20), t)
+    assert alpha.tolist() == [0.0, 0.7, 0.7, 0.7, 1.0, 1.0]
+
+
 def test_a_loop_on_the_linear_schedule_is_linear_in_pieces():
     t = torch.tensor([1.0, 0.8, 0.6, 0.3, 0.1, 0.05, 0.0], dtype=torch.float64)
     expected = [0.0, 0.7 * 0.2 / 0.4, 0.7, 0.7, 0.7, 1 - 0.3 * 0.5, 1.0]

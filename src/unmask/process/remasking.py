@@ -148,8 +148,10 @@ class Loop(Remasking):
     def alpha(self, schedule: Schedule, t: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
         alpha = schedule.alpha(t)
         alpha_at_on, alpha_at_off = schedule.alpha(t.new_tensor([self.t_on, self.t_off]))
-        before = self.alpha_on * alpha / alpha_at_on
-        after = 1 - (1 - self.alpha_on) * (1 - alpha) / (1 - alpha_at_off)
+        # An extreme schedule has nothing revealed by t_on, or nothing masked by t_off, as far as
+        # numbers go: 0/0 is 0 here, and all of it happens at once.
+        before = self.alpha_on * (alpha / alpha_at_on).nan_to_num(0.0)
+        after = 1 - (1 - self.alpha_on) * ((1 - alpha) / (1 - alpha_at_off)).nan_to_num(0.0)
         during = torch.full_like(t, self.alpha_on)
         return before.where(t > self.t_on, after.where(t < self.t_off, during))
 
