@@ -111,6 +111,7 @@ class Dislikes:
     """A judge of tokens: this one is likely an error, most of all where it comes late."""
 
     token_id: int
+    trunk_passes: int = 0
 
     def __call__(self, guess_ids, confidence):
         return (guess_ids == self.token_id) * torch.arange(1.0, guess_ids.shape[1] + 1)
@@ -135,6 +136,62 @@ def test_another_judge_of_errors_may_decide(given, temperature):
     assert law == pytest.approx(expected, abs=1e-12)
     by_confidence = law_by_recursion(predictor, given, 3, 0.7, temperature)
     assert law != pytest.approx(by_confidence, abs=1e-3)
+
+
+class Arbitrary:
+    """A judge like a trained one: what it says of a token depends on the whole guess."""
+
+    trunk_passes = 1
+
+    def __init__(self, mask_id):
+        self.mask_id, self.sequence_passes = mask_id, 0
+
+    def __call__(self, guess_ids, confidence):
+        assert (guess_ids < self.mask_id).all()  # it knows no masks
+        self.sequence_passes += len(guess_ids)
+        return torch.tensor([arbitrary(row) for row in guess_ids.tolist()], dtype=torch.float32)
+
+
+def arbitrary(tokens):
+    code = sum((token + 1) * 5**n for n, token in enumerate(tokens))
+    return [2 * math.sin(code * (n + 1)) for n in range(len(tokens))]
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.8])
+@pytest.mark.parametrize(
+    ("given", "num_steps", "t_on"), [([2, 2, 2], 3, 0.7), ([1, 2, 2], 3, 1.0)], ids=str
+)
+def test_a_judge_of_whole_guesses_is_followed_and_paid_for(given, num_steps, t_on, temperature):
+    predictor = ArbitraryHybrid(2, 3, seed=10)
+    sampler = StarShaped(
+        num_steps=num_steps,
+        t_on=t_on,
+        error_predictor=Arbitrary(mask_id=2),
+        choice_temperature=temperature,
+    )
+    outcomes = outcomes_by_enumeration(predictor, sampler, given)
+    expected = law_by_recursion(
+        predictor,
+        given,
+        num_steps,
+        t_on,
+        temperature,
+        lambda tokens, confidence: {n: arbitrary(tokens)[n] for n in confidence},
+    )
+    assert of_tokens(outcomes) == pytest.approx(expected, abs=1e-6)  # e is in float32
+    if t_on == 1:  # every step guesses, and all but the last are judged
+        assert {trunk for _, trunk, _, _ in outcomes} == {2 * num_steps - 1}
+
+
+def test_the_passes_of_the_judge_are_counted():
+    judge, predictor = Arbitrary(mask_id=3), CountedPasses(MarkovChain.random(3, order=1, seed=11))
+    given_ids = torch.full((20, 6), 3)
+    given_ids[::3, 2:] = 1
+    sampler = StarShaped(num_steps=12, error_predictor=judge)
+    samples = sample(predictor, sampler, given_ids, SeededDraws(range(20)))
+    assert samples.trunk_passes.sum() == predictor.sequence_passes + judge.sequence_passes
+    # Steps from time t_on = 0.55 on: those at 6/12, 5/12, ..., 1/12; the last masks nothing.
+    assert judge.sequence_passes == 20 * 5
 
 
 def test_the_filter_is_applied_to_what_is_drawn_and_not_to_confidence():
@@ -244,8 +301,11 @@ def test_the_passes_counted_are_those_made():
     assert not samples.rejected.any()
 
 
-def test_a_sequence_is_the_same_in_any_batch():
-    check_same_in_any_batch(StarShaped(num_steps=6))
+@pytest.mark.parametrize(
+    "judge", [LowConfidence(), Arbitrary(mask_id=4)], ids=["confidence", "arbitrary"]
+)
+def test_a_sequence_is_the_same_in_any_batch(judge):
+    check_same_in_any_batch(StarShaped(num_steps=6, error_predictor=judge))
 
 
 def test_confidence_too_small_for_a_number_is_still_a_score():

@@ -3,6 +3,7 @@
 Both are data; opening them runs no code. Files appear whole or not at all.
 """
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,18 @@ def read_model(
         raise CheckpointError(f"{folder / CONFIG_FILE}: {error}") from error
     load_weights(model, read_tensors(folder / WEIGHTS_FILE), folder / WEIGHTS_FILE)
     return model.eval(), values["codec"]
+
+
+def fingerprint(network: torch.nn.Module) -> str:
+    """The first 16 hexadecimal digits of the SHA-256 of the weights, each rounded to bf16.
+
+    So it is the same in whatever precision a network was opened.
+    """
+    digest = hashlib.sha256()
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().bfloat16().contiguous().view(torch.int16).numpy())
+    return digest.hexdigest()[:16]
 
 
 def load_weights(model: torch.nn.Module, tensors: dict[str, Tensor], source: Path) -> None:

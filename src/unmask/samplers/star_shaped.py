@@ -7,20 +7,23 @@ to time s draws a token at each masked one and keeps the tokens of the others; t
 
 of them all, whether they were masked before or not. They are drawn one after another, without
 replacement, with probability proportional to exp(e / T), where e scores how likely the token at
-a position is an error; T = 0 takes the N highest e. Without a trained judge of errors,
+a position is an error; T = 0 takes the N highest e. Without a trained predictor of errors,
 
     e = -log c,    c = the probability that the predictor gave the token when it was drawn.
 
-Source: Meshchaninov et al. (2025), arXiv:2510.08369, who train the judge; confidence in its
-place is from their ablations. They add Gumbel noise to e / T and take the N highest, which is
-the same law (samplers/subsets.py).
+A trained one (network/error_head.py) looks at the whole guess instead, which takes one more
+pass in each star-shaped step but the last, in which nothing is masked.
+
+Source: Meshchaninov et al. (2025), arXiv:2510.08369, who train it; confidence in its place is
+from their ablations. They add Gumbel noise to e / T and take the N highest, which is the same
+law (samplers/subsets.py).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from unmask.draws import Draws
@@ -30,7 +33,7 @@ from unmask.process import grids, schedules
 from unmask.process.grids import Grid
 from unmask.process.schedules import Schedule
 from unmask.samplers import quota, revisable
-from unmask.samplers.revisable import RevisableState
+from unmask.samplers.revisable import Guess, RevisableState
 from unmask.samplers.sampler import StepInfo
 from unmask.shapes import TokenIds
 from unmask.speculation.filters import Filter
@@ -40,12 +43,18 @@ from unmask.speculation.filters import Filter
 class ErrorPredictor(Protocol):
     """A judge of sequences without masks."""
 
+    @property
+    def trunk_passes(self) -> int:
+        """Passes through the trunk of the model that judging a sequence takes."""
+        ...
+
     def __call__(
         self, guess_ids: TokenIds, confidence: Float[Tensor, "B L"]
     ) -> Float[Tensor, "B L"]:
-        """e by position: higher where the token is more likely wrong.
+        """e by position: higher where the token is more likely wrong, and finite.
 
-        `confidence` is c, and inf at positions that are given, where e does not matter.
+        `confidence` is c, and inf at positions that are given, where e does not matter. What is
+        said of a sequence may depend on that sequence alone, never on others of the batch.
         """
         ...
 
@@ -53,6 +62,11 @@ class ErrorPredictor(Protocol):
 @dataclass(frozen=True)
 class LowConfidence:
     """e = -log c."""
+
+    @property
+    def trunk_passes(self) -> int:
+        """None: c was there already."""
+        return 0
 
     def __call__(
         self, guess_ids: TokenIds, confidence: Float[Tensor, "B L"]
@@ -65,7 +79,8 @@ class StarShaped:
     """How a star-shaped sampler spends its passes."""
 
     num_steps: int = 64
-    """Steps from all masked to all revealed: trunk passes, at most."""
+    """Steps from all masked to all revealed: trunk passes, at most, but for the predictor of
+    errors."""
     grid: Grid = field(default_factory=grids.Linear)
     """Where the steps lie in time."""
     schedule: Schedule = field(default_factory=schedules.Linear)
@@ -110,8 +125,9 @@ class StarShaped:
         num_wanted = (~state.is_given).sum(dim=1)
         # A whole number may come out an ulp too high; the margin keeps it from being rounded up.
         num_masked = torch.ceil((1 - alpha_s) * num_wanted - 1e-9).long() * is_star.squeeze(1)
+        guess, errors = self._judged(guess, num_masked > 0)
         is_masked_again = quota.choose(
-            self.error_predictor(guess.token_ids, guess.confidence),
+            errors,
             ~state.is_given,
             num_masked,
             temperature=torch.full_like(alpha_s, self.choice_temperature),
@@ -119,6 +135,18 @@ class StarShaped:
         )
         is_masked = (is_masked & ~is_guessed) | is_masked_again
         return revisable.settle(state, guess, is_masked, mask_id=predictor.vocab_size)
+
+    def _judged(
+        self, guess: Guess, is_asked: Bool[Tensor, " B"]
+    ) -> tuple[Guess, Float[Tensor, "B L"]]:
+        """The guess with its cost so far, and e; 0 for sequences not asked about."""
+        errors = torch.zeros_like(guess.confidence)
+        rows = is_asked.nonzero().squeeze(1)
+        if len(rows):
+            judged = self.error_predictor(guess.token_ids[rows], guess.confidence[rows])
+            errors[rows] = judged.to(errors.dtype)
+        passes = guess.trunk_passes + self.error_predictor.trunk_passes * is_asked
+        return replace(guess, trunk_passes=passes), errors
 
 
 # A filter of high temperature can draw tokens whose own probability float64 cannot hold.
