@@ -10,6 +10,7 @@ import unmask
 from unmask.errors import CheckpointError, ConfigError, PromptError
 from unmask.model import shipped_folder, shipped_names
 from unmask.network.checkpoint import read_tensors, write_tensors
+from unmask.network.error_head import ErrorHead, write_error_head
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,25 @@ def test_statistics_are_those_the_hooks_on_the_network_count(model, sampler):
     assert sum(s.trunk_passes for s in samples) == work.trunk.sequence_passes
     assert sum(s.tail_passes for s in samples) == work.tail.sequence_passes
     assert sum(s.nfe for s in samples) == pytest.approx(work.nfe)
+
+
+def test_star_shaped_sampling_by_an_error_head_pays_for_its_passes(model, tmp_path):
+    write_error_head(tmp_path, ErrorHead(model.network), model.network)
+    predictor = model.error_head(tmp_path)
+    assert predictor.network is model.network
+    sampler = unmask.StarShaped(num_steps=6, error_predictor=predictor)
+    with unmask.count_work(model.network) as work:
+        samples = model.generate(sampler, num_samples=3, batch_size=2, length=64)
+    # Six guesses, and judgements at 3/6 and 2/6 of the time.
+    assert {s.trunk_passes for s in samples} == {6 + 2}
+    assert sum(s.nfe for s in samples) == pytest.approx(work.nfe)
+
+
+def test_a_head_trained_for_another_model_is_refused(model, tmp_path):
+    network = unmask.HybridTransformer(model.network.config, seed=1)
+    write_error_head(tmp_path, ErrorHead(network), network)
+    with pytest.raises(CheckpointError, match="an error head of another model"):
+        model.error_head(tmp_path)
 
 
 def test_a_seed_gives_the_same_sample_alone_and_in_a_batch():
@@ -160,4 +180,5 @@ def test_a_hub_id_is_fetched_and_loaded(monkeypatch):
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
     assert unmask.load("owner/text8s").length == 256
-    assert asked == [("owner/text8s", ["config.json", "model.safetensors", "words.xz"])]
+    files = ["config.json", "model.safetensors", "words.xz", "policy/*", "error_head/*"]
+    assert asked == [("owner/text8s", files)]

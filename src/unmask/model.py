@@ -19,7 +19,9 @@ from unmask.draws import SeededDraws
 from unmask.errors import CheckpointError, ConfigError, PromptError
 from unmask.evaluation.bits import Score, score
 from unmask.network import checkpoint
+from unmask.network.error_head import LearnedErrorPredictor, read_error_head
 from unmask.network.hybrid import HybridTransformer
+from unmask.network.policy import PolicyNetwork, read_policy
 from unmask.samplers.likelihood import OwnLaw, law_of, order_for, pass_tables
 from unmask.samplers.sampler import Sampler, Samples, StepInfo, sample
 from unmask.samplers.self_speculative import SelfSpeculative
@@ -29,6 +31,10 @@ from unmask.speculation.likelihood import log_likelihood
 
 WORDS_FILE = "words.xz"
 """The words of the training text, in the model's folder, where it is text."""
+POLICY_FOLDER = "policy"
+"""An unmasking policy trained for the model, in the model's folder, where there is one."""
+ERROR_HEAD_FOLDER = "error_head"
+"""A predictor of errors trained for the model, in the model's folder, where there is one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,6 +218,35 @@ class Model:
         sampler = SelfSpeculative() if sampler is None else sampler
         return score(self.network, sampler, token_ids, **options)
 
+    def policy(self, folder: Path | str = "") -> PolicyNetwork:
+        """The unmasking policy of a folder; "" is the one that lies with the model.
+
+        Raises:
+            CheckpointError: there is none, or its files are damaged.
+        """
+        return read_policy(self._trained(POLICY_FOLDER, folder)).to(self.network.device)
+
+    def error_head(self, folder: Path | str = "") -> LearnedErrorPredictor:
+        """The predictor of errors of a folder; "" is the one that lies with the model.
+
+        Raises:
+            CheckpointError: there is none, its files are damaged, or it is of another model.
+        """
+        head = read_error_head(self._trained(ERROR_HEAD_FOLDER, folder), self.network)
+        return LearnedErrorPredictor(self.network, head)
+
+    def _trained(self, part: str, folder: Path | str) -> Path:
+        """Where a part lies that was trained for this model, apart from its network."""
+        if folder:
+            return Path(folder)
+        own = find_folder(self.name) / part
+        if not own.is_dir():
+            raise CheckpointError(
+                f"{self.name} has no {part} of its own: there is no folder {own}. Name the "
+                "folder of one that was trained for it, or choose another sampler."
+            )
+        return own
+
     def save(self, folder: Path | str) -> None:
         """Write a model folder that `load` reads."""
         weights = self.network.state_dict()
@@ -270,7 +305,8 @@ def _shipped() -> Path:
 def _fetched(hub_id: str) -> Path:
     from huggingface_hub import snapshot_download
 
-    files = [checkpoint.CONFIG_FILE, checkpoint.WEIGHTS_FILE, WORDS_FILE]
+    trained_parts = [f"{folder}/*" for folder in (POLICY_FOLDER, ERROR_HEAD_FOLDER)]
+    files = [checkpoint.CONFIG_FILE, checkpoint.WEIGHTS_FILE, WORDS_FILE, *trained_parts]
     try:
         return Path(snapshot_download(hub_id, allow_patterns=files))
     except Exception as error:  # the hub's client raises a dozen kinds, all of them "not there"

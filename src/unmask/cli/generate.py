@@ -21,8 +21,8 @@ def run(arguments: Sequence[str]) -> int:
     parser = build_parser()
     sampler_options = SamplerOptions(parser, arguments)
     options = parser.parse(sampler_options.rest)
-    sampler = sampler_options.build(options)
     model = load_model(options)
+    sampler = sampler_options.build(options, model)
     given = model.given_ids(
         prompt=options.prompt, template=options.template, length=options.length
     )
