@@ -41,3 +41,15 @@ def test_raw_text_is_normalised_on_request(capsys, tmp_path):
     path.write_text("The History, of the World!")
     assert run("score", "text8s", str(path), *FAST, "--normalise", "--json") == 0
     assert json.loads(capsys.readouterr().out)["num_tokens"] == len("the history of the world")
+
+
+def test_a_fixed_partition_costs_a_pass_per_group_and_knows_no_other_bound(capsys, text):
+    partition = ["--sampler", "fixed-partition", "--sampler.window", "fixed"]
+    asked = ["score", "text8s", text, *partition, "--sampler.window.num-tokens", "4"]
+    assert run(*asked, "--num-sequences", "1", "--json") == 0
+    score = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert score["expected_trunk_passes"] == pytest.approx(8)
+    assert score["expected_tail_passes"] == 0 and score["expected_acceptance_rate"] == 1
+    assert score["diffusion_bits_per_token"] is None and score["standard_error"] is None
+    assert run(*asked, "--num-sequences", "1") == 0
+    assert "(ELBO)" not in capsys.readouterr().out

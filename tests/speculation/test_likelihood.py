@@ -257,3 +257,21 @@ def test_impossible_sequences_are_told_apart_and_leave_their_neighbours_alone():
             for place in range(6):
                 in_loops = slow.acceptance(place)
                 assert acceptance[row, place].item() == pytest.approx(in_loops, abs=1e-10)
+
+
+def test_without_verify_rounds_windows_follow_upon_each_other_and_drafts_are_kept():
+    window, length = Fixed(3), 8
+    tables = tables_of(window, length)
+    given_counts = torch.tensor([0, 2, 8])
+    total = log_likelihood(tables, 0, given_counts)
+    work = expected_work(tables, 0, given_counts, first_target_is_draft=False)
+    for row, begins in enumerate(([0, 3, 6], [2, 5], [])):
+        kept = [
+            tables.log_draft[row, start, k].item()
+            for start in begins
+            for k in range(min(3, length - start))
+        ]
+        assert total[row].item() == pytest.approx(sum(kept), abs=1e-12)
+        assert work.trunk_passes[row].item() == pytest.approx(len(begins))
+        assert work.acceptance[row].sum().item() == pytest.approx(len(kept))
+    assert not work.tail_passes.any()

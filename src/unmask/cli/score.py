@@ -1,6 +1,7 @@
 """`unmask score`: bits per token of a text."""
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,10 +14,12 @@ from unmask.data.normalise import Normalise
 from unmask.data.text import consecutive_crops
 from unmask.errors import ConfigError, DataError
 from unmask.evaluation.bits import BitsPerToken, Score
-from unmask.samplers.likelihood import OwnLaw
+from unmask.samplers.likelihood import OwnLaw, law_of, num_passes
 from unmask.samplers.registry import SAMPLERS, describe
 
-_OWN_LAW = {name: SAMPLERS[name] for name in ("self-speculative", "target-only")}
+_OWN_LAW = {
+    name: SAMPLERS[name] for name in ("self-speculative", "target-only", "fixed-partition")
+}
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -24,14 +27,14 @@ def run(arguments: Sequence[str]) -> int:
     parser = build_parser()
     sampler_options = SamplerOptions(parser, arguments, _OWN_LAW)
     options = parser.parse(sampler_options.rest)
-    sampler = sampler_options.build(options)
+    model = load_model(options)
+    sampler = sampler_options.build(options, model)
     assert isinstance(sampler, OwnLaw)
     for name in ("num_sequences", "num_orders", "batch_size"):
         if options[name] < 1:
             raise ConfigError(
                 f"--{name.replace('_', '-')} must be at least 1, got {options[name]}."
             )
-    model = load_model(options)
     normalise = Normalise.TEXT8 if options.normalise else Normalise.AS_IS
     whole_text = normalise.apply(read_bytes(options.file))
     text = whole_text[max(0, options.offset) :]
@@ -44,7 +47,8 @@ def run(arguments: Sequence[str]) -> int:
     length = min(model.length, len(token_ids))
     num_sequences = min(options.num_sequences, max(1, len(token_ids) // max(length, 1)))
     crops = consecutive_crops(token_ids.byte(), length, num_sequences)
-    total = length * num_sequences * options.num_orders
+    passes_each = num_passes(law_of(sampler, length), length)
+    total = passes_each * num_sequences * options.num_orders
     with progress("scoring", total) as advance:
         done = 0
 
@@ -71,7 +75,8 @@ def build_parser() -> Parser:
         "score",
         "Bits per token of a text under the law of a sampler (the exact recursion, for random "
         "orders an upper bound) and under the bound of masked diffusion. Each sequence of D "
-        "tokens costs D trunk passes per order, so evenly spaced sequences stand for the file.",
+        "tokens costs D trunk passes per order, so evenly spaced sequences stand for the file. "
+        "A fixed partition costs one for each of its groups; they do not give the bound.",
     )
     add_model_options(parser)
     parser.add_argument("file", help="Text: plain, .gz, .xz or .zip.")
@@ -88,11 +93,11 @@ def build_parser() -> Parser:
 def _as_json(result: Score, sampler: Any) -> dict[str, Any]:
     return {
         "bits_per_token": result.own_law.value,
-        "standard_error": result.own_law.standard_error,
+        "standard_error": _plain(result.own_law.standard_error),
         "tightened_bits_per_token": result.tightened.value,
-        "tightened_standard_error": result.tightened.standard_error,
-        "diffusion_bits_per_token": result.diffusion.value,
-        "diffusion_standard_error": result.diffusion.standard_error,
+        "tightened_standard_error": _plain(result.tightened.standard_error),
+        "diffusion_bits_per_token": _plain(result.diffusion.value),
+        "diffusion_standard_error": _plain(result.diffusion.standard_error),
         "num_tokens": result.num_tokens,
         "num_sequences": result.num_sequences,
         "num_orders": result.num_orders,
@@ -103,17 +108,24 @@ def _as_json(result: Score, sampler: Any) -> dict[str, Any]:
     }
 
 
+def _plain(number: float) -> float | None:
+    """JSON has no NaN; null stands for it."""
+    return None if math.isnan(number) else number
+
+
 def _as_text(result: Score, sampler: Any) -> str:
     def line(name: str, bits: BitsPerToken) -> str:
         return f"{name:<34} at most {bits.value:.4f} +- {bits.standard_error:.4f} bits per token"
 
+    is_known = not math.isnan(result.diffusion.value)
+    elbo = [line("masked diffusion (ELBO)", result.diffusion)] if is_known else []
     return "\n".join(
         [
             f"{result.num_tokens:,} tokens in {result.num_sequences} sequences, "
             f"{result.num_orders} order(s) each; {sampler}",
             line("the sampler's own law", result.own_law),
             line(f"  mean of {result.num_orders} order(s) in the log", result.tightened),
-            line("masked diffusion (ELBO)", result.diffusion),
+            *elbo,
             f"expected cost of a sequence: {result.trunk_passes:.1f} trunk passes, "
             f"{result.tail_passes:.1f} tail passes; {result.acceptance_rate:.0%} accepted",
         ]

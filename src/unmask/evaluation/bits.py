@@ -22,10 +22,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unmask.predictors.protocol import HybridPredictor
-from unmask.samplers.likelihood import OwnLaw, law_of, order_for, pass_tables
+from unmask.samplers.likelihood import OwnLaw, law_of, order_for, pass_tables, work_of
 from unmask.shapes import TokenIds
 from unmask.speculation.bounds import order_bound, tightened_bound
-from unmask.speculation.likelihood import expected_work, log_likelihood
+from unmask.speculation.likelihood import log_likelihood
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Score:
     own_law: BitsPerToken
     tightened: BitsPerToken
     diffusion: BitsPerToken
+    """Not a number for a fixed partition: its passes, one for each group, do not tell."""
     num_tokens: int
     num_sequences: int
     num_orders: int
@@ -70,7 +71,8 @@ def score(
 ) -> Score:
     """Score sequences of equal length, each under `num_orders` random orders of its own.
 
-    `observe` is told of each batch how many of the L x sequences x orders passes it finished.
+    `observe` is told of each batch how many of the passes it finished: for each sequence and
+    order L, or one for each group of a fixed partition.
     """
     num_sequences, length = token_ids.shape
     law = law_of(sampler, length)
@@ -82,15 +84,10 @@ def score(
             predictor, law, token_ids, order, num_given, batch_size=batch_size, observe=observe
         )
         own.append(log_likelihood(tables, law.verify_rounds, num_given))
-        diffusion.append(tables.log_draft[:, :, 0].sum(dim=1))
-        works.append(
-            expected_work(
-                tables,
-                law.verify_rounds,
-                num_given,
-                first_target_is_draft=predictor.first_target_is_draft,
-            )
-        )
+        one_by_one = tables.log_draft[:, :, 0].sum(dim=1)
+        diffusion.append(one_by_one if law.verify_rounds else one_by_one * math.nan)
+        is_known = predictor.first_target_is_draft
+        works.append(work_of(sampler, tables, num_given, first_target_is_draft=is_known))
     own_BS, diffusion_BS = torch.stack(own, dim=1), torch.stack(diffusion, dim=1)
     return Score(
         own_law=_bits(-order_bound(own_BS), length),

@@ -3,7 +3,8 @@
 For each start i the predictor drafts and verifies the observed tokens of the window that would
 have followed, by the very calls the sampler makes; the recursion of
 `unmask.speculation.likelihood` does the rest. A sequence of D tokens costs D trunk passes and
-as many tail passes; they do not depend on each other and are batched.
+as many tail passes; they do not depend on each other and are batched. Where every draft is kept
+it is known where passes start, and only those are made: one for each group.
 """
 
 import math
@@ -11,23 +12,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from unmask.draws import SeededDraws, stream_seed
 from unmask.predictors.protocol import HybridPredictor
+from unmask.process import windows
 from unmask.process.masking import mask_after
 from unmask.process.windows import Window
 from unmask.samplers import columns, ordered
+from unmask.samplers.fixed_partition import FixedPartition
 from unmask.samplers.ordered import OrderChoice, OrderedState
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.samplers.target_only import TargetOnly
 from unmask.shapes import Counts, Order, TokenIds
 from unmask.speculation.accept_reject import disagreement
 from unmask.speculation.filters import Filter
-from unmask.speculation.likelihood import PassTables
+from unmask.speculation.likelihood import ExpectedWork, PassTables, expected_work
 
-OwnLaw = SelfSpeculative | TargetOnly
+OwnLaw = SelfSpeculative | TargetOnly | FixedPartition
 """The samplers whose law is tractable."""
 
 
@@ -37,13 +40,16 @@ class Law:
 
     window: Window
     verify_rounds: int
+    """0: every draft is kept."""
     patience: float
     order: OrderChoice
     filter: Filter
 
 
 def law_of(sampler: OwnLaw, length: int) -> Law:
-    """Target-only sampling is the limit of as many verify rounds as tokens."""
+    """Target-only sampling has as many verify rounds as tokens, a fixed partition none."""
+    if isinstance(sampler, FixedPartition):
+        return Law(sampler.window, 0, math.inf, sampler.order, sampler.filter)
     if isinstance(sampler, TargetOnly):
         return Law(sampler.window, length, math.inf, sampler.order, sampler.filter)
     return Law(
@@ -75,8 +81,8 @@ def pass_tables(
 
     `order` is what the sampler began with; what is given comes first in it.
 
-    `observe` is told how many of the (sequence, start) pairs each batch finished. Starts among
-    the given tokens are never reached and are left at zero.
+    `observe` is told how many of the (sequence, start) pairs each batch finished. Starts that
+    are never reached, such as those among the given tokens, are left at zero.
     """
     num_sequences, length = token_ids.shape
     starts = torch.arange(length, device=token_ids.device)
@@ -87,7 +93,8 @@ def pass_tables(
     log_draft = torch.zeros(shape, dtype=torch.float64, device=token_ids.device)
     log_target = torch.zeros_like(log_draft)
     # By start, so that the windows of a batch are of like width.
-    pairs = (starts[:, None] >= num_given).nonzero()
+    is_start = starts >= num_given[:, None] if law.verify_rounds else _begins(sizes, num_given)
+    pairs = is_start.T.nonzero()
     for begin in range(0, len(pairs), batch_size):
         start, sequence = pairs[begin : begin + batch_size].unbind(1)
         ids, its_order = token_ids[sequence], order[sequence]
@@ -97,7 +104,7 @@ def pass_tables(
         draft = predictor.draft(masked_ids, window.positions)
         target_log_probs = draft.log_probs
         width = window.positions.shape[1]
-        if width > 1 or not predictor.first_target_is_draft:
+        if law.verify_rounds and (width > 1 or not predictor.first_target_is_draft):
             target_log_probs = predictor.verify(
                 draft, filled_ids=ids, order=its_order, first=start, num_columns=width
             )
@@ -113,6 +120,42 @@ def pass_tables(
             sizes[sequence, start] = torch.minimum(num_within + 1, size)
         observe(len(start))
     return PassTables(log_draft, log_target, sizes)
+
+
+def work_of(
+    sampler: OwnLaw, tables: PassTables, num_given: Counts, *, first_target_is_draft: bool
+) -> ExpectedWork:
+    """Passes and acceptances, given that the sampler emitted what the tables are of."""
+    length = tables.window_sizes.shape[1]
+    rounds = law_of(sampler, length).verify_rounds
+    work = expected_work(tables, rounds, num_given, first_target_is_draft=first_target_is_draft)
+    if not isinstance(sampler, TargetOnly):
+        return work
+    # Its law is that of as many rounds as tokens; but it makes one for each token, accepting all.
+    is_drawn = torch.arange(length, device=num_given.device) >= num_given[:, None]
+    num_known = work.trunk_passes if first_target_is_draft else torch.zeros_like(work.trunk_passes)
+    return ExpectedWork(
+        work.trunk_passes, is_drawn.sum(dim=1) - num_known, is_drawn.to(work.acceptance)
+    )
+
+
+def num_passes(law: Law, length: int) -> int:
+    """Trunk passes that `pass_tables` makes for a sequence of which nothing is given.
+
+    Those that find the order "confident", one for each window, are not counted.
+    """
+    return length if law.verify_rounds else len(windows.starts(law.window, length))
+
+
+def _begins(sizes: Int[Tensor, "B L"], num_given: Counts) -> Bool[Tensor, "B L"]:
+    """Where passes start if each reveals its window in full."""
+    is_start = torch.zeros_like(sizes, dtype=torch.bool)
+    first, rows = num_given.clone(), (num_given < sizes.shape[1]).nonzero().squeeze(1)
+    while len(rows):
+        is_start[rows, first[rows]] = True
+        first[rows] += sizes[rows, first[rows]]
+        rows = rows[first[rows] < sizes.shape[1]]
+    return is_start
 
 
 def _by_confidence(

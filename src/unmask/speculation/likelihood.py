@@ -15,6 +15,9 @@ tokens up to d were emitted with n rejections and the pass still runs, G(i, 0) =
     the pass ends at w with       T_i(w) = q_i(w) sum_n G(w-1, n)
     B(i) = sum_d T_i(d) B(d),     B(D) = 1,     p(x | order) = B(0)
 
+With N = 0 nothing is verified: every draft is kept, a_i = p_i, r_i = 0, and windows follow upon
+each other, p(x | order) = prod over windows of prod_d p_i(d).
+
 All in logarithms. Run forwards, the recursion gives how often each arc is used on the way to x.
 That is the derivative of log B(0) by the logarithm of the arc's weight (the sum over paths of
 a product: each path's share of B(0) is its probability given x), so reverse-mode
@@ -84,7 +87,8 @@ def expected_work(
 ) -> ExpectedWork:
     """Passes and acceptances, given that the sampler emitted x.
 
-    Where the first target of a pass is its draft, a window of one token needs no tail pass.
+    Where the first target of a pass is its draft, a window of one token needs no tail pass;
+    without verify rounds none does.
     """
     with torch.enable_grad():
         recursion = _Recursion(tables, verify_rounds)
@@ -98,6 +102,8 @@ def expected_work(
     rounds = torch.where(is_last, accepted + rejected, rejected * recursion.in_window)
     if first_target_is_draft:
         rounds = rounds * (tables.window_sizes > 1)[..., None]
+    if verify_rounds == 0:
+        rounds = torch.zeros_like(rounds)
     acceptance = torch.zeros_like(starts)
     for start in range(starts.shape[1]):
         width = min(accepted.shape[2], starts.shape[1] - start)
@@ -109,14 +115,15 @@ class _Recursion:
     """The recursion of the module docstring for a batch; its arcs are open to differentiation."""
 
     def __init__(self, tables: PassTables, verify_rounds: int) -> None:
-        log_draft, log_target = tables.log_draft.double(), tables.log_target.double()
+        log_draft = tables.log_draft.double()
+        log_target = tables.log_target.double() if verify_rounds else log_draft
         columns = torch.arange(log_draft.shape[2], device=log_draft.device)
         self.in_window = columns < tables.window_sizes[..., None]
         self.is_last = columns == tables.window_sizes[..., None] - 1
         self.log_accept = torch.minimum(log_draft, log_target).clamp(min=_LOG_ZERO)
         self.log_reject = _log_excess(log_target, log_draft)
         self.log_start = torch.zeros_like(log_draft[:, :, 0])
-        self._num_rejections = min(verify_rounds, log_draft.shape[2])
+        self._num_rejections = min(max(verify_rounds, 1), log_draft.shape[2])
 
     def log_prob(self, num_given: Counts) -> Float[Tensor, " B"]:
         """log B(num_given)."""

@@ -1,0 +1,250 @@
+"""Quality without a judge, as far as it can be computed: two numbers for a point of a report.
+
+    held-out text    -log2 p(x | order) / L, the bits per token of text the model never saw, under
+                     the law of the sampler itself, where that is tractable; and from the same
+                     recursion the passes to expect and the acceptance at each place
+    a Markov chain   KL(law of the sampler || chain), in bits per token, where every draft is a
+                     true conditional of the chain, fitted to the training text: the error of the
+                     sampler alone, without that of a network
+
+Both are means over sequences. Random orders make the first an upper bound; whether the second
+is one, `evaluation.divergence.reading_of` says. On the chain a budget is as many passes for
+each token as it is in the model.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+
+from unmask.data.text import Corpus, consecutive_crops
+from unmask.draws import SeededDraws
+from unmask.errors import ConfigError
+from unmask.evaluation.divergence import bits_per_token, log_ratios, reading_of
+from unmask.evaluation.own_law import OwnLaws
+from unmask.frontier.families import Family, family, find_knob
+from unmask.frontier.folder import ReportFolder
+from unmask.model import Model
+from unmask.predictors.markov import MarkovChain
+from unmask.samplers.likelihood import OwnLaw
+from unmask.samplers.sampler import sample
+from unmask.samplers.self_speculative import SelfSpeculative
+from unmask.shapes import TokenIds
+
+_SMOOTHING = 0.5  # every transition once more than seen, halved: Krichevsky & Trofimov (1981)
+_MOST_TOKENS = 2**22  # that a chain is fitted to; 213 for each number of order 2 over 27 tokens
+_PILOT_SAMPLES, _PILOT_SEED = 8, 1 << 40  # seeds that no report will use
+_FARTHEST = 1.5
+"""A point whose passes are off its budget by more than this factor is not measured."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExactPlan:
+    """How much is computed."""
+
+    num_sequences: int = 8
+    """Sequences of held-out text; each costs as many passes as it has tokens."""
+    chain_order: int = 2
+    """How many tokens back the chain remembers; a pass costs V^(order + 1) for each token."""
+    chain_length: int = 64
+    """Tokens of a sequence of the chain."""
+
+    def __post_init__(self) -> None:
+        if self.num_sequences < 2:
+            raise ConfigError(
+                f"--exact-sequences must be 0 (leave out) or at least 2, got "
+                f"{self.num_sequences}: one sequence has no standard error. 8 is a good start."
+            )
+        if not 1 <= self.chain_order <= 3:
+            raise ConfigError(
+                f"--chain-order must be 1, 2 or 3, got {self.chain_order}: each more makes "
+                "every pass as many times slower as there are tokens. Start with 2."
+            )
+        if self.chain_length <= self.chain_order:
+            raise ConfigError(
+                f"--chain-length must be above the chain's order, {self.chain_order}, got "
+                f"{self.chain_length}. Start with 64."
+            )
+
+
+@dataclass(frozen=True)
+class Yardsticks:
+    """What samplers are held to."""
+
+    token_ids: TokenIds
+    """Held-out sequences of the model's length."""
+    chain: MarkovChain
+    chain_length: int
+
+
+def yardsticks(model: Model, corpus: Corpus, plan: ExactPlan) -> Yardsticks:
+    """Evenly spaced crops of the validation part; a chain fitted to those of the training part.
+
+    The chain's counts are of at most 2^22 tokens, half a sighting added to each.
+
+    Raises:
+        ConfigError: the sequences of the chain are longer than those of the model.
+        DataError: a part of the text is shorter than one sequence.
+    """
+    if plan.chain_length > model.length:
+        raise ConfigError(
+            f"--chain-length must be at most {model.length}, the length of {model.name}, got "
+            f"{plan.chain_length}. A quarter of that length is a good start."
+        )
+    device = model.network.device
+    held_out = consecutive_crops(corpus.valid, model.length, plan.num_sequences)
+    num_crops = min(_MOST_TOKENS, len(corpus.train)) // plan.chain_length
+    crops = consecutive_crops(corpus.train, plan.chain_length, max(1, num_crops))
+    chain = MarkovChain.fit(crops.to(device), plan.chain_order, model.codec.vocab_size, _SMOOTHING)
+    return Yardsticks(held_out.to(device), chain, plan.chain_length)
+
+
+def text_fingerprint(corpus: Corpus) -> str:
+    """The first 16 hexadecimal digits of the SHA-256 of the two parts that are used."""
+    digest = hashlib.sha256(corpus.train.numpy().data)
+    digest.update(corpus.valid.numpy().data)
+    return digest.hexdigest()[:16]
+
+
+Advance = Callable[[str, float], None]
+"""Told what is at work, and which share of the whole is done."""
+
+
+def _ignore(name: str, share: float) -> None:
+    pass
+
+
+def measure_exact(
+    model: Model,
+    points: Sequence[dict[str, Any]],
+    held_to: Yardsticks,
+    folder: ReportFolder,
+    *,
+    num_samples: int,
+    seed: int,
+    batch_size: int,
+    advance: Advance = _ignore,
+) -> list[dict[str, Any]]:
+    """The exact numbers of every measured point, computed now or read from the folder.
+
+    `points` are those of `evaluate`, `num_samples` and `batch_size` are of sequences of the
+    chain; on held-out text as many passes are made at a time as sequences would be sampled.
+    """
+    laws = OwnLaws(model.network, held_to.token_ids, seed=seed, batch_size=batch_size)
+    measured = [point for point in points if "skipped" not in point]
+    found = []
+    for number, point in enumerate(measured):
+        name, budget = point["family"], point["budget"]
+        label = f"{name} at {budget:g} passes"
+        tell = partial(_tell, advance, label, number, len(measured))
+        exact = folder.read_exact(name, budget)
+        if exact is None:
+            tell("held-out text", 0.0)
+            chosen = family(name, model)
+            sampler = chosen.make(point["knob"])
+            held_out = _held_out(model, sampler, laws, partial(tell, "held-out text"))
+            on_chain = _on_chain(
+                chosen,
+                budget * held_to.chain_length / model.length,
+                held_to,
+                num_samples=num_samples,
+                seed=seed,
+                batch_size=batch_size,
+                tell=partial(tell, "chain"),
+            )
+            exact = {"family": name, "budget": budget, "held_out": held_out, "chain": on_chain}
+            folder.write_exact(name, budget, exact)
+        tell("chain", 1.0)
+        found.append(exact)
+    return found
+
+
+def _tell(advance: Advance, label: str, number: int, total: int, half: str, share: float) -> None:
+    """Progress of one half of one of the points."""
+    done = (share + (half == "chain")) / 2
+    advance(f"{label}, {half}", (number + done) / total)
+
+
+def _held_out(
+    model: Model, sampler: Any, laws: OwnLaws, tell: Callable[[float], None]
+) -> dict[str, Any]:
+    """Bits per token and expected passes of each sequence; nothing for laws that are unknown."""
+    if not isinstance(sampler, OwnLaw):
+        return {}
+    total, done = max(1, laws.num_passes(sampler)), 0
+
+    def observe(num_passes: int) -> None:
+        nonlocal done
+        done += num_passes
+        tell(min(1.0, done / total))
+
+    emission = laws.emission(sampler, observe)
+    trunk, tail = emission.work.trunk_passes, emission.work.tail_passes
+    found = {
+        "bits": bits_per_token(-emission.nats, model.length).tolist(),
+        "trunk_passes": trunk.tolist(),
+        "tail_passes": tail.tolist(),
+        "nfe": list(map(model.network.config.nfe, trunk.tolist(), tail.tolist())),
+    }
+    if isinstance(sampler, SelfSpeculative):
+        found["acceptance"] = emission.work.acceptance.mean(dim=0).tolist()
+    return found
+
+
+def _on_chain(
+    chosen: Family,
+    budget: float,
+    held_to: Yardsticks,
+    *,
+    num_samples: int,
+    seed: int,
+    batch_size: int,
+    tell: Callable[[float], None],
+) -> dict[str, Any]:
+    """The divergence of a sampler at about so many passes; what can be read from it."""
+    chain, length = held_to.chain, held_to.chain_length
+    reading = reading_of(chosen.make(chosen.low))
+    if reading not in ("equal", "at most"):
+        return {"reading": reading}
+    knob, passes = _chain_knob(chosen, max(1.0, budget), chain, length)
+    if not 1 / _FARTHEST <= passes / max(1.0, budget) <= _FARTHEST:
+        return {"reading": reading, "skipped": f"the nearest setting takes {passes:.1f} passes"}
+    ratios = log_ratios(
+        chain,
+        chosen.make(knob),
+        length=length,
+        num_samples=num_samples,
+        seed=seed,
+        batch_size=batch_size,
+        observe=lambda num_done: tell(num_done / num_samples),
+    )
+    return {
+        "reading": reading,
+        "knob": knob,
+        "bits": bits_per_token(ratios.nats, length).tolist(),
+        "passes": ratios.trunk_passes.tolist(),
+    }
+
+
+def _chain_knob(
+    chosen: Family, budget: float, chain: MarkovChain, length: int
+) -> tuple[float, float]:
+    """The setting of a family that spends about so many passes on the chain; how many."""
+
+    def by_formula(knob: float) -> float:
+        assert chosen.passes is not None
+        return chosen.passes(knob, length)[0]
+
+    def by_pilot(knob: float) -> float:
+        given_ids = torch.full((_PILOT_SAMPLES, length), chain.vocab_size, device=chain.device)
+        draws = SeededDraws(range(_PILOT_SEED, _PILOT_SEED + _PILOT_SAMPLES), chain.device)
+        return float(
+            sample(chain, chosen.make(knob), given_ids, draws).trunk_passes.double().mean()
+        )
+
+    if chosen.passes is None:
+        return find_knob(chosen, budget, by_pilot, num_trials=7)
+    return find_knob(chosen, budget, by_formula, num_trials=24)
