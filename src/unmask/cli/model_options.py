@@ -1,11 +1,14 @@
-"""Which model, on which device, in which precision."""
+"""Which model, on which device, in which precision; and the words it was trained on."""
+
+from pathlib import Path
 
 import torch
 from jsonargparse import Namespace
 
 from unmask.cli.parser import Parser
-from unmask.errors import ConfigError
-from unmask.model import Model, load, shipped_names
+from unmask.errors import ConfigError, DataError
+from unmask.evaluation.words import read_words
+from unmask.model import WORDS_FILE, Model, find_folder, load, shipped_names
 
 _DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16}
 
@@ -18,6 +21,11 @@ def add_model_options(parser: Parser) -> None:
         default="text8s",
         help=f"Shipped ({', '.join(shipped_names())}), a model or run folder, or a hub id.",
     )
+    add_device_options(parser)
+
+
+def add_device_options(parser: Parser) -> None:
+    """--precision and --device."""
     parser.add_argument(
         "--precision", choices=list(_DTYPES), default="float32", help="Of weights and products."
     )
@@ -35,3 +43,17 @@ def load_model(options: Namespace) -> Model:
             f"--device {options.device!r} cannot be used here ({reason}). Use cpu."
         ) from error
     return load(options.model, dtype=_DTYPES[options.precision], device=str(device))
+
+
+def known_words(options: Namespace) -> frozenset[str]:
+    """The words that --words names, or those that lie with the model.
+
+    Raises `DataError` if there are none.
+    """
+    file = Path(options.words) if options.words else find_folder(options.model) / WORDS_FILE
+    if not file.exists():
+        raise DataError(
+            f"{file} does not exist: spelling is judged by the words of the training text. Make "
+            "the list with `unmask words TEXT --out words.xz` and name it with --words."
+        )
+    return read_words(file)

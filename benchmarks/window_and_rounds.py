@@ -1,0 +1,122 @@
+"""Which window goes with how many verify rounds: bits and spelling against passes, on a grid.
+
+    python benchmarks/window_and_rounds.py text8s --data text8s.zip --precision bf16
+
+Bits per character are those of held-out text under the law of each setting, and NFE what it is
+expected to take to emit that text; both are computed, not sampled, and all settings share the
+sequences and their orders. One pass over the text serves all N of a window. A setting is on the
+front if no other takes fewer NFE for fewer bits. --num-samples adds the spelling accuracy of
+samples with the NFE that they took.
+"""
+
+import argparse
+import math
+import statistics
+
+import torch
+
+import unmask
+from unmask.data.text import consecutive_crops, load_corpus
+from unmask.evaluation.spelling import spelling_accuracy
+from unmask.evaluation.words import read_words
+from unmask.model import WORDS_FILE, find_folder
+from unmask.samplers.likelihood import law_of, order_for, pass_tables
+from unmask.speculation.likelihood import expected_work, log_likelihood
+
+ROUNDS = (1, 2, 4, 8, 16)
+WIDEST, PATIENT_ROUNDS = 0.2, 16
+"""What a pass with patience may take at most; patience ends it sooner."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", nargs="?", default="text8s")
+    parser.add_argument("--data", required=True, help="the text the model was trained on")
+    parser.add_argument("--dtau", type=float, nargs="*", default=[0.02, 0.04, 0.083, 0.16])
+    parser.add_argument("--patience", type=float, nargs="*", default=[0.5, 1.0, 2.0, 4.0])
+    parser.add_argument("--num-sequences", type=int, default=8)
+    parser.add_argument("--num-samples", type=int, default=0)
+    parser.add_argument("--precision", choices=["float32", "bf16"], default="float32")
+    options = parser.parse_args()
+
+    dtype = torch.bfloat16 if options.precision == "bf16" else torch.float32
+    model = unmask.load(options.model, dtype=dtype)
+    valid = load_corpus(options.data, model.codec).valid
+    token_ids = consecutive_crops(valid, model.length, options.num_sequences).long()
+    rows = []
+    for sampler, rounds in settings(options.dtau, options.patience):
+        rows += measured(model, sampler, rounds, token_ids)
+        print(f"{len(rows)} settings", flush=True)
+    least = min(rows, key=lambda row: statistics.mean(row["bits"]))
+    print("| setting | trunk | tail | NFE | bits | above the least | front | spelling, NFE |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    for row in sorted(rows, key=lambda row: row["nfe"]):
+        bits = statistics.mean(row["bits"])
+        above = [own - best for own, best in zip(row["bits"], least["bits"], strict=True)]
+        error = statistics.stdev(above) / math.sqrt(len(above)) if len(above) > 1 else math.nan
+        is_beaten = any(
+            other["nfe"] <= row["nfe"] and statistics.mean(other["bits"]) < bits for other in rows
+        )
+        print(
+            f"| {row['name']} | {row['trunk']:.2f} | {row['tail']:.2f} | {row['nfe']:.2f} "
+            f"| {bits:.4f} | {statistics.mean(above):.4f} ± {error:.4f} "
+            f"| {'' if is_beaten else 'front'} | {spelling(model, row['sampler'], options)} |",
+            flush=True,
+        )
+
+
+def settings(dtaus: list[float], patiences: list[float]):
+    """Samplers, each with the numbers of rounds that its tables serve."""
+    for dtau in dtaus:
+        yield unmask.SelfSpeculative(window=unmask.Cosine(dtau), verify_rounds=1), ROUNDS
+    for patience in patiences:
+        sampler = unmask.SelfSpeculative(
+            window=unmask.Cosine(WIDEST), verify_rounds=PATIENT_ROUNDS, patience=patience
+        )
+        yield sampler, (PATIENT_ROUNDS,)
+
+
+def measured(model, sampler, rounds, token_ids) -> list[dict]:
+    """The law of a window with each number of rounds."""
+    order = order_for(sampler, token_ids, seed=0, number=0)
+    num_given = torch.zeros_like(token_ids[:, 0])
+    law = law_of(sampler, model.length)
+    tables = pass_tables(model.network, law, token_ids, order, num_given)
+    rows = []
+    for num_rounds in rounds:
+        nats = -log_likelihood(tables, num_rounds, num_given).double()
+        work = expected_work(
+            tables,
+            num_rounds,
+            num_given,
+            first_target_is_draft=model.network.first_target_is_draft,
+        )
+        trunk, tail = work.trunk_passes.mean().item(), work.tail_passes.mean().item()
+        patience = "" if math.isinf(sampler.patience) else f" patience={sampler.patience:g}"
+        rows.append(
+            {
+                "name": f"N={num_rounds} dtau={sampler.window.dtau:g}{patience}",
+                "sampler": unmask.SelfSpeculative(
+                    window=sampler.window, verify_rounds=num_rounds, patience=sampler.patience
+                ),
+                "bits": (nats / (model.length * math.log(2))).tolist(),
+                "trunk": trunk,
+                "tail": tail,
+                "nfe": model.network.config.nfe(trunk, tail),
+            }
+        )
+    return rows
+
+
+def spelling(model, sampler, options) -> str:
+    if not options.num_samples:
+        return ""
+    words = read_words(find_folder(options.model) / WORDS_FILE)
+    drawn = model.generate(sampler, num_samples=options.num_samples, batch_size=32, seed=5_000)
+    accuracy = spelling_accuracy([sample.text for sample in drawn], words)
+    nfe = statistics.mean(sample.nfe for sample in drawn)
+    return f"{accuracy.share:.3f} ± {accuracy.standard_error:.3f}, {nfe:.1f}"
+
+
+if __name__ == "__main__":
+    main()

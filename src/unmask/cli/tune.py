@@ -1,0 +1,150 @@
+"""`unmask tune`: the window and verify rounds that meet a wish, and what they give."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from jsonargparse import Namespace
+
+from unmask.cli.measure_options import add_measure_options
+from unmask.cli.model_options import add_model_options, known_words, load_model
+from unmask.cli.parser import Parser
+from unmask.cli.progress import progress
+from unmask.errors import ConfigError
+from unmask.frontier.report import machine, strict
+from unmask.frontier.search import MaxNFE, TargetQuality, Wish
+from unmask.frontier.tune import Plan, Tuned, tune
+from unmask.version import VERSION
+
+_DEFAULTS = Plan()
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Search, measure and say; the exit status."""
+    options = build_parser().parse(arguments)
+    wish = _wish(options)
+    plan = Plan(
+        num_samples=options.num_samples,
+        seed=options.seed,
+        batch_size=options.batch_size,
+        max_seconds=options.max_seconds,
+    )
+    model = load_model(options)
+    words = known_words(options)
+    with progress("tuning", _usual_work(plan)) as advance:
+        found = tune(
+            model,
+            wish,
+            words,
+            plan,
+            advance=lambda done, setting: advance(min(done, _usual_work(plan)), str(setting)),
+        )
+    shown = _as_json(found, wish, options) if options.json else _as_text(found, options)
+    print(shown)
+    return 0
+
+
+def build_parser() -> Parser:
+    """The options of `unmask tune`."""
+    parser = Parser(
+        "tune",
+        "Find the window (dtau) and verify rounds (N) of self-speculative sampling that meet a "
+        "wish: --max-nfe asks for the best spelling accuracy within so many network passes per "
+        "sample, --target-quality for the fewest passes with that accuracy. Many settings are "
+        "measured a little, few a lot; what is reported of the one that is found comes from "
+        "fresh samples, so it is no lucky draw. About as long as 1,000 samples take.",
+    )
+    add_model_options(parser)
+    parser.add_argument("--max-nfe", type=float, help="Passes per sample, at most.")
+    parser.add_argument(
+        "--target-quality", type=float, help="Spelling accuracy, above 0 and at most 1."
+    )
+    parser.add_argument(
+        "--max-seconds",
+        type=float,
+        default=_DEFAULTS.max_seconds,
+        help="After which no further setting is tried; what was found by then is measured.",
+    )
+    add_measure_options(
+        parser,
+        num_samples=_DEFAULTS.num_samples,
+        batch_size=_DEFAULTS.batch_size,
+        of="the setting that is found",
+    )
+    parser.add_argument("--json", action="store_true", help="Print one JSON object.")
+    return parser
+
+
+def _wish(options: Namespace) -> Wish:
+    if (options.max_nfe is None) == (options.target_quality is None):
+        raise ConfigError(
+            "tune needs one wish: either --max-nfe, such as 24, or --target-quality, such as 0.6."
+        )
+    if options.max_nfe is not None:
+        if not options.max_nfe > 0:
+            raise ConfigError(f"--max-nfe must be above 0, got {options.max_nfe:g}.")
+        return MaxNFE(options.max_nfe)
+    if not 0 < options.target_quality <= 1:
+        raise ConfigError(
+            f"--target-quality is a share of words, above 0 and at most 1; got "
+            f"{options.target_quality:g}."
+        )
+    return TargetQuality(options.target_quality)
+
+
+def _usual_work(plan: Plan) -> int:
+    """Samples that a search takes as a rule; where it ends is not known beforehand."""
+    return 700 + plan.num_samples
+
+
+def _command(found: Tuned, options: Namespace) -> str:
+    return f"unmask generate {options.model} {found.setting.options}"
+
+
+def _as_json(found: Tuned, wish: Wish, options: Namespace) -> str:
+    return json.dumps(
+        strict(
+            {
+                "unmask": VERSION,
+                "machine": machine(),
+                "wish": vars(wish),
+                "model": options.model,
+                "precision": options.precision,
+                "command": _command(found, options),
+                "dtau": found.setting.dtau,
+                "verify_rounds": found.setting.verify_rounds,
+                **{name: found.point[name] for name in ("sampler", "seed", "num_samples")},
+                "numbers": found.point["numbers"],
+                "acceptance_rate": found.point["acceptance_rate"],
+                "search": {
+                    "num_settings": found.num_settings,
+                    "num_samples": found.num_samples,
+                    "seconds": found.seconds,
+                },
+            }
+        )
+    )
+
+
+def _as_text(found: Tuned, options: Namespace) -> str:
+    numbers: dict[str, Any] = found.point["numbers"]
+
+    def figure(name: str, digits: int) -> str:
+        number = numbers[name]
+        return f"{number['value']:.{digits}f} ± {number['standard_error']:.{digits}f}"
+
+    last_seed = options.seed + found.point["num_samples"] - 1
+    return "\n".join(
+        [
+            f"{found.setting}",
+            f"  spelling accuracy  {figure('spelling_accuracy', 3)}",
+            f"  NFE                {figure('nfe', 2)}",
+            f"  trunk passes       {figure('trunk_passes', 2)}",
+            f"  tail passes        {figure('tail_passes', 2)}",
+            f"  seconds a sample   {figure('seconds', 3)}",
+            f"on {found.point['num_samples']} fresh samples, seeds {options.seed} to {last_seed}; "
+            f"the search took {found.num_samples:,} samples of {found.num_settings} settings in "
+            f"{found.seconds:.0f} s.",
+            f"Use it: {_command(found, options)}",
+        ]
+    )
