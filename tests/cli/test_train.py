@@ -252,7 +252,7 @@ def disk_full_at(write: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
         if len(flushed) == write:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(checkpoint.os, "fsync", fsync)
+    monkeypatch.setattr(os, "fsync", fsync)
     return flushed
 
 
