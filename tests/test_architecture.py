@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "samplers": MATHEMATICS,  # the Predictor protocol, never a network
     "data": BASE | {"predictors"},
     "evaluation": MATHEMATICS | {"samplers", "data"},
-    "training": BASE | {"process", "predictors", "network", "data"},
+    "training": MATHEMATICS | {"network", "samplers", "data"},
     "model": MATHEMATICS | {"network", "samplers", "data", "evaluation", "shipped"},
     "frontier": MATHEMATICS | {"version", "network", "samplers", "data", "evaluation", "model"},
     "recipes": BASE | {"network", "data", "training", "model"},

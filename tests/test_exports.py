@@ -5,10 +5,11 @@ from pathlib import Path
 import unmask
 
 PUBLIC = """
-    Ancestral Cosine Dilated EntropyBounded Factor Filter FirstHitting Fixed HybridConfig
-    HybridTransformer JointTable Klass Linear Lookahead MarkovChain MaskGIT Model ReMDM Recipe
-    Sample SeededDraws SelfSpeculative SemiAutoregressive StarShaped TargetOnly Threshold
-    TopKEntropy TopKMargin UnmaskError Whole count_work load preset sample train
+    Ancestral Cosine Dilated EntropyBounded Factor Filter FirstHitting Fixed FixedPartition
+    HybridConfig HybridTransformer JointTable Klass LearnedPolicy Linear Lookahead MarkovChain
+    MaskGIT Model ReMDM Recipe Sample SeededDraws SelfSpeculative SemiAutoregressive StarShaped
+    TargetOnly Threshold TopKEntropy TopKMargin UnmaskError Whole count_work load preset sample
+    train
 """.split()
 
 

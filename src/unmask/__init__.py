@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from unmask.samplers.entropy_bounded import EntropyBounded as EntropyBounded
     from unmask.samplers.factor import Factor as Factor
     from unmask.samplers.first_hitting import FirstHitting as FirstHitting
+    from unmask.samplers.fixed_partition import FixedPartition as FixedPartition
     from unmask.samplers.klass import Klass as Klass
+    from unmask.samplers.learned_policy import LearnedPolicy as LearnedPolicy
     from unmask.samplers.lookahead import Lookahead as Lookahead
     from unmask.samplers.maskgit import MaskGIT as MaskGIT
     from unmask.samplers.remdm import ReMDM as ReMDM
@@ -52,10 +54,12 @@ _HOME = {
     "Filter": "speculation.filters",
     "FirstHitting": "samplers.first_hitting",
     "Fixed": "process.windows",
+    "FixedPartition": "samplers.fixed_partition",
     "HybridConfig": "network.config",
     "HybridTransformer": "network.hybrid",
     "JointTable": "predictors.table",
     "Klass": "samplers.klass",
+    "LearnedPolicy": "samplers.learned_policy",
     "Linear": "process.windows",
     "Lookahead": "samplers.lookahead",
     "MarkovChain": "predictors.markov",

@@ -41,7 +41,7 @@ def folder(tmp_path):
         (["--temperature", "-1"], "at least 0, got -1"),
         (["--num-samples", "0"], "num_samples must be at least 1"),
         (["--batch-size", "0"], "batch_size must be at least 1"),
-        (["--sampler", "magic"], "self-speculative, target-only, ancestral, first-hitting"),
+        (["--sampler", "magic"], "self-speculative, target-only, fixed-partition, ancestral"),
         (["--sampler.window", "magic"], "cosine, linear, fixed, whole"),
         (["--sampler", "ancestral", "--sampler.num-steps", "0"], "num_steps must be at least 1"),
         (["--device", "abacus"], "--device 'abacus'"),

@@ -1,10 +1,15 @@
 import json
+import re
+from dataclasses import replace
 
 import pytest
 
 from tests.cli.command import refused, run
-from tests.frontier.small_model import small_model
+from tests.frontier.small_model import CONFIG, small_model
+from unmask.data.characters import Characters, text8
 from unmask.evaluation.words import read_words, write_words
+from unmask.model import Model
+from unmask.network.hybrid import HybridTransformer
 
 TEXT = "a tale of one or two of whom the end was near and far away " * 200
 
@@ -35,6 +40,26 @@ def test_a_report_is_made_resumed_and_enlarged(folder, capsys):
     assert {p["budget"] for p in report["points"]} == {4, 8, 12}
 
 
+EXACT = ["--data", "text.txt", "--exact-sequences", "2", "--chain-order", "1"]
+
+
+def test_exact_quality_is_computed_once_and_told(folder, capsys):
+    asked = ["evaluate", "model", *SMALL, "--samplers", "fixed-partition,maskgit", *EXACT]
+    asked += ["--budgets", "8", "--chain-length", "8"]
+    assert run(*asked) == 0
+    shown = capsys.readouterr().out
+    assert "## Exact quality" in shown and "| maskgit | | not tractable |" in shown
+    kept = folder / "report" / "exact" / "fixed-partition@8.json"
+    before, first = kept.stat().st_mtime_ns, (folder / "report" / "report.json").read_text()
+    assert run(*asked, "--resume") == 0
+    assert kept.stat().st_mtime_ns == before
+    assert (folder / "report" / "report.json").read_text() == first
+    assert (folder / "report" / "exact_bits.svg").exists()
+    capsys.readouterr()
+    other = refused(capsys, *asked, "--resume", "--chain-length", "9")
+    assert "its chain_length is 8, this one's 9" in other
+
+
 def test_words_of_a_text(folder, capsys):
     assert run("words", "text.txt", "--out", "list.xz") == 0
     assert "words of 10,620 characters in list.xz" in capsys.readouterr().out
@@ -54,11 +79,40 @@ def test_words_of_a_text(folder, capsys):
         (["--judge", "model"], "a judge has no trunk blocks"),
         (["--data", "nowhere.txt"], "nowhere.txt"),
         (["--out", "model"], "is no report"),
+        (["--exact-sequences", "2"], "--exact-sequences needs text: name it with --data"),
+        ([*EXACT, "--exact-sequences", "1"], "at least 2, got 1"),
+        ([*EXACT, "--chain-order", "7"], "--chain-order must be 1, 2 or 3, got 7"),
+        (EXACT, "--chain-length must be at most 24"),
     ],
     ids=str,
 )
 def test_what_cannot_work_is_refused(folder, capsys, flags, message):
     assert message in refused(capsys, "evaluate", "model", *SMALL, *flags)
+
+
+@pytest.mark.parametrize(
+    ("change", "codec", "message"),
+    [
+        ({"length": 12}, text8(), "reads up to 12 tokens of .*, model writes 24 of"),
+        (
+            {},
+            Characters(alphabet="abcdefghijklmnopqrstuvwxyz "),
+            "of 'abc.*of ' abc.*can read all",
+        ),
+    ],
+    ids=["short", "other letters"],
+)
+def test_a_judge_that_cannot_read_the_samples_is_refused(folder, capsys, change, codec, message):
+    config = replace(CONFIG, num_trunk_blocks=0, num_tail_blocks=1, **change)
+    Model(HybridTransformer(config), codec, "judge").save(folder / "judge")
+    assert re.search(message, refused(capsys, "evaluate", "model", *SMALL, "--judge", "judge"))
+
+
+def test_a_judge_scores_the_samples(folder, capsys):
+    config = replace(CONFIG, num_trunk_blocks=0, num_tail_blocks=1)
+    Model(HybridTransformer(config), text8(), "judge").save(folder / "judge")
+    assert run("evaluate", "model", *SMALL, "--judge", "judge") == 0
+    assert "| judge, bits |" in capsys.readouterr().out
 
 
 def test_a_report_is_neither_overwritten_nor_mixed(folder, capsys):

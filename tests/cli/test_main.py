@@ -7,7 +7,19 @@ import sys
 import pytest
 
 from tests.cli.command import refused, run
-from unmask.cli import doctor, evaluate, generate, models, score, train, words
+from unmask.cli import (
+    doctor,
+    evaluate,
+    generate,
+    models,
+    reproduce,
+    score,
+    train,
+    train_error_head,
+    train_policy,
+    tune,
+    words,
+)
 from unmask.cli.main import VERBS
 from unmask.samplers.registry import PARTS
 
@@ -15,8 +27,11 @@ FLAGS = {
     generate: "batch-size device help json length num-samples output precision prompt seed "
     "template",
     score: "batch-size device help json normalise num-orders num-sequences offset precision seed",
-    evaluate: "batch-size budgets data device help judge num-samples out precision resume "
-    "samplers seed words",
+    evaluate: "batch-size budgets chain-length chain-order data device exact-sequences help judge "
+    "num-samples out precision resume samplers seed words",
+    tune: "batch-size device help json max-nfe max-seconds num-samples precision seed "
+    "target-quality words",
+    reproduce: "batch-size device help model num-samples out precision resume scale seed words",
     words: "help normalise out",
     models: "help json",
     doctor: "help json",
@@ -30,6 +45,19 @@ TRAIN_FLAGS = """
     print-config print-recipe resume trainer trainer.batch_size trainer.checkpoint_every
     trainer.compile trainer.ema_decay trainer.log_every trainer.minutes trainer.num_steps
     trainer.num_valid trainer.orders trainer.precision trainer.seed trainer.validate_every
+"""
+TRAIN_POLICY_FLAGS = """
+    device help out policy policy.initial_rate policy.mlp_ratio policy.num_heads policy.width
+    precision resume trainer trainer.alpha trainer.checkpoint_every trainer.clip
+    trainer.group_size trainer.length trainer.lr trainer.minutes trainer.num_steps trainer.seed
+    trainer.updates words
+"""
+TRAIN_ERROR_HEAD_FLAGS = """
+    data device help normalise optimizer optimizer.beta2 optimizer.final_lr_share
+    optimizer.grad_clip optimizer.lr optimizer.matrices optimizer.matrix_lr
+    optimizer.warmup_steps optimizer.weight_decay out precision resume trainer trainer.batch_size
+    trainer.checkpoint_every trainer.minutes trainer.num_steps trainer.num_valid trainer.seed
+    trainer.validate_every
 """
 
 
@@ -45,6 +73,11 @@ def test_flags_are_pinned(verb):
 
 def test_flags_of_training_are_pinned():
     assert flags_of(train.build_parser()) == sorted(TRAIN_FLAGS.split())
+    assert flags_of(train_error_head.build_parser()) == sorted(TRAIN_ERROR_HEAD_FLAGS.split())
+
+
+def test_flags_of_training_a_policy_are_pinned():
+    assert flags_of(train_policy.build_parser()) == sorted(TRAIN_POLICY_FLAGS.split())
 
 
 @pytest.mark.parametrize(
@@ -55,6 +88,7 @@ def test_flags_of_training_are_pinned():
          "sampler.order sampler.patience sampler.verify_rounds sampler.window.num_tokens"),
         (["--sampler", "ancestral"], "sampler.num_steps sampler.prediction"),
         (["--sampler=target-only"], "sampler.order"),
+        (["--sampler", "fixed-partition"], "sampler.order sampler.window.dtau"),
         (["--sampler", "first-hitting"], ""),
         (["--sampler", "maskgit"], "sampler.choice_temperature sampler.num_steps"),
         (["--sampler", "top-k-margin"], "sampler.choice_temperature sampler.num_steps"),
@@ -69,9 +103,11 @@ def test_flags_of_training_are_pinned():
         (["--sampler", "dilated"], "sampler.base sampler.block_length"),
         (["--sampler", "remdm"], "sampler.num_steps sampler.remasking.eta"),
         (["--sampler", "star-shaped"],
-         "sampler.choice_temperature sampler.num_steps sampler.t_on"),
+         "sampler.choice_temperature sampler.error_predictor sampler.num_steps sampler.t_on"),
         (["--sampler", "lookahead"],
          "sampler.choice_temperature sampler.num_paths sampler.num_tokens sampler.pool_size"),
+        (["--sampler", "learned-policy"],
+         "sampler.boldness sampler.policy sampler.policy_temperature"),
     ],
     ids=str,
 )  # fmt: skip

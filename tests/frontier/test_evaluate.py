@@ -1,3 +1,4 @@
+import copy
 import json
 
 import pytest
@@ -205,3 +206,10 @@ def test_pictures_are_the_same_whenever_they_are_drawn(made, tmp_path):
     for file in again:
         assert file.read_bytes() == (path / file.name).read_bytes(), file.name
         assert file.stat().st_size > 1000
+
+
+def test_a_point_without_a_single_word_is_left_out_of_the_pictures(made, tmp_path):
+    _, built = made
+    wordless = copy.deepcopy(built)
+    wordless["points"][0]["numbers"]["spelling_accuracy"] = {"value": None, "standard_error": None}
+    assert plots.draw_all(tmp_path, wordless)

@@ -3,13 +3,16 @@ import math
 import pytest
 import torch
 
-from tests.frontier.small_model import small_model
+from tests.frontier.small_model import small_model, small_model_with_policy
 from unmask.draws import SeededDraws
-from unmask.errors import ConfigError
+from unmask.errors import CheckpointError, ConfigError
 from unmask.frontier.evaluate import knob_for
 from unmask.frontier.families import FAMILIES, Family, family, find_knob, rounds_for
+from unmask.model import load
+from unmask.network.error_head import ErrorHead, LearnedErrorPredictor, write_error_head
 from unmask.samplers.ancestral import Ancestral
-from unmask.samplers.registry import SAMPLERS
+from unmask.samplers.learned_policy import LearnedPolicy
+from unmask.samplers.registry import SAMPLERS, describe
 from unmask.samplers.sampler import sample
 
 with_formula = [name for name, one in FAMILIES.items() if one.passes is not None]
@@ -19,14 +22,45 @@ def test_every_sampler_has_a_family_but_the_one_without_a_knob():
     made = {
         type(one.make(max(one.low, 8.0 if one.is_whole else 0.05))) for one in FAMILIES.values()
     }
-    assert set(SAMPLERS.values()) - made == {SAMPLERS["first-hitting"]}
+    assert set(SAMPLERS.values()) - made == {SAMPLERS["first-hitting"], SAMPLERS["learned-policy"]}
+
+
+def test_a_learned_family_takes_the_part_that_lies_with_the_model(tmp_path):
+    model = small_model_with_policy(tmp_path / "model")
+    sampler = family("learned-policy", model).make(0.5)
+    assert isinstance(sampler, LearnedPolicy) and sampler.boldness == 0.5
+    _, few = knob_for(model, family("learned-policy", model), 3.0)
+    _, many = knob_for(model, family("learned-policy", model), 10.0)
+    assert few == pytest.approx(3, rel=0.3) and many == pytest.approx(10, rel=0.3)
+    with pytest.raises(CheckpointError, match="no model 'small'"):
+        family("learned-policy", small_model())
+
+
+def test_star_shaped_sampling_takes_the_error_head_that_lies_with_the_model(tmp_path):
+    small_model().save(tmp_path)
+    model = load(str(tmp_path))
+    write_error_head(tmp_path / "error_head", ErrorHead(model.network), model.network)
+    sampler = family("star-shaped/learned", model).make(6.0)
+    assert isinstance(sampler.error_predictor, LearnedErrorPredictor)
+    assert sampler.error_predictor.network is model.network
+    assert describe(sampler)["error_predictor"] == {"name": "LearnedErrorPredictor"}
+    for num_steps in (2.0, 8.0, 24.0):
+        check_passes(family("star-shaped/learned", model), num_steps, model, 0.6)
+    with pytest.raises(CheckpointError, match="no model 'small'"):
+        family("star-shaped/learned", small_model())
 
 
 @pytest.mark.parametrize("name", with_formula)
 @pytest.mark.parametrize("knob", [2.0, 8.0, 24.0, 40.0])
 def test_passes_by_formula_are_those_that_are_made(name, knob):
     chosen, model = FAMILIES[name], small_model()
-    knob = knob / 100 if name == "target-only" else max(knob, chosen.low)
+    knob = knob / 100 if name in ("target-only", "fixed-partition") else max(knob, chosen.low)
+    # Ancestral steps alone leave the number of passes to chance.
+    by_chance = name.startswith(("ancestral", "star-shaped"))
+    check_passes(chosen, knob, model, 0.6 if by_chance else 1e-9)
+
+
+def check_passes(chosen, knob, model, allowed):
     length = model.length
     samples = sample(
         model.network,
@@ -35,8 +69,6 @@ def test_passes_by_formula_are_those_that_are_made(name, knob):
         SeededDraws(range(40)),
     )
     trunk, tail = chosen.passes(knob, length)
-    # Ancestral sampling alone leaves the number of passes to chance.
-    allowed = 0.6 if name == "ancestral" else 1e-9
     assert samples.trunk_passes.double().mean().item() == pytest.approx(trunk, abs=allowed)
     assert samples.tail_passes.double().mean().item() == pytest.approx(tail, abs=1e-9)
 
@@ -81,4 +113,4 @@ def test_a_pilot_finds_the_setting_that_spends_a_budget():
 
 def test_an_unknown_family_is_answered_with_those_there_are():
     with pytest.raises(ConfigError, match="no sampler 'magic'.*self-speculative.*remdm/loop"):
-        family("magic")
+        family("magic", small_model())

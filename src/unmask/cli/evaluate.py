@@ -2,22 +2,25 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from jsonargparse import Namespace
 
-from unmask.cli.model_options import add_model_options, load_model
+from unmask.cli.exact_options import add_exact_options, exact_plan, exact_settings
+from unmask.cli.measure_options import add_measure_options
+from unmask.cli.model_options import add_model_options, known_words, load_model
 from unmask.cli.parser import Parser
 from unmask.cli.progress import progress
-from unmask.data.text import load_corpus
-from unmask.errors import ConfigError, DataError
+from unmask.data.text import Corpus, load_corpus
+from unmask.errors import ConfigError
 from unmask.evaluation.judge import check_is_judge
 from unmask.evaluation.ngrams import crops_like
-from unmask.evaluation.words import read_words
 from unmask.frontier import plots, report
 from unmask.frontier.evaluate import Plan, evaluate
-from unmask.frontier.families import FAMILIES
-from unmask.frontier.folder import Settings, fingerprint, open_folder
-from unmask.model import WORDS_FILE, Model, find_folder, load
+from unmask.frontier.exact import Yardsticks, measure_exact, yardsticks
+from unmask.frontier.families import family, family_names
+from unmask.frontier.folder import ReportFolder, Settings, fingerprint, open_folder
+from unmask.model import Model, load
 
 _TICKS = 1000
 
@@ -32,10 +35,15 @@ def run(arguments: Sequence[str]) -> int:
         seed=options.seed,
         batch_size=options.batch_size,
     )
+    exact = exact_plan(options)
     model = load_model(options)
-    words = _known_words(options)
-    judge = _judge(options)
-    held_out = _held_out(options, model, plan)
+    for name in plan.samplers:
+        family(name, model)  # a trained part that is missing is missed before anything is made
+    words = known_words(options)
+    judge = _judge(options, model)
+    corpus = load_corpus(options.data, model.codec) if options.data else None
+    held_out = _held_out(corpus, model, plan)
+    held_to = yardsticks(model, corpus, exact) if exact and corpus else None
     settings = Settings(
         model=Path(options.model).name,
         weights=fingerprint(model),
@@ -44,6 +52,7 @@ def run(arguments: Sequence[str]) -> int:
         seed=plan.seed,
         batch_size=plan.batch_size,
         judge=fingerprint(judge) if judge else "",
+        **(exact_settings(exact, corpus) if exact and corpus else {}),
     )
     folder = open_folder(options.out, settings, "auto" if options.resume else "never")
     with progress("evaluating", _TICKS) as advance:
@@ -56,7 +65,8 @@ def run(arguments: Sequence[str]) -> int:
                 int(share * _TICKS), f"{name} at {budget:g} passes"
             ),
         )
-    made = report.build(points, words, settings, held_out=held_out)
+    exact_points = _exact_points(model, points, held_to, folder, plan)
+    made = report.build(points, words, settings, held_out=held_out, exact=exact_points)
     report.write(folder, made)
     report.write_trace(folder, model, points)
     plots.draw_all(folder.path, made)
@@ -72,7 +82,7 @@ def build_parser() -> Parser:
         "Compare samplers on one model: spelling accuracy, entropies and the bits of a judge "
         "against network passes (NFE) and seconds, with standard errors, plots and the ratios "
         "of cost at equal quality. Every point is kept as soon as it is measured; --resume goes "
-        f"on. Samplers: {', '.join(FAMILIES)}.",
+        f"on. Samplers: {', '.join(family_names())}.",
     )
     add_model_options(parser)
     defaults = Plan()
@@ -85,23 +95,19 @@ def build_parser() -> Parser:
         default=",".join(f"{b:g}" for b in defaults.budgets),
         help="Network passes per sample to aim at, with commas.",
     )
-    parser.add_argument(
-        "--num-samples", type=int, default=defaults.num_samples, help="Per point, at least 16."
+    add_measure_options(
+        parser,
+        num_samples=defaults.num_samples,
+        batch_size=defaults.batch_size,
+        of="each point",
     )
-    parser.add_argument("--batch-size", type=int, default=defaults.batch_size, help="At a time.")
-    parser.add_argument("--seed", type=int, default=0, help="Of the first sample of each point.")
     parser.add_argument("--out", type=str, default="report", help="Folder for the report.")
     parser.add_argument("--resume", action="store_true", help="Go on with the report in --out.")
-    parser.add_argument(
-        "--words",
-        type=str,
-        default="",
-        help=f"List of known words; else the model's {WORDS_FILE}.",
-    )
     parser.add_argument("--judge", type=str, default="", help="Model that scores the samples.")
     parser.add_argument(
         "--data", type=str, default="", help="Text whose validation part is scored beside them."
     )
+    add_exact_options(parser)
     return parser
 
 
@@ -115,27 +121,45 @@ def _numbers(text: str) -> tuple[float, ...]:
         ) from error
 
 
-def _known_words(options: Namespace) -> frozenset[str]:
-    file = Path(options.words) if options.words else find_folder(options.model) / WORDS_FILE
-    if not file.exists():
-        raise DataError(
-            f"{file} does not exist: spelling is judged by the words of the training text. Make "
-            "the list with `unmask words TEXT --out words.xz` and name it with --words."
-        )
-    return read_words(file)
-
-
-def _judge(options: Namespace) -> Model | None:
+def _judge(options: Namespace, model: Model) -> Model | None:
     if not options.judge:
         return None
     judge = load(options.judge, device=options.device)
     check_is_judge(judge.network)
+    if judge.codec != model.codec or judge.length < model.length:
+        raise ConfigError(
+            f"the judge {judge.name} reads up to {judge.length} tokens of "
+            f"{judge.codec.alphabet!r}, {model.name} writes {model.length} of "
+            f"{model.codec.alphabet!r}. Choose a judge that can read all of it."
+        )
     return judge
 
 
-def _held_out(options: Namespace, model: Model, plan: Plan) -> list[str]:
-    """Crops of the validation text, as many and as long as the samples."""
-    if not options.data:
+def _exact_points(
+    model: Model,
+    points: Sequence[dict[str, Any]],
+    held_to: Yardsticks | None,
+    folder: ReportFolder,
+    plan: Plan,
+) -> list[dict[str, Any]]:
+    if held_to is None:
         return []
-    text = model.codec.decode(load_corpus(options.data, model.codec).valid)
+    with progress("exact quality", _TICKS) as advance:
+        return measure_exact(
+            model,
+            points,
+            held_to,
+            folder,
+            num_samples=plan.num_samples,
+            seed=plan.seed,
+            batch_size=plan.batch_size,
+            advance=lambda label, share: advance(int(share * _TICKS), label),
+        )
+
+
+def _held_out(corpus: Corpus | None, model: Model, plan: Plan) -> list[str]:
+    """Crops of the validation text, as many and as long as the samples."""
+    if corpus is None:
+        return []
+    text = model.codec.decode(corpus.valid)
     return crops_like([" " * model.length] * plan.num_samples, text)

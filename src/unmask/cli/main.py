@@ -14,7 +14,11 @@ VERBS = {
     "generate": "Generate text (or fill in a template) with a model.",
     "score": "Bits per token of a text under a sampler's own law and under the diffusion bound.",
     "train": "Train a model from a recipe; stop and resume at will.",
+    "train-error-head": "Train a predictor of errors for a model, for star-shaped sampling.",
+    "train-policy": "Train a policy for a model, that says which positions a pass reveals.",
     "evaluate": "Compare samplers: quality against passes and seconds, as a report with plots.",
+    "tune": "Find the window and verify rounds that meet a wish for quality or speed.",
+    "reproduce": "Run an experiment of the paper again; its figures beside ours.",
     "words": "Write the words of a training text, by which spelling is judged.",
     "models": "List the models and recipes that ship with the package.",
     "doctor": "Check the installation, and say what this machine can do.",
@@ -23,7 +27,7 @@ VERBS = {
 
 def usage() -> str:
     """The text of `unmask --help`."""
-    verbs = "\n".join(f"  {verb:<10} {gloss}" for verb, gloss in VERBS.items())
+    verbs = "\n".join(f"  {verb:<16} {gloss}" for verb, gloss in VERBS.items())
     return (
         "usage: unmask VERB [options]\n\n"
         "Fast generation with masked diffusion models: several tokens per network pass,\n"
@@ -47,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if argv[0] not in VERBS:
         return _fail(f"there is no verb {argv[0]!r}. Choose one of: {', '.join(VERBS)}.")
     try:
-        return importlib.import_module(f"unmask.cli.{argv[0]}").run(argv[1:])
+        return importlib.import_module(f"unmask.cli.{argv[0].replace('-', '_')}").run(argv[1:])
     except UnmaskError as error:
         return _fail(str(error))
     except KeyboardInterrupt:

@@ -9,9 +9,9 @@ import torch
 
 from unmask.errors import ConfigError
 from unmask.evaluation.judge import judge_bits
-from unmask.frontier.families import Family, family, find_knob
+from unmask.frontier.families import Family, check_is_family, family, find_knob
 from unmask.frontier.folder import ReportFolder
-from unmask.frontier.measure import measure
+from unmask.frontier.measure import check_sampling, measure, measure_point
 from unmask.model import Model
 
 _PILOT_SAMPLES, _PILOT_SEED = 8, 1 << 40  # seeds that no report will use
@@ -31,7 +31,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         for name in self.samplers:
-            family(name)
+            check_is_family(name)
         for name, values in (("samplers", self.samplers), ("budgets", self.budgets)):
             if not values or len(set(values)) < len(values):
                 raise ConfigError(f"{name} must name one or more, each once, got {values}.")
@@ -40,13 +40,7 @@ class Plan:
                 f"a budget is a number of network passes per sample, at least 1; got "
                 f"{min(self.budgets):g}. 8,16,32,64 is a good start for 256 tokens."
             )
-        if self.num_samples < 16:
-            raise ConfigError(
-                f"num_samples must be at least 16, got {self.num_samples}: an interval drawn "
-                "from fewer means nothing. 64 gives a first impression, 512 a result."
-            )
-        if self.batch_size < 1:
-            raise ConfigError(f"batch_size must be at least 1, got {self.batch_size}.")
+        check_sampling(self.num_samples, self.batch_size)
 
     def points(self) -> list[tuple[str, float]]:
         """Budget by budget, so that a first comparison is there early."""
@@ -75,6 +69,8 @@ def evaluate(
     bits per token of each sample. One that cannot be had (no setting of the sampler comes near
     the budget) holds a sentence under "skipped" instead.
     """
+    for name in plan.samplers:
+        family(name, model)  # a part that is missing is told before anything is measured
     total = sum(budget for _, budget in plan.points())
     done, points = 0.0, []
     for name, budget in plan.points():
@@ -105,11 +101,11 @@ def _measured(
     tell: Callable[[int], None],
 ) -> dict[str, Any]:
     point = {"family": name, "budget": budget}
-    chosen = family(name)
+    chosen = family(name, model)
     knob, nfe = knob_for(model, chosen, budget)
     if not 1 / _FARTHEST <= nfe / budget <= _FARTHEST:
         return {**point, "skipped": f"the nearest setting takes {nfe:.1f} passes"}
-    found = measure(
+    found = measure_point(
         model,
         chosen.make(knob),
         num_samples=plan.num_samples,
@@ -117,10 +113,9 @@ def _measured(
         batch_size=plan.batch_size,
         observe=tell,
     )
-    point |= {"knob": knob, **found.to_json()}
-    point["texts"] = [model.codec.decode(torch.tensor(ids)) for ids in found.token_ids]
+    point |= {"knob": knob, **found}
     if judge is not None:
-        token_ids = torch.tensor(found.token_ids, device=judge.network.device)
+        token_ids = torch.tensor(point["token_ids"], device=judge.network.device)
         point["judge_bits"] = judge_bits(judge.network, token_ids).tolist()
     return point
 

@@ -5,28 +5,29 @@ number of passes follows from the setting alone it is a formula; where it depend
 generated it is measured on a few samples. Either way the knob is found by bisection in log x,
 and what counts in a report is the cost measured afterwards, not the budget asked for.
 
-The verify rounds of the self-speculative family go with its window as in the paper,
-
-    (dtau, N) = (0.002, 1) (0.005, 2) (0.01, 3) (0.02, 4) (0.04, 8) (0.083, 10),
-
+The verify rounds of the self-speculative family go with its window as in the paper (paper.py),
 and are interpolated between.
-
-Source of the pairs: Campbell et al. (2025), arXiv:2510.03929, section 5.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 from unmask.errors import ConfigError
+from unmask.frontier import paper
+from unmask.model import Model
 from unmask.process import grids, remasking, windows
 from unmask.samplers.ancestral import Ancestral
 from unmask.samplers.dilated import Dilated
 from unmask.samplers.entropy_bounded import EntropyBounded
 from unmask.samplers.factor import Factor
+from unmask.samplers.fixed_partition import FixedPartition
 from unmask.samplers.klass import Klass
+from unmask.samplers.learned_policy import LearnedPolicy
 from unmask.samplers.lookahead import Lookahead
 from unmask.samplers.maskgit import MaskGIT
 from unmask.samplers.remdm import ReMDM
@@ -37,6 +38,7 @@ from unmask.samplers.star_shaped import StarShaped
 from unmask.samplers.target_only import TargetOnly
 from unmask.samplers.threshold import Threshold
 from unmask.samplers.top_k import TopKEntropy, TopKMargin
+from unmask.speculation.filters import Filter
 
 Passes = tuple[float, float]
 """Trunk passes and tail passes of one sample."""
@@ -58,8 +60,11 @@ class Family:
 
 
 _STEPS = (1.0, 4096.0)
-_PAPER_DTAU = np.log([0.002, 0.005, 0.01, 0.02, 0.04, 0.083])
-_PAPER_ROUNDS = np.array([1, 2, 3, 4, 8, 10])
+_COOL = Filter(temperature=0.8)
+"""Rules that reveal what is sure sharpen the law of the samples: they spell better and repeat
+themselves. So does a low temperature, so the fair opponents of such a rule are the cool ones."""
+_PAPER_DTAU = np.log(list(paper.ROUNDS))
+_PAPER_ROUNDS = np.array(list(paper.ROUNDS.values()))
 
 
 def rounds_for(dtau: float) -> int:
@@ -67,9 +72,9 @@ def rounds_for(dtau: float) -> int:
     return int(np.rint(np.interp(math.log(dtau), _PAPER_DTAU, _PAPER_ROUNDS)))
 
 
-def _self_speculative(window: Callable[[float], windows.Window], **choices: str) -> Family:
+def _self_speculative(window: Callable[[float], windows.Window], **choices: Any) -> Family:
     def make(dtau: float) -> Sampler:
-        return SelfSpeculative(window=window(dtau), verify_rounds=rounds_for(dtau), **choices)  # type: ignore[arg-type]
+        return SelfSpeculative(window=window(dtau), verify_rounds=rounds_for(dtau), **choices)
 
     return Family(make, 0.001, 1.0)
 
@@ -85,10 +90,28 @@ def _target_only_passes(dtau: float, length: int) -> Passes:
     return float(len(begins)), float(length - len(begins))
 
 
+def _fixed_partition_passes(dtau: float, length: int) -> Passes:
+    return float(len(windows.starts(windows.Cosine(dtau), length))), 0.0
+
+
 def _ancestral_passes(num_steps: float, length: int) -> Passes:
     """A step in which none of the L tokens falls costs nothing: sum_n 1 - (1 - d_n)^L."""
     shares = -grids.Cosine().times(int(num_steps)).diff()
     return float((1 - (1 - shares) ** length).sum()), 0.0
+
+
+def _star_shaped_passes(num_steps: float, length: int, *, judging: int = 0) -> Passes:
+    """A star-shaped step guesses, and but for the last is judged; before, as ancestral ones.
+
+    On the linear grid each of the L tokens falls into each of T steps with probability 1 / T.
+    """
+    times = grids.Linear().times(int(num_steps))[:-1]
+    star_times = times[times <= StarShaped().t_on]
+    num_star = len(star_times)
+    passes = (len(times) - num_star) * (1 - (1 - 1 / len(times)) ** length)
+    if num_star:  # unless nothing is left to guess, which is hardly ever so
+        passes += num_star - float(1 - star_times[0]) ** length + judging * (num_star - 1)
+    return passes, 0.0
 
 
 def _one_per_step(num_steps: float, length: int) -> Passes:
@@ -123,13 +146,23 @@ FAMILIES: dict[str, Family] = {
     "self-speculative/spaced": _self_speculative(windows.Cosine, order="spaced"),
     "self-speculative/confident": _self_speculative(windows.Cosine, order="confident"),
     "self-speculative/patient": Family(_patient, 0.003, 30.0),
+    "self-speculative/cool": _self_speculative(windows.Cosine, filter=_COOL),
     "target-only": Family(
         lambda dtau: TargetOnly(window=windows.Cosine(dtau)),
         0.001,
         1.0,
         passes=_target_only_passes,
     ),
+    "fixed-partition": Family(
+        lambda dtau: FixedPartition(window=windows.Cosine(dtau)),
+        0.001,
+        1.0,
+        passes=_fixed_partition_passes,
+    ),
     "ancestral": _stepwise(lambda x: Ancestral(num_steps=int(x)), _ancestral_passes),
+    "ancestral/cool": _stepwise(
+        lambda x: Ancestral(num_steps=int(x), filter=_COOL), _ancestral_passes
+    ),
     "maskgit": _stepwise(lambda x: MaskGIT(num_steps=int(x))),
     "top-k-margin": _stepwise(lambda x: TopKMargin(num_steps=int(x))),
     "top-k-entropy": _stepwise(lambda x: TopKEntropy(num_steps=int(x))),
@@ -156,7 +189,7 @@ FAMILIES: dict[str, Family] = {
         lambda x: ReMDM(num_steps=int(x), remasking=remasking.Confidence()), None
     ),
     "remdm/loop": _stepwise(lambda x: ReMDM(num_steps=int(x), remasking=remasking.Loop()), None),
-    "star-shaped": _stepwise(lambda x: StarShaped(num_steps=int(x)), None),
+    "star-shaped": _stepwise(lambda x: StarShaped(num_steps=int(x)), _star_shaped_passes),
     "lookahead": Family(
         lambda x: Lookahead(num_tokens=int(x), pool_size=max(5, 2 * int(x))),
         1.0,
@@ -165,16 +198,51 @@ FAMILIES: dict[str, Family] = {
         passes=_lookahead_passes,
     ),
 }
-"""What `unmask evaluate` can compare."""
+"""What `unmask evaluate` can compare on any model."""
 
 
-def family(name: str) -> Family:
-    """A family by name. Raises `ConfigError` with the list of names."""
-    if name not in FAMILIES:
+def _learned_policy(model: Model) -> Family:
+    policy = model.policy()
+    return Family(lambda x: LearnedPolicy(policy=policy, boldness=x), 0.01, 100.0)
+
+
+def _learned_star_shaped(model: Model) -> Family:
+    predictor = model.error_head()
+    return _stepwise(
+        lambda x: StarShaped(num_steps=int(x), error_predictor=predictor),
+        partial(_star_shaped_passes, judging=predictor.trunk_passes),
+    )
+
+
+LEARNED: dict[str, Callable[[Model], Family]] = {
+    "learned-policy": _learned_policy,
+    "star-shaped/learned": _learned_star_shaped,
+}
+"""Families that need a part trained for the model, and lying with it."""
+
+
+def family_names() -> list[str]:
+    """All there are."""
+    return [*FAMILIES, *LEARNED]
+
+
+def check_is_family(name: str) -> None:
+    """Raises `ConfigError` with the list of names."""
+    if name not in family_names():
         raise ConfigError(
-            f"there is no sampler {name!r} to evaluate. Choose from: {', '.join(FAMILIES)}."
+            f"there is no sampler {name!r} to evaluate. Choose from: {', '.join(family_names())}."
         )
-    return FAMILIES[name]
+
+
+def family(name: str, model: Model) -> Family:
+    """A family by name, for a model.
+
+    Raises:
+        ConfigError: there is no such family.
+        CheckpointError: it needs a trained part that the model has not got.
+    """
+    check_is_family(name)
+    return LEARNED[name](model) if name in LEARNED else FAMILIES[name]
 
 
 def find_knob(

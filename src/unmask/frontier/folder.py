@@ -2,14 +2,14 @@
 
     settings.json         the model and how it was sampled; all points of a folder share it
     points/NAME@B.json    one sampler at one budget, with every sample
+    exact/NAME@B.json     the same point's exact numbers, if they were asked for
     report.json, ...      made from the points, again and again
 
 Each file is written whole or not at all, so a run that is killed loses the point it was at.
 """
 
-import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,15 +35,17 @@ class Settings:
     batch_size: int
     judge: str
     """A fingerprint of the judge, or nothing where there is none."""
+    exact_sequences: int = 0
+    """Held-out sequences of the exact numbers, or 0 where there are none."""
+    chain_order: int = 0
+    chain_length: int = 0
+    exact_text: str = ""
+    """A fingerprint of the text that the exact numbers are of."""
 
 
 def fingerprint(model: Model) -> str:
-    """The first 16 hexadecimal digits of the SHA-256 of the weights, in float32."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.network.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().float().numpy().tobytes())
-    return digest.hexdigest()[:16]
+    """Tells a model from others by its weights."""
+    return checkpoint.fingerprint(model.network)
 
 
 def open_folder(path: Path | str, settings: Settings, resume: Resume) -> "ReportFolder":
@@ -64,8 +66,11 @@ def open_folder(path: Path | str, settings: Settings, resume: Resume) -> "Report
         raise OutputError(
             f"{path} already holds a report. Go on with it by --resume, or choose another --out."
         )
-    found = checkpoint.read_json(folder.settings_file)
     asked = {"format": _FORMAT, **asdict(settings)}
+    # A report that was made before there was a choice made none.
+    found = {**_defaults(), **checkpoint.read_json(folder.settings_file)}
+    if not found["exact_sequences"]:  # exact numbers can be added to a report, never changed
+        found |= {name: asked[name] for name in _defaults()}
     differing = [name for name in asked if found.get(name) != asked[name]]
     if differing:
         name = differing[0]
@@ -73,7 +78,15 @@ def open_folder(path: Path | str, settings: Settings, resume: Resume) -> "Report
             f"{path} is the report of another run: its {name} is {found.get(name)!r}, this one's "
             f"{asked[name]!r}. Numbers of both cannot be compared; choose another --out."
         )
+    checkpoint.write_json(folder.settings_file, asked)
     return folder
+
+
+def _defaults() -> dict[str, Any]:
+    """The settings of the exact numbers where there are none."""
+    return {
+        field.name: field.default for field in fields(Settings) if field.default is not MISSING
+    }
 
 
 @dataclass(frozen=True)
@@ -88,14 +101,38 @@ class ReportFolder:
 
     def point_file(self, family: str, budget: float) -> Path:
         """One file for each sampler and budget."""
-        return self.path / "points" / f"{family.replace('/', '-')}@{budget:g}.json"
+        return self.path / "points" / _file_name(family, budget)
+
+    def exact_file(self, family: str, budget: float) -> Path:
+        """One file for the exact numbers of each sampler and budget."""
+        return self.path / "exact" / _file_name(family, budget)
 
     def read_point(self, family: str, budget: float) -> dict[str, Any] | None:
         """A point that was measured before; None if it was not."""
-        file = self.point_file(family, budget)
-        return checkpoint.read_json(file) if file.exists() else None
+        return _read(self.point_file(family, budget))
+
+    def read_exact(self, family: str, budget: float) -> dict[str, Any] | None:
+        """The exact numbers of a point, if they were computed before; None if not."""
+        return _read(self.exact_file(family, budget))
 
     def write_point(self, family: str, budget: float, point: dict[str, Any]) -> None:
         """Keep a point."""
-        with atomic.replacing(self.point_file(family, budget)) as draft:
-            draft.write_text(json.dumps(point) + "\n")
+        _write(self.point_file(family, budget), point)
+
+    def write_exact(self, family: str, budget: float, exact: dict[str, Any]) -> None:
+        """Keep the exact numbers of a point."""
+        atomic.make_folder(self.path / "exact")
+        _write(self.exact_file(family, budget), exact)
+
+
+def _file_name(family: str, budget: float) -> str:
+    return f"{family.replace('/', '-')}@{budget:g}.json"
+
+
+def _read(file: Path) -> dict[str, Any] | None:
+    return checkpoint.read_json(file) if file.exists() else None
+
+
+def _write(file: Path, content: dict[str, Any]) -> None:
+    with atomic.replacing(file) as draft:
+        draft.write_text(json.dumps(content) + "\n")

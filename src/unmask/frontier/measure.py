@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from unmask.draws import SeededDraws
+from unmask.errors import ConfigError
 from unmask.frontier import memory
 from unmask.model import Model
 from unmask.samplers.registry import describe
@@ -86,6 +87,39 @@ def measure(
         peak_memory_bytes=memory.peak_bytes(network.device),
         **columns,
     )
+
+
+def measure_point(
+    model: Model,
+    sampler: Sampler,
+    *,
+    num_samples: int,
+    seed: int,
+    batch_size: int,
+    observe: Callable[[int], None] = _ignore,
+) -> dict[str, Any]:
+    """What a report keeps of a setting: its measurement as plain JSON, with the texts."""
+    found = measure(
+        model,
+        sampler,
+        num_samples=num_samples,
+        seed=seed,
+        batch_size=batch_size,
+        observe=observe,
+    )
+    texts = [model.codec.decode(torch.tensor(ids)) for ids in found.token_ids]
+    return {**found.to_json(), "texts": texts}
+
+
+def check_sampling(num_samples: int, batch_size: int) -> None:
+    """Raises `ConfigError` for too few samples, or none at a time."""
+    if num_samples < 16:
+        raise ConfigError(
+            f"num_samples must be at least 16, got {num_samples}: an interval drawn "
+            "from fewer means nothing. 64 gives a first impression, 512 a result."
+        )
+    if batch_size < 1:
+        raise ConfigError(f"batch_size must be at least 1, got {batch_size}.")
 
 
 class _SettledPerPass:

@@ -3,7 +3,8 @@
 Each is drawn from report.json alone, so pictures can be made again without measuring.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,9 @@ def draw_all(folder: Path, report: dict[str, Any]) -> list[Path]:
         "quality_seconds": _quality("seconds", "seconds per sample"),
         "tokens_per_pass": _tokens_per_pass,
     }
+    if "exact" in report:
+        pictures["exact_bits"] = _exact_bits
+        pictures["exact_divergence"] = _exact_divergence
     if "acceptance" in report:
         pictures["acceptance"] = _acceptance
     written = []
@@ -71,6 +75,8 @@ def _quality(cost: str, label: str) -> Callable[[Any, dict[str, Any]], None]:
     def draw(axes: Any, report: dict[str, Any]) -> None:
         for number, (name, rows) in enumerate(_by_family(report).items()):
             rows = sorted(rows, key=lambda p: p["numbers"][cost]["value"])
+            # Samples without a single whole word have no accuracy to show.
+            rows = [p for p in rows if p["numbers"]["spelling_accuracy"]["value"] is not None]
             quality = [p["numbers"]["spelling_accuracy"] for p in rows]
             axes.errorbar(
                 [p["numbers"][cost]["value"] for p in rows],
@@ -104,17 +110,89 @@ def _tokens_per_pass(axes: Any, report: dict[str, Any]) -> None:
 
 def _acceptance(axes: Any, report: dict[str, Any]) -> None:
     for row in report["acceptance"]:
-        share = row["by_place"]
-        axes.plot([n / len(share) for n in range(len(share))], share, label=row["label"])
+        middles, means = in_stretches(row["by_place"])
+        axes.plot(middles, means, label=row["label"], marker=".")
     axes.set_xlabel("share of the sequence revealed")
-    axes.set_ylabel("probability that the draft is kept")
-    axes.set_ylim(0, 1.02)
-    axes.legend(fontsize="small")
+    axes.set_ylabel(f"share of drafts kept, in {_STRETCHES}ths of the sequence")
+    axes.set_xlim(0, 1)
+    axes.legend(fontsize="x-small", loc="lower left", ncols=2)
+
+
+_STRETCHES = 16
+
+
+def in_stretches(by_place: Sequence[float]) -> tuple[list[float], list[float]]:
+    """Sixteen stretches of a sequence, fewer of a short one: their middles, between 0 and 1, and
+    the means over their places."""
+    length = len(by_place)
+    num = min(_STRETCHES, length)
+    cuts = [n * length // num for n in range(num + 1)]
+    stretches = list(pairwise(cuts))
+    middles = [(start + stop) / 2 / length for start, stop in stretches]
+    return middles, [sum(by_place[start:stop]) / (stop - start) for start, stop in stretches]
+
+
+def _exact_bits(axes: Any, report: dict[str, Any]) -> None:
+    _with_intervals(axes, report["exact"]["held_out"], "nfe")
+    _log_scale(axes)
+    axes.set_xlabel("expected network passes per sequence (NFE)")
+    axes.set_ylabel("bits per token of held-out text")
+    _legend(axes)
+
+
+def _exact_divergence(axes: Any, report: dict[str, Any]) -> None:
+    rows = report["exact"]["chain"]
+    _with_intervals(axes, [row for row in rows if "bits" in row], "passes")
+    names = dict.fromkeys(row["family"] for row in rows if row["reading"] == "zero")
+    if names:
+        label = "\n".join(names)
+        axes.axhline(0, color="black", linewidth=2.5, label=f"{label}: 0")
+    _log_scale(axes)
+    axes.set_xlabel("passes per sequence of the chain")
+    axes.set_ylabel("KL from the chain, bits per token")
+    _legend(axes)
+
+
+def _legend(axes: Any) -> None:
+    """None where no sampler of the report has such a number."""
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(fontsize="small")
+
+
+def _log_scale(axes: Any) -> None:
+    """Costs on a logarithmic axis, written as plain numbers."""
+    from matplotlib.ticker import LogFormatter
+
+    axes.set_xscale("log")
+    plain = LogFormatter(minor_thresholds=(1.5, 0.5))
+    axes.xaxis.set_major_formatter(plain)
+    axes.xaxis.set_minor_formatter(plain)
+
+
+def _with_intervals(axes: Any, rows: Rows, cost: str) -> None:
+    """A line for each family, its 95 % intervals as bars."""
+    for number, (name, its_rows) in enumerate(_grouped(rows).items()):
+        its_rows = sorted(its_rows, key=lambda row: row[cost])
+        bits = [row["bits"] for row in its_rows]
+        below = [b["value"] - b["low"] for b in bits]
+        above = [b["high"] - b["value"] for b in bits]
+        axes.errorbar(
+            [row[cost] for row in its_rows],
+            [b["value"] for b in bits],
+            yerr=[below, above],
+            label=name,
+            marker=_MARKERS[number % len(_MARKERS)],
+            linewidth=2.5 if name == "self-speculative" else 1.2,
+            capsize=2,
+        )
 
 
 def _by_family(report: dict[str, Any]) -> dict[str, Rows]:
+    return _grouped([point for point in report["points"] if "skipped" not in point])
+
+
+def _grouped(rows: Rows) -> dict[str, Rows]:
     families: dict[str, Rows] = {}
-    for point in report["points"]:
-        if "skipped" not in point:
-            families.setdefault(point["family"], []).append(point)
+    for row in rows:
+        families.setdefault(row["family"], []).append(row)
     return families

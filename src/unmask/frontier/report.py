@@ -11,6 +11,12 @@ from unmask import atomic
 from unmask.draws import SeededDraws
 from unmask.evaluation import trace
 from unmask.evaluation.spelling import spelling_accuracy
+from unmask.frontier.exact_report import (
+    ACCEPTANCE_SECTION,
+    acceptance_rows,
+    exact_section,
+    summarise_exact,
+)
 from unmask.frontier.families import family
 from unmask.frontier.folder import ReportFolder, Settings
 from unmask.frontier.summary import diversity_of, ratios, summarise
@@ -37,6 +43,7 @@ def build(
     settings: Settings,
     *,
     held_out: Sequence[str] = (),
+    exact: Sequence[dict[str, Any]] = (),
     ours: str = "self-speculative",
 ) -> dict[str, Any]:
     """Everything that a report says, as plain JSON."""
@@ -51,16 +58,20 @@ def build(
         accuracy = spelling_accuracy(held_out, known_words)
         share = {"value": accuracy.share, "standard_error": accuracy.standard_error}
         report["held_out"] = {"spelling_accuracy": share, **diversity_of(held_out)}
-    plain: dict[str, Any] = _strict(report)
+    if exact:
+        report["exact"] = summarise_exact(exact, settings.seed)
+        if acceptance := acceptance_rows(exact):
+            report["acceptance"] = acceptance
+    plain: dict[str, Any] = strict(report)
     return plain
 
 
-def _strict(value: Any) -> Any:
+def strict(value: Any) -> Any:
     """JSON has no infinity (a quality that is never reached) and no NaN: null stands for both."""
     if isinstance(value, dict):
-        return {name: _strict(entry) for name, entry in value.items()}
+        return {name: strict(entry) for name, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_strict(entry) for entry in value]
+        return [strict(entry) for entry in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
@@ -105,7 +116,7 @@ def write_trace(folder: ReportFolder, model: Model, points: Sequence[dict[str, A
     given_ids = torch.full((1, model.length), network.vocab_size, device=network.device)
     seen = trace.record(
         network,
-        family(point["family"]).make(point["knob"]),
+        family(point["family"], model).make(point["knob"]),
         given_ids,
         SeededDraws([point["seed"]], network.device),
         nfe=network.config.nfe,
@@ -136,6 +147,10 @@ def as_markdown(report: dict[str, Any]) -> str:
         "",
         *(_ratios_section(report["ratios"]) if report["ratios"] else []),
     ]
+    if "exact" in report:
+        lines += ["", *exact_section(report["exact"], settings)]
+    if "acceptance" in report:
+        lines += ["", *ACCEPTANCE_SECTION]
     if skipped:
         lines += ["", "## Not measured", ""]
         lines += [f"* {p['family']} at {p['budget']:g}: {p['skipped']}." for p in skipped]

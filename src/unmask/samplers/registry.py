@@ -17,7 +17,9 @@ from unmask.samplers.dilated import Dilated
 from unmask.samplers.entropy_bounded import EntropyBounded
 from unmask.samplers.factor import Factor
 from unmask.samplers.first_hitting import FirstHitting
+from unmask.samplers.fixed_partition import FixedPartition
 from unmask.samplers.klass import Klass
+from unmask.samplers.learned_policy import LearnedPolicy
 from unmask.samplers.lookahead import Lookahead
 from unmask.samplers.maskgit import MaskGIT
 from unmask.samplers.remdm import ReMDM
@@ -31,6 +33,7 @@ from unmask.samplers.top_k import TopKEntropy, TopKMargin
 SAMPLERS: dict[str, type] = {
     "self-speculative": SelfSpeculative,
     "target-only": TargetOnly,
+    "fixed-partition": FixedPartition,
     "ancestral": Ancestral,
     "first-hitting": FirstHitting,
     "maskgit": MaskGIT,
@@ -45,6 +48,7 @@ SAMPLERS: dict[str, type] = {
     "remdm": ReMDM,
     "star-shaped": StarShaped,
     "lookahead": Lookahead,
+    "learned-policy": LearnedPolicy,
 }
 """Every sampler, by the name it has on the command line."""
 
@@ -67,6 +71,9 @@ def describe(sampler: object) -> dict[str, Any]:
         value = getattr(sampler, field.name)
         if is_dataclass(value):
             described[field.name] = describe(value)
+        elif callable(value):
+            # A part that was trained; its weights do not belong into a description.
+            described[field.name] = {"name": type(value).__name__}
         else:
             # JSON has no infinity.
             described[field.name] = str(value) if value == float("inf") else value
