@@ -202,7 +202,7 @@ def test_the_trace_shows_one_of_the_samples(made):
 def test_pictures_are_the_same_whenever_they_are_drawn(made, tmp_path):
     path, built = made
     again = plots.draw_all(tmp_path, built)
-    assert len(again) == 6
+    assert len(again) == 8
     for file in again:
         assert file.read_bytes() == (path / file.name).read_bytes(), file.name
         assert file.stat().st_size > 1000

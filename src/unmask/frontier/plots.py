@@ -32,6 +32,7 @@ def draw_all(folder: Path, report: dict[str, Any]) -> list[Path]:
     pictures = {
         "quality_nfe": _quality("nfe", "network passes per sample (NFE)"),
         "quality_seconds": _quality("seconds", "seconds per sample"),
+        "quality_entropy": _quality_against_entropy,
         "tokens_per_pass": _tokens_per_pass,
     }
     if "exact" in report:
@@ -73,29 +74,47 @@ _UNDATED: dict[str, dict[str, Any]] = {"png": {"Software": None}, "svg": {"Date"
 
 def _quality(cost: str, label: str) -> Callable[[Any, dict[str, Any]], None]:
     def draw(axes: Any, report: dict[str, Any]) -> None:
-        for number, (name, rows) in enumerate(_by_family(report).items()):
-            rows = sorted(rows, key=lambda p: p["numbers"][cost]["value"])
-            # Samples without a single whole word have no accuracy to show.
-            rows = [p for p in rows if p["numbers"]["spelling_accuracy"]["value"] is not None]
-            quality = [p["numbers"]["spelling_accuracy"] for p in rows]
-            axes.errorbar(
-                [p["numbers"][cost]["value"] for p in rows],
-                [q["value"] for q in quality],
-                yerr=[1.96 * (q["standard_error"] or 0) for q in quality],
-                label=name,
-                marker=_MARKERS[number % len(_MARKERS)],
-                linewidth=2.5 if name == "self-speculative" else 1.2,
-                capsize=2,
-            )
+        _quality_lines(axes, report, cost)
         if "held_out" in report:
             share = report["held_out"]["spelling_accuracy"]["value"]
             axes.axhline(share, color="black", linestyle=":", label="held-out text")
-        axes.set_xscale("log")
+        _log_scale(axes)
         axes.set_xlabel(label)
-        axes.set_ylabel("spelling accuracy")
-        axes.legend(fontsize="small")
+        _legend(axes)
 
     return draw
+
+
+def _quality_against_entropy(axes: Any, report: dict[str, Any]) -> None:
+    """Good samples come near to held-out text in both; rules that repeat themselves go left."""
+    _quality_lines(axes, report, "pair_entropy")
+    if "held_out" in report:
+        place = [report["held_out"][name]["value"] for name in ("pair_entropy", _ACCURACY)]
+        axes.plot(*place, "*", color="black", markersize=14, label="held-out text")
+    axes.set_xlabel("entropy of pairs of characters, bits")
+    _legend(axes)
+
+
+_ACCURACY = "spelling_accuracy"
+
+
+def _quality_lines(axes: Any, report: dict[str, Any], across: str) -> None:
+    """A line for each family, through its points by rising cost."""
+    for number, (name, rows) in enumerate(_by_family(report).items()):
+        rows = sorted(rows, key=lambda p: p["numbers"]["nfe"]["value"])
+        # Samples without a single whole word have no accuracy to show.
+        rows = [p for p in rows if p["numbers"][_ACCURACY]["value"] is not None]
+        quality = [p["numbers"][_ACCURACY] for p in rows]
+        axes.errorbar(
+            [p["numbers"][across]["value"] for p in rows],
+            [q["value"] for q in quality],
+            yerr=[1.96 * (q["standard_error"] or 0) for q in quality],
+            label=name,
+            marker=_MARKERS[number % len(_MARKERS)],
+            linewidth=2.5 if name == "self-speculative" else 1.2,
+            capsize=2,
+        )
+    axes.set_ylabel("spelling accuracy")
 
 
 def _tokens_per_pass(axes: Any, report: dict[str, Any]) -> None:

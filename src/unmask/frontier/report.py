@@ -143,6 +143,11 @@ def as_markdown(report: dict[str, Any]) -> str:
         "",
         "![spelling accuracy against NFE](quality_nfe.png)",
         "",
+        "Accuracy alone can be had by repetition; what is good comes near to held-out text in both "
+        "of the next picture's numbers.",
+        "",
+        "![spelling accuracy against entropy](quality_entropy.png)",
+        "",
         *_points_table(measured, report.get("held_out", {})),
         "",
         *(_ratios_section(report["ratios"]) if report["ratios"] else []),
