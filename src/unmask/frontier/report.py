@@ -143,8 +143,8 @@ def as_markdown(report: dict[str, Any]) -> str:
         "",
         "![spelling accuracy against NFE](quality_nfe.png)",
         "",
-        "Accuracy alone can be had by repetition; what is good comes near to held-out text in both "
-        "of the next picture's numbers.",
+        "Accuracy alone can be had by repetition; good samples come near to held-out text in "
+        "both numbers of the next picture.",
         "",
         "![spelling accuracy against entropy](quality_entropy.png)",
         "",

@@ -14,8 +14,8 @@ a = g = 1, d = 0. With w = v = 0 at first, a new policy reveals each position wi
 Without v . u the confidence drowns: what the block writes to x grows until norm(z) tells little
 of it, and the policy learns when to reveal but not where (docs/log.md).
 
-Source: Jazbec et al. (2025), arXiv:2512.09106, without v; adaptive layer norm, Peebles and Xie (2022),
-arXiv:2212.09748.
+Source: Jazbec et al. (2025), arXiv:2512.09106, without v; adaptive layer norm, Peebles and Xie
+(2022), arXiv:2212.09748.
 """
 
 import math
