@@ -68,3 +68,11 @@ def test_the_order_of_flags_and_their_spelling_do_not_matter(capsys):
 
 def test_bf16_generates_too(capsys):
     assert run("generate", *SHORT, "--precision", "bf16") == 0
+
+
+def test_the_shipped_model_has_a_policy_of_its_own(capsys):
+    learned = ["--sampler", "learned-policy", "--length", "16", "--json"]
+    assert run("generate", *learned, "--num-samples", "1", "--sampler.boldness", "0") == 0
+    assert json.loads(capsys.readouterr().out)["trunk_passes"] == 16
+    assert run("generate", *learned, "--num-samples", "1", "--sampler.boldness", "1000") == 0
+    assert json.loads(capsys.readouterr().out)["trunk_passes"] == 1

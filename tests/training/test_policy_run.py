@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+import yaml
 
 from unmask.draws import SeededDraws
 from unmask.errors import CheckpointError, ConfigError, OutputError
@@ -88,7 +89,8 @@ def test_the_folder_of_a_run_is_a_policy(tmp_path):
     given_ids = torch.full((3, LENGTH), 2)
     sampler = LearnedPolicy(policy=read_policy(tmp_path / "run"))
     assert (sample(pairs(), sampler, given_ids, SeededDraws(range(3))).token_ids < 2).all()
-    assert json.loads((tmp_path / "run" / "trainer.json").read_text())["group_size"] == 4
+    values = yaml.safe_load((tmp_path / "run" / "trainer.yaml").read_text())
+    assert PolicyTrainer(**values) == QUICK
 
 
 def test_a_run_that_is_stopped_and_resumed_ends_in_the_same_weights(tmp_path):

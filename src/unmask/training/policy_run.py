@@ -2,7 +2,7 @@
 
 The folder of a run is a policy like any other, renewed with each checkpoint, and holds
 
-    trainer.json            what it was started with
+    trainer.yaml            what it was started with
     metrics.jsonl           one line per step
     training.safetensors    everything the next step depends on
 
@@ -10,12 +10,12 @@ The network stays as it is. A step depends on the checkpoint before it and on (s
 so a run that was interrupted and resumed ends in the same weights.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
+import yaml
 from jaxtyping import Float
 from torch import Tensor
 
@@ -99,7 +99,7 @@ def train(
         OutputError: a file could not be written; the checkpoint before it is intact.
     """
     session = _Session(predictor, quality, state, trainer)
-    open_run_folder(folder, {"trainer.json": json.dumps(asdict(trainer), indent=2) + "\n"})
+    open_run_folder(folder, {"trainer.yaml": yaml.safe_dump(asdict(trainer), sort_keys=False)})
     metrics = MetricsFile(folder / "metrics.jsonl")
     metrics.cut_after(state.progress.step)
     session.save(folder)  # from here on the folder is a run, whatever happens
