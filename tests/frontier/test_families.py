@@ -54,7 +54,8 @@ def test_star_shaped_sampling_takes_the_error_head_that_lies_with_the_model(tmp_
 @pytest.mark.parametrize("knob", [2.0, 8.0, 24.0, 40.0])
 def test_passes_by_formula_are_those_that_are_made(name, knob):
     chosen, model = FAMILIES[name], small_model()
-    knob = knob / 100 if name in ("target-only", "fixed-partition") else max(knob, chosen.low)
+    is_window = name.startswith(("target-only", "fixed-partition"))
+    knob = knob / 100 if is_window else max(knob, chosen.low)
     # Ancestral steps alone leave the number of passes to chance.
     by_chance = name.startswith(("ancestral", "star-shaped"))
     check_passes(chosen, knob, model, 0.6 if by_chance else 1e-9)

@@ -31,6 +31,7 @@ from unmask.samplers.klass import Klass
 from unmask.samplers.learned_policy import LearnedPolicy
 from unmask.samplers.lookahead import Lookahead
 from unmask.samplers.maskgit import MaskGIT
+from unmask.samplers.ordered import OrderChoice
 from unmask.samplers.remdm import ReMDM
 from unmask.samplers.sampler import Sampler
 from unmask.samplers.self_speculative import SelfSpeculative
@@ -100,6 +101,15 @@ def _target_only_passes(dtau: float, length: int) -> Passes:
     return float(len(begins)), float(length - len(begins))
 
 
+def _fixed_partition(order: OrderChoice) -> Family:
+    return Family(
+        lambda dtau: FixedPartition(window=windows.Cosine(dtau), order=order),
+        0.001,
+        1.0,
+        passes=_fixed_partition_passes,
+    )
+
+
 def _fixed_partition_passes(dtau: float, length: int) -> Passes:
     return float(len(windows.starts(windows.Cosine(dtau), length))), 0.0
 
@@ -164,12 +174,8 @@ FAMILIES: dict[str, Family] = {
         1.0,
         passes=_target_only_passes,
     ),
-    "fixed-partition": Family(
-        lambda dtau: FixedPartition(window=windows.Cosine(dtau)),
-        0.001,
-        1.0,
-        passes=_fixed_partition_passes,
-    ),
+    "fixed-partition": _fixed_partition("random"),
+    "fixed-partition/spaced": _fixed_partition("spaced"),
     "ancestral": _stepwise(lambda x: Ancestral(num_steps=int(x)), _ancestral_passes),
     "ancestral/cool": _stepwise(
         lambda x: Ancestral(num_steps=int(x), filter=_COOL), _ancestral_passes
