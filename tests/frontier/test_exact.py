@@ -227,7 +227,7 @@ def test_a_report_without_known_laws_has_empty_pictures(made, tmp_path):
     unknown = [point for point in exact if point["family"] == "maskgit"]
     built = report.build(measured, frozenset({"a"}), exact_settings(), exact=unknown)
     assert "acceptance" not in built
-    assert len(plots.draw_all(tmp_path, built)) == 10
+    assert len(plots.draw_all(tmp_path, built)) == 12
 
 
 def test_acceptance_is_shown_in_sixteenths_of_the_sequence():
