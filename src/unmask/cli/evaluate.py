@@ -66,7 +66,9 @@ def run(arguments: Sequence[str]) -> int:
             ),
         )
     exact_points = _exact_points(model, points, held_to, folder, plan)
-    made = report.build(points, words, settings, held_out=held_out, exact=exact_points)
+    made = report.build(
+        points, words, settings, held_out=held_out, exact=exact_points, ours=plan.samplers[0]
+    )
     report.write(folder, made)
     report.write_trace(folder, model, points)
     plots.draw_all(folder.path, made)
@@ -87,7 +89,10 @@ def build_parser() -> Parser:
     add_model_options(parser)
     defaults = Plan()
     parser.add_argument(
-        "--samplers", type=str, default=",".join(defaults.samplers), help="Which, with commas."
+        "--samplers",
+        type=str,
+        default=",".join(defaults.samplers),
+        help="Which, with commas. The cost of the others is compared with that of the first.",
     )
     parser.add_argument(
         "--budgets",
