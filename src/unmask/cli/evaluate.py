@@ -1,13 +1,12 @@
 """`unmask evaluate`: quality against passes and seconds, for samplers side by side."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from jsonargparse import Namespace
 
 from unmask.cli.exact_options import add_exact_options, exact_plan, exact_settings
-from unmask.cli.measure_options import add_measure_options
+from unmask.cli.measure_options import add_measure_options, settings_of
 from unmask.cli.model_options import add_model_options, known_words, load_model
 from unmask.cli.parser import Parser
 from unmask.cli.progress import progress
@@ -19,7 +18,7 @@ from unmask.frontier import plots, report
 from unmask.frontier.evaluate import Plan, evaluate
 from unmask.frontier.exact import Yardsticks, measure_exact, yardsticks
 from unmask.frontier.families import family, family_names
-from unmask.frontier.folder import ReportFolder, Settings, fingerprint, open_folder
+from unmask.frontier.folder import ReportFolder, fingerprint, open_folder
 from unmask.model import Model, load
 
 _TICKS = 1000
@@ -44,13 +43,9 @@ def run(arguments: Sequence[str]) -> int:
     corpus = load_corpus(options.data, model.codec) if options.data else None
     held_out = _held_out(corpus, model, plan)
     held_to = yardsticks(model, corpus, exact) if exact and corpus else None
-    settings = Settings(
-        model=Path(options.model).name,
-        weights=fingerprint(model),
-        precision=options.precision,
-        num_samples=plan.num_samples,
-        seed=plan.seed,
-        batch_size=plan.batch_size,
+    settings = settings_of(
+        options,
+        model,
         judge=fingerprint(judge) if judge else "",
         **(exact_settings(exact, corpus) if exact and corpus else {}),
     )

@@ -1,7 +1,13 @@
 """How many samples are measured, and by which words their spelling is judged."""
 
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import Namespace
+
 from unmask.cli.parser import Parser
-from unmask.model import WORDS_FILE
+from unmask.frontier.folder import Settings, fingerprint
+from unmask.model import WORDS_FILE, Model
 
 
 def add_measure_options(parser: Parser, *, num_samples: int, batch_size: int, of: str) -> None:
@@ -16,4 +22,18 @@ def add_measure_options(parser: Parser, *, num_samples: int, batch_size: int, of
         type=str,
         default="",
         help=f"List of known words; else the model's {WORDS_FILE}.",
+    )
+
+
+def settings_of(options: Namespace, model: Model, *, judge: str = "", **exact: Any) -> Settings:
+    """What the numbers of a report have in common; `exact` is what `exact_settings` says."""
+    return Settings(
+        model=Path(options.model).name,
+        weights=fingerprint(model),
+        precision=options.precision,
+        num_samples=options.num_samples,
+        seed=options.seed,
+        batch_size=options.batch_size,
+        judge=judge,
+        **exact,
     )

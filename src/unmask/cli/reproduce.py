@@ -1,17 +1,16 @@
 """`unmask reproduce`: an experiment of the paper, run again; its figures beside ours."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from jsonargparse import Namespace
 
-from unmask.cli.measure_options import add_measure_options
+from unmask.cli.measure_options import add_measure_options, settings_of
 from unmask.cli.model_options import add_device_options, known_words, load_model
 from unmask.cli.parser import Parser
 from unmask.cli.progress import progress
 from unmask.errors import ConfigError
 from unmask.frontier import reproduce
-from unmask.frontier.folder import Settings, fingerprint, open_folder
+from unmask.frontier.folder import open_folder
 
 _EXPERIMENTS = ("text8",)
 _SHIPPED = "text8s"
@@ -33,16 +32,9 @@ def run(arguments: Sequence[str]) -> int:
     options.model = _model_name(options)
     model = load_model(options)
     words = known_words(options)
-    settings = Settings(
-        model=Path(options.model).name,
-        weights=fingerprint(model),
-        precision=options.precision,
-        num_samples=plan.num_samples,
-        seed=plan.seed,
-        batch_size=plan.batch_size,
-        judge="",
+    folder = open_folder(
+        options.out, settings_of(options, model), "auto" if options.resume else "never"
     )
-    folder = open_folder(options.out, settings, "auto" if options.resume else "never")
     with progress("reproducing", _TICKS) as advance:
         points = reproduce.measure_text8(
             model,

@@ -9,14 +9,18 @@ import torch
 
 from unmask.errors import ConfigError
 from unmask.evaluation.judge import judge_bits
-from unmask.frontier.families import Family, check_is_family, family, find_knob
+from unmask.frontier.families import (
+    PILOT_SAMPLES,
+    PILOT_SEED,
+    Family,
+    check_is_family,
+    family,
+    find_knob,
+    is_near,
+)
 from unmask.frontier.folder import ReportFolder
 from unmask.frontier.measure import check_sampling, measure, measure_point
 from unmask.model import Model
-
-_PILOT_SAMPLES, _PILOT_SEED = 8, 1 << 40  # seeds that no report will use
-_FARTHEST = 1.5
-"""A point whose cost is off its budget by more than this factor is not measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +107,7 @@ def _measured(
     point = {"family": name, "budget": budget}
     chosen = family(name, model)
     knob, nfe = knob_for(model, chosen, budget)
-    if not 1 / _FARTHEST <= nfe / budget <= _FARTHEST:
+    if not is_near(nfe, budget):
         return {**point, "skipped": f"the nearest setting takes {nfe:.1f} passes"}
     found = measure_point(
         model,
@@ -132,9 +136,9 @@ def knob_for(model: Model, chosen: Family, budget: float) -> tuple[float, float]
         pilot = measure(
             model,
             chosen.make(knob),
-            num_samples=_PILOT_SAMPLES,
-            seed=_PILOT_SEED,
-            batch_size=_PILOT_SAMPLES,
+            num_samples=PILOT_SAMPLES,
+            seed=PILOT_SEED,
+            batch_size=PILOT_SAMPLES,
         )
         return sum(pilot.nfe) / len(pilot.nfe)
 

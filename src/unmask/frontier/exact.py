@@ -25,7 +25,14 @@ from unmask.draws import SeededDraws
 from unmask.errors import ConfigError
 from unmask.evaluation.divergence import bits_per_token, log_ratios, reading_of
 from unmask.evaluation.own_law import OwnLaws
-from unmask.frontier.families import Family, family, find_knob
+from unmask.frontier.families import (
+    PILOT_SAMPLES,
+    PILOT_SEED,
+    Family,
+    family,
+    find_knob,
+    is_near,
+)
 from unmask.frontier.folder import ReportFolder
 from unmask.model import Model
 from unmask.predictors.markov import MarkovChain
@@ -36,9 +43,6 @@ from unmask.shapes import TokenIds
 
 _SMOOTHING = 0.5  # every transition once more than seen, halved: Krichevsky & Trofimov (1981)
 _MOST_TOKENS = 2**22  # that a chain is fitted to; 213 for each number of order 2 over 27 tokens
-_PILOT_SAMPLES, _PILOT_SEED = 8, 1 << 40  # seeds that no report will use
-_FARTHEST = 1.5
-"""A point whose passes are off its budget by more than this factor is not measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,7 +214,7 @@ def _on_chain(
     if reading not in ("equal", "at most"):
         return {"reading": reading}
     knob, passes = _chain_knob(chosen, max(1.0, budget), chain, length)
-    if not 1 / _FARTHEST <= passes / max(1.0, budget) <= _FARTHEST:
+    if not is_near(passes, max(1.0, budget)):
         return {"reading": reading, "skipped": f"the nearest setting takes {passes:.1f} passes"}
     ratios = log_ratios(
         chain,
@@ -239,8 +243,8 @@ def _chain_knob(
         return chosen.passes(knob, length)[0]
 
     def by_pilot(knob: float) -> float:
-        given_ids = torch.full((_PILOT_SAMPLES, length), chain.vocab_size, device=chain.device)
-        draws = SeededDraws(range(_PILOT_SEED, _PILOT_SEED + _PILOT_SAMPLES), chain.device)
+        given_ids = torch.full((PILOT_SAMPLES, length), chain.vocab_size, device=chain.device)
+        draws = SeededDraws(range(PILOT_SEED, PILOT_SEED + PILOT_SAMPLES), chain.device)
         return float(
             sample(chain, chosen.make(knob), given_ids, draws).trunk_passes.double().mean()
         )

@@ -9,8 +9,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import torch
-
 from unmask.data.text import Corpus, consecutive_crops, random_crops
 from unmask.draws import SeededDraws, stream_seed
 from unmask.errors import ConfigError
@@ -194,10 +192,7 @@ class _Session:
         guesses = random_guesses(self.network, token_ids, seed)
         loss = error_loss(head(trunk_features(self.network, guesses.token_ids)), guesses)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(head.parameters(), self.optimizer.grad_clip)
-        for part in self.state.optimizers:
-            part.step()
-            part.zero_grad()
+        self.state.descend(self.optimizer.grad_clip)
         self.state.progress = self.clock.after_step(step + 1, token_ids.numel())
         return ErrorHeadReport(
             progress=self.state.progress,

@@ -34,6 +34,14 @@ class PartState:
         self.part.to(device)
         optimizers.move_state(self.optimizers, device)
 
+    def descend(self, grad_clip: float) -> float:
+        """A step of the optimisers along the gradient, clipped; its norm before that."""
+        norm = nn.utils.clip_grad_norm_(self.part.parameters(), grad_clip).item()
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+        return norm
+
     def save(self, folder: Path) -> None:
         """Write what the next step depends on. Raises `OutputError`; the old file is intact."""
         tensors = {f"part/{name}": value for name, value in self.part.state_dict().items()}

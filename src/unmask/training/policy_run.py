@@ -167,17 +167,9 @@ class _Session:
                 loss = clipped_loss(log_probs, old, advantage[part.rollout], self.trainer.clip)
                 (loss / self.trainer.group_size).backward()
                 drift += (log_probs.detach() - old).expm1().abs().sum().item() / len(index)
-            norms.append(self._descend())
+            norms.append(self.state.descend(self.trainer.optimizer.grad_clip))
             drifts.append(drift)
         return norms[0], drifts[-1]
-
-    def _descend(self) -> float:
-        limit = self.trainer.optimizer.grad_clip
-        norm = torch.nn.utils.clip_grad_norm_(self.policy.parameters(), limit).item()
-        for part in self.state.optimizers:
-            part.step()
-            part.zero_grad()
-        return norm
 
     def save(self, folder: Path) -> None:
         """Write the policy, and then what the run goes on from."""
