@@ -70,6 +70,7 @@ def test_words_of_a_text(folder, capsys):
     ("flags", "message"),
     [
         (["--samplers", "magic"], "no sampler 'magic' to evaluate. Choose from: self-speculative"),
+        (["--samplers", "ancestral@nowhere"], "there is no model 'nowhere'"),
         (["--budgets", "0.5"], "at least 1; got 0.5"),
         (["--budgets", "many"], "--budgets must be numbers"),
         (["--num-samples", "4"], "at least 16, got 4"),

@@ -3,12 +3,15 @@ import json
 
 import pytest
 
-from tests.frontier.small_model import small_model
+from tests.frontier.small_model import small_model, small_model_with_policy
 from unmask.errors import ConfigError, OutputError
 from unmask.frontier import evaluate as module
 from unmask.frontier import plots, report
+from unmask.frontier.contenders import contenders
 from unmask.frontier.evaluate import Plan, evaluate
 from unmask.frontier.folder import Settings, fingerprint, open_folder
+from unmask.model import load
+from unmask.network.policy import PolicyNetwork, write_policy
 
 PLAN = Plan(samplers=("self-speculative", "ancestral"), budgets=(4, 8), num_samples=16, seed=3)
 WORDS = frozenset(["a", "an", "the", "b", "c", "d", "e"])
@@ -24,7 +27,7 @@ def settings_of(model, plan=PLAN, **others):
 
 def run(folder, model, plan=PLAN, resume="never", **options):
     opened = open_folder(folder, settings_of(model, plan), resume)
-    return evaluate(model, plan, opened, **options)
+    return evaluate(contenders(plan.samplers, model), plan, opened, **options)
 
 
 def without_seconds(points):
@@ -52,11 +55,11 @@ def test_a_killed_run_goes_on_and_measures_nothing_twice(tmp_path, monkeypatch):
     model, measured = small_model(), []
     original = module._measured
 
-    def fails_at_the_third(model, plan, name, budget, *others):
+    def fails_at_the_third(contender, plan, budget, *others):
         if len(measured) == 2:
             raise KeyboardInterrupt
-        measured.append((name, budget))
-        return original(model, plan, name, budget, *others)
+        measured.append((contender.name, budget))
+        return original(contender, plan, budget, *others)
 
     monkeypatch.setattr(module, "_measured", fails_at_the_third)
     with pytest.raises(KeyboardInterrupt):
@@ -66,9 +69,9 @@ def test_a_killed_run_goes_on_and_measures_nothing_twice(tmp_path, monkeypatch):
 
     again = []
 
-    def noted(model, plan, name, budget, *others):
-        again.append((name, budget))
-        return original(model, plan, name, budget, *others)
+    def noted(contender, plan, budget, *others):
+        again.append((contender.name, budget))
+        return original(contender, plan, budget, *others)
 
     monkeypatch.setattr(module, "_measured", noted)
     resumed = run(tmp_path / "report", model, resume="auto")
@@ -83,6 +86,29 @@ def test_a_budget_that_cannot_be_spent_is_skipped_with_a_reason(tmp_path):
     plan = Plan(samplers=("target-only",), budgets=(1,), num_samples=16)
     (point,) = run(tmp_path / "report", small_model(), plan)
     assert "nearest setting takes" in point["skipped"]
+
+
+def test_a_point_of_other_weights_is_not_taken_for_this_one(tmp_path):
+    plan = Plan(samplers=("learned-policy",), budgets=(8,), num_samples=16)
+    first = small_model_with_policy(tmp_path / "model")
+    run(tmp_path / "report", first, plan)
+    write_policy(tmp_path / "model" / "policy", PolicyNetwork(first.policy().config, seed=1))
+    with pytest.raises(ConfigError, match="learned-policy@8.json was measured with other weights"):
+        run(tmp_path / "report", load(str(tmp_path / "model")), plan, resume="auto")
+
+
+def test_another_network_takes_part_by_its_own_passes(tmp_path):
+    small_model(seed=1).save(tmp_path / "other")
+    guest = f"ancestral@{tmp_path / 'other'}"
+    plan = Plan(samplers=("ancestral", guest), budgets=(8,), num_samples=16)
+    own, other = run(tmp_path / "report", small_model(), plan)
+    (alone,) = run(
+        tmp_path / "alone",
+        small_model(seed=1),
+        Plan(samplers=("ancestral",), budgets=(8,), num_samples=16),
+    )
+    assert other["family"] == guest and other["weights"] != own["weights"]
+    assert other["texts"] == alone["texts"] != own["texts"]
 
 
 def test_progress_is_told_up_to_the_whole(tmp_path):
@@ -160,7 +186,7 @@ def made(tmp_path_factory):
         points, WORDS, settings_of(model), held_out=["a b the xyz d e c a b"] * 16
     )
     report.write(folder, built)
-    report.write_trace(folder, model, points)
+    report.write_trace(folder, contenders(PLAN.samplers, model), points)
     plots.draw_all(path, built)
     return path, built
 

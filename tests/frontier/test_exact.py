@@ -14,6 +14,7 @@ from unmask.errors import ConfigError
 from unmask.evaluation.divergence import log_ratios
 from unmask.frontier import exact as module
 from unmask.frontier import plots, report
+from unmask.frontier.contenders import contenders
 from unmask.frontier.evaluate import Plan, evaluate
 from unmask.frontier.exact import ExactPlan, measure_exact, text_fingerprint, yardsticks
 from unmask.frontier.exact_report import summarise_exact
@@ -63,7 +64,13 @@ def exact_settings(**others):
 def exact_points(folder, points):
     held_to = yardsticks(MODEL, CORPUS, EXACT)
     return measure_exact(
-        MODEL, points, held_to, folder, num_samples=16, seed=PLAN.seed, batch_size=32
+        contenders(KNOBS, MODEL),
+        points,
+        held_to,
+        folder,
+        num_samples=16,
+        seed=PLAN.seed,
+        batch_size=32,
     )
 
 
@@ -84,7 +91,8 @@ def test_a_point_holds_what_can_be_computed_of_it(made):
     for name in ("self-speculative", "self-speculative/patient", "target-only"):
         assert by_family[name]["chain"] == {"reading": "zero"}
     assert by_family["maskgit"] | {"budget": 0} == {
-        "family": "maskgit", "budget": 0, "held_out": {}, "chain": {"reading": "unknown"},
+        "family": "maskgit", "budget": 0, "weights": fingerprint(MODEL),
+        "held_out": {}, "chain": {"reading": "unknown"},
     }  # fmt: skip
     assert by_family["fixed-partition"]["chain"]["reading"] == "at most"
     assert by_family["top-k-margin"]["chain"]["reading"] == "equal"
@@ -168,10 +176,26 @@ def test_the_same_seed_gives_the_same_numbers_whatever_was_there_before(made, tm
     assert exact_points(folder, POINTS[-7:]) == exact[-7:]
 
 
+def test_another_network_has_laws_of_its_own_and_no_chain(tmp_path):
+    Model(random_network(CONFIG, seed=2), text8(), "other").save(tmp_path / "other")
+    names = ["fixed-partition", f"fixed-partition@{tmp_path / 'other'}"]
+    points = [{"family": name, "budget": 8.0, "knob": 0.3} for name in names]
+    own, other = measure_exact(
+        contenders(names, MODEL), points, yardsticks(MODEL, CORPUS, EXACT),
+        open_folder(tmp_path / "report", exact_settings(), "never"),
+        num_samples=16, seed=PLAN.seed, batch_size=32,
+    )  # fmt: skip
+    assert own["held_out"]["bits"] != other["held_out"]["bits"]
+    assert own["held_out"]["nfe"] == other["held_out"]["nfe"]
+    assert "chain" in own and "chain" not in other
+    summary = summarise_exact([own, other], seed=0)
+    assert len(summary["held_out"]) == 2 and len(summary["chain"]) == 1
+
+
 def test_progress_is_told_up_to_the_whole(tmp_path):
     folder, told = open_folder(tmp_path / "told", exact_settings(), "never"), []
     measure_exact(
-        MODEL, POINTS[4:7], yardsticks(MODEL, CORPUS, EXACT), folder,
+        contenders(KNOBS, MODEL), POINTS[4:7], yardsticks(MODEL, CORPUS, EXACT), folder,
         num_samples=16, seed=0, batch_size=5, advance=lambda *values: told.append(values),
     )  # fmt: skip
     shares = [share for _, share in told]
@@ -185,7 +209,9 @@ def test_progress_is_told_up_to_the_whole(tmp_path):
 def test_the_report_tells_all_of_it(made, tmp_path):
     _, exact = made
     measured = evaluate(
-        small_model(), PLAN, open_folder(tmp_path / "other", settings_of(), "never")
+        contenders(PLAN.samplers, small_model()),
+        PLAN,
+        open_folder(tmp_path / "other", settings_of(), "never"),
     )
     built = report.build(measured, frozenset({"a"}), exact_settings(), exact=exact)
     json.dumps(built, allow_nan=False)
@@ -211,7 +237,9 @@ def test_the_report_tells_all_of_it(made, tmp_path):
 def test_there_are_pictures_of_it(made, tmp_path):
     _, exact = made
     measured = evaluate(
-        small_model(), PLAN, open_folder(tmp_path / "other", settings_of(), "never")
+        contenders(PLAN.samplers, small_model()),
+        PLAN,
+        open_folder(tmp_path / "other", settings_of(), "never"),
     )
     built = report.build(measured, frozenset({"a"}), exact_settings(), exact=exact)
     files = plots.draw_all(tmp_path, built)
@@ -223,7 +251,11 @@ def test_there_are_pictures_of_it(made, tmp_path):
 
 def test_a_report_without_known_laws_has_empty_pictures(made, tmp_path):
     _, exact = made
-    measured = evaluate(small_model(), PLAN, open_folder(tmp_path / "o", settings_of(), "never"))
+    measured = evaluate(
+        contenders(PLAN.samplers, small_model()),
+        PLAN,
+        open_folder(tmp_path / "o", settings_of(), "never"),
+    )
     unknown = [point for point in exact if point["family"] == "maskgit"]
     built = report.build(measured, frozenset({"a"}), exact_settings(), exact=unknown)
     assert "acceptance" not in built

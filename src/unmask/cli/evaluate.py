@@ -1,6 +1,6 @@
 """`unmask evaluate`: quality against passes and seconds, for samplers side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jsonargparse import Namespace
@@ -15,9 +15,10 @@ from unmask.errors import ConfigError
 from unmask.evaluation.judge import check_is_judge
 from unmask.evaluation.ngrams import crops_like
 from unmask.frontier import plots, report
+from unmask.frontier.contenders import Contender, contenders
 from unmask.frontier.evaluate import Plan, evaluate
 from unmask.frontier.exact import Yardsticks, measure_exact, yardsticks
-from unmask.frontier.families import family, family_names
+from unmask.frontier.families import family_names
 from unmask.frontier.folder import ReportFolder, fingerprint, open_folder
 from unmask.model import Model, load
 
@@ -36,8 +37,7 @@ def run(arguments: Sequence[str]) -> int:
     )
     exact = exact_plan(options)
     model = load_model(options)
-    for name in plan.samplers:
-        family(name, model)  # a trained part that is missing is missed before anything is made
+    compared = contenders(plan.samplers, model)
     words = known_words(options)
     judge = _judge(options, model)
     corpus = load_corpus(options.data, model.codec) if options.data else None
@@ -52,7 +52,7 @@ def run(arguments: Sequence[str]) -> int:
     folder = open_folder(options.out, settings, "auto" if options.resume else "never")
     with progress("evaluating", _TICKS) as advance:
         points = evaluate(
-            model,
+            compared,
             plan,
             folder,
             judge=judge,
@@ -60,12 +60,12 @@ def run(arguments: Sequence[str]) -> int:
                 int(share * _TICKS), f"{name} at {budget:g} passes"
             ),
         )
-    exact_points = _exact_points(model, points, held_to, folder, plan)
+    exact_points = _exact_points(compared, points, held_to, folder, plan)
     made = report.build(
         points, words, settings, held_out=held_out, exact=exact_points, ours=plan.samplers[0]
     )
     report.write(folder, made)
-    report.write_trace(folder, model, points)
+    report.write_trace(folder, compared, points)
     plots.draw_all(folder.path, made)
     print(report.as_markdown(made))
     print(f"report in {folder.path}")
@@ -87,7 +87,8 @@ def build_parser() -> Parser:
         "--samplers",
         type=str,
         default=",".join(defaults.samplers),
-        help="Which, with commas. The cost of the others is compared with that of the first.",
+        help="Which, with commas. The cost of the others is compared with that of the first. "
+        "SAMPLER@MODEL samples another model, of the same alphabet and length.",
     )
     parser.add_argument(
         "--budgets",
@@ -136,7 +137,7 @@ def _judge(options: Namespace, model: Model) -> Model | None:
 
 
 def _exact_points(
-    model: Model,
+    compared: Mapping[str, Contender],
     points: Sequence[dict[str, Any]],
     held_to: Yardsticks | None,
     folder: ReportFolder,
@@ -146,7 +147,7 @@ def _exact_points(
         return []
     with progress("exact quality", _TICKS) as advance:
         return measure_exact(
-            model,
+            compared,
             points,
             held_to,
             folder,

@@ -1,6 +1,6 @@
 """Measure samplers at budgets, one point after another, and keep each as soon as it is there."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -9,12 +9,11 @@ import torch
 
 from unmask.errors import ConfigError
 from unmask.evaluation.judge import judge_bits
+from unmask.frontier.contenders import Contender, check_is_contender
 from unmask.frontier.families import (
     PILOT_SAMPLES,
     PILOT_SEED,
     Family,
-    check_is_family,
-    family,
     find_knob,
     is_near,
 )
@@ -35,7 +34,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         for name in self.samplers:
-            check_is_family(name)
+            check_is_contender(name)
         for name, values in (("samplers", self.samplers), ("budgets", self.budgets)):
             if not values or len(set(values)) < len(values):
                 raise ConfigError(f"{name} must name one or more, each once, got {values}.")
@@ -60,7 +59,7 @@ def _ignore(name: str, budget: float, share: float) -> None:
 
 
 def evaluate(
-    model: Model,
+    compared: Mapping[str, Contender],
     plan: Plan,
     folder: ReportFolder,
     *,
@@ -69,19 +68,21 @@ def evaluate(
 ) -> list[dict[str, Any]]:
     """Every point of the plan, measured now or read from the folder.
 
+    `compared` are the contenders by name, all that the plan names.
+
     A point is the JSON of a `Measurement` with the family's name, the budget, and the judge's
     bits per token of each sample. One that cannot be had (no setting of the sampler comes near
     the budget) holds a sentence under "skipped" instead.
+
+    Raises `ConfigError` if a point in the folder was measured with other weights.
     """
-    for name in plan.samplers:
-        family(name, model)  # a part that is missing is told before anything is measured
     total = sum(budget for _, budget in plan.points())
     done, points = 0.0, []
     for name, budget in plan.points():
-        point = folder.read_point(name, budget)
+        point = folder.read_point(name, budget, compared[name].weights)
         if point is None:
             tell = _share_of(plan, partial(advance, name, budget), done / total, budget / total)
-            point = _measured(model, plan, name, budget, judge, tell)
+            point = _measured(compared[name], plan, budget, judge, tell)
             folder.write_point(name, budget, point)
         points.append(point)
         done += budget
@@ -97,15 +98,14 @@ def _share_of(
 
 
 def _measured(
-    model: Model,
+    contender: Contender,
     plan: Plan,
-    name: str,
     budget: float,
     judge: Model | None,
     tell: Callable[[int], None],
 ) -> dict[str, Any]:
-    point = {"family": name, "budget": budget}
-    chosen = family(name, model)
+    model, chosen = contender.model, contender.family
+    point = {"family": contender.name, "budget": budget, "weights": contender.weights}
     knob, nfe = knob_for(model, chosen, budget)
     if not is_near(nfe, budget):
         return {**point, "skipped": f"the nearest setting takes {nfe:.1f} passes"}

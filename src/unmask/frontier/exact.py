@@ -13,7 +13,7 @@ each token as it is in the model.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -25,11 +25,11 @@ from unmask.draws import SeededDraws
 from unmask.errors import ConfigError
 from unmask.evaluation.divergence import bits_per_token, log_ratios, reading_of
 from unmask.evaluation.own_law import OwnLaws
+from unmask.frontier.contenders import Contender
 from unmask.frontier.families import (
     PILOT_SAMPLES,
     PILOT_SEED,
     Family,
-    family,
     find_knob,
     is_near,
 )
@@ -122,7 +122,7 @@ def _ignore(name: str, share: float) -> None:
 
 
 def measure_exact(
-    model: Model,
+    compared: Mapping[str, Contender],
     points: Sequence[dict[str, Any]],
     held_to: Yardsticks,
     folder: ReportFolder,
@@ -137,29 +137,32 @@ def measure_exact(
     `points` are those of `evaluate`, `num_samples` and `batch_size` are of sequences of the
     chain; on held-out text as many passes are made at a time as sequences would be sampled.
     """
-    laws = OwnLaws(model.network, held_to.token_ids, seed=seed, batch_size=batch_size)
+    laws = {
+        contender.model: OwnLaws(
+            contender.model.network, held_to.token_ids, seed=seed, batch_size=batch_size
+        )
+        for contender in compared.values()
+    }
+    chain_of = partial(
+        _on_chain, held_to=held_to, num_samples=num_samples, seed=seed, batch_size=batch_size
+    )
     measured = [point for point in points if "skipped" not in point]
     found = []
     for number, point in enumerate(measured):
         name, budget = point["family"], point["budget"]
         label = f"{name} at {budget:g} passes"
         tell = partial(_tell, advance, label, number, len(measured))
-        exact = folder.read_exact(name, budget)
+        contender = compared[name]
+        exact = folder.read_exact(name, budget, contender.weights)
         if exact is None:
             tell("held-out text", 0.0)
-            chosen = family(name, model)
-            sampler = chosen.make(point["knob"])
-            held_out = _held_out(model, sampler, laws, partial(tell, "held-out text"))
-            on_chain = _on_chain(
-                chosen,
-                budget * held_to.chain_length / model.length,
-                held_to,
-                num_samples=num_samples,
-                seed=seed,
-                batch_size=batch_size,
-                tell=partial(tell, "chain"),
-            )
-            exact = {"family": name, "budget": budget, "held_out": held_out, "chain": on_chain}
+            model, sampler = contender.model, contender.family.make(point["knob"])
+            held_out = _held_out(model, sampler, laws[model], partial(tell, "held-out text"))
+            exact = {"family": name, "budget": budget, "weights": contender.weights}
+            exact["held_out"] = held_out
+            if not contender.is_guest:  # the chain takes the network's place: nothing is new there
+                on_chain = budget * held_to.chain_length / model.length
+                exact["chain"] = chain_of(contender.family, on_chain, tell=partial(tell, "chain"))
             folder.write_exact(name, budget, exact)
         tell("chain", 1.0)
         found.append(exact)
@@ -201,8 +204,8 @@ def _held_out(
 def _on_chain(
     chosen: Family,
     budget: float,
-    held_to: Yardsticks,
     *,
+    held_to: Yardsticks,
     num_samples: int,
     seed: int,
     batch_size: int,

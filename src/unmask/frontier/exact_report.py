@@ -23,6 +23,8 @@ def summarise_exact(points: Sequence[dict[str, Any]], seed: int) -> dict[str, An
                 | {name: _mean(found[name]) for name in ("nfe", "trunk_passes", "tail_passes")}
                 | {"bits": _estimate(found["bits"], seed)}
             )
+        if "chain" not in point:
+            continue
         found = point["chain"]
         row = where | {"reading": found["reading"]}
         if "skipped" in found:

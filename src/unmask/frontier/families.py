@@ -12,7 +12,7 @@ and are interpolated between. Few rounds on wide windows do as well or better on
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,7 @@ import numpy as np
 from unmask.errors import ConfigError
 from unmask.frontier import paper
 from unmask.model import Model
+from unmask.network import checkpoint
 from unmask.process import grids, remasking, windows
 from unmask.samplers.ancestral import Ancestral
 from unmask.samplers.dilated import Dilated
@@ -59,6 +60,8 @@ class Family:
     """Whether the knob is a whole number."""
     passes: Callable[[float, int], Passes] | None = None
     """Of one sample, by knob and length, where they do not depend on what is generated."""
+    weights: str = ""
+    """A fingerprint of the part that was trained for it, where it needs one."""
 
 
 _STEPS = (1.0, 4096.0)
@@ -220,15 +223,21 @@ FAMILIES: dict[str, Family] = {
 
 def _learned_policy(model: Model) -> Family:
     policy = model.policy()
-    return Family(lambda x: LearnedPolicy(policy=policy, boldness=x), 0.01, 100.0)
+    return Family(
+        lambda x: LearnedPolicy(policy=policy, boldness=x),
+        0.01,
+        100.0,
+        weights=checkpoint.fingerprint(policy),
+    )
 
 
 def _learned_star_shaped(model: Model) -> Family:
     predictor = model.error_head()
-    return _stepwise(
+    chosen = _stepwise(
         lambda x: StarShaped(num_steps=int(x), error_predictor=predictor),
         partial(_star_shaped_passes, judging=predictor.trunk_passes),
     )
+    return replace(chosen, weights=checkpoint.fingerprint(predictor.head))
 
 
 LEARNED: dict[str, Callable[[Model], Family]] = {

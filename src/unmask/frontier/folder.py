@@ -107,13 +107,19 @@ class ReportFolder:
         """One file for the exact numbers of each sampler and budget."""
         return self.path / "exact" / _file_name(family, budget)
 
-    def read_point(self, family: str, budget: float) -> dict[str, Any] | None:
-        """A point that was measured before; None if it was not."""
-        return _read(self.point_file(family, budget))
+    def read_point(self, family: str, budget: float, weights: str) -> dict[str, Any] | None:
+        """A point that was measured before; None if it was not.
 
-    def read_exact(self, family: str, budget: float) -> dict[str, Any] | None:
-        """The exact numbers of a point, if they were computed before; None if not."""
-        return _read(self.exact_file(family, budget))
+        Raises `ConfigError` if it was measured with other weights than these.
+        """
+        return _read(self.point_file(family, budget), weights)
+
+    def read_exact(self, family: str, budget: float, weights: str) -> dict[str, Any] | None:
+        """The exact numbers of a point, if they were computed before; None if not.
+
+        Raises `ConfigError` if they are of other weights than these.
+        """
+        return _read(self.exact_file(family, budget), weights)
 
     def write_point(self, family: str, budget: float, point: dict[str, Any]) -> None:
         """Keep a point."""
@@ -129,8 +135,16 @@ def _file_name(family: str, budget: float) -> str:
     return f"{family.replace('/', '-')}@{budget:g}.json"
 
 
-def _read(file: Path) -> dict[str, Any] | None:
-    return checkpoint.read_json(file) if file.exists() else None
+def _read(file: Path, weights: str) -> dict[str, Any] | None:
+    if not file.exists():
+        return None
+    content = checkpoint.read_json(file)
+    if content.get("weights") != weights:
+        raise ConfigError(
+            f"{file} was measured with other weights ({content.get('weights')}) than there are "
+            f"now ({weights}). Remove it to measure again, or choose another --out."
+        )
+    return content
 
 
 def _write(file: Path, content: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 import math
 import platform
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import torch
@@ -11,16 +11,15 @@ from unmask import atomic
 from unmask.draws import SeededDraws
 from unmask.evaluation import trace
 from unmask.evaluation.spelling import spelling_accuracy
+from unmask.frontier.contenders import Contender
 from unmask.frontier.exact_report import (
     ACCEPTANCE_SECTION,
     acceptance_rows,
     exact_section,
     summarise_exact,
 )
-from unmask.frontier.families import family
 from unmask.frontier.folder import ReportFolder, Settings
 from unmask.frontier.summary import diversity_of, ratios, summarise
-from unmask.model import Model
 from unmask.network import checkpoint
 from unmask.version import VERSION
 
@@ -105,18 +104,21 @@ def write(folder: ReportFolder, report: dict[str, Any]) -> None:
         draft.write_text(as_markdown(report))
 
 
-def write_trace(folder: ReportFolder, model: Model, points: Sequence[dict[str, Any]]) -> None:
+def write_trace(
+    folder: ReportFolder, compared: Mapping[str, Contender], points: Sequence[dict[str, Any]]
+) -> None:
     """trace.html: the first sample of the first family's middle point, pass by pass."""
     measured = [point for point in points if "skipped" not in point]
     if not measured:
         return
     own = [point for point in measured if point["family"] == measured[0]["family"]]
     point = own[len(own) // 2]
-    network = model.network
+    contender = compared[point["family"]]
+    model, network = contender.model, contender.model.network
     given_ids = torch.full((1, model.length), network.vocab_size, device=network.device)
     seen = trace.record(
         network,
-        family(point["family"], model).make(point["knob"]),
+        contender.family.make(point["knob"]),
         given_ids,
         SeededDraws([point["seed"]], network.device),
         nfe=network.config.nfe,

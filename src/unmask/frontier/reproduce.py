@@ -17,7 +17,7 @@ from typing import Any
 from unmask import atomic
 from unmask.frontier import paper
 from unmask.frontier.families import FAMILIES
-from unmask.frontier.folder import ReportFolder
+from unmask.frontier.folder import ReportFolder, fingerprint
 from unmask.frontier.measure import check_sampling, measure_point
 from unmask.frontier.report import machine, strict
 from unmask.frontier.summary import ratios, summarise
@@ -67,12 +67,13 @@ def measure_text8(
         each = expected / plan.num_samples
         return lambda num_samples: advance((done + each * num_samples) / sum(passes), note)
 
-    points, done = [], 0.0
+    weights, points, done = fingerprint(model), [], 0.0
     for (name, knob), expected in zip(wanted, passes, strict=True):
         # By a name of its own: in a report, a budget is no knob.
-        point = folder.read_point(f"paper/{name}", knob)
+        point = folder.read_point(f"paper/{name}", knob, weights)
         if point is None:
-            point = {"family": name, "budget": knob, "knob": knob} | measure_point(
+            point = {"family": name, "budget": knob, "knob": knob, "weights": weights}
+            point |= measure_point(
                 model,
                 FAMILIES[name].make(knob),
                 num_samples=plan.num_samples,

@@ -1,0 +1,69 @@
+"""Who takes part in a comparison: a family of samplers, on the model or on another network.
+
+FAMILY is on the model that is evaluated. FAMILY@MODEL is the same on another one of the same
+alphabet and length, such as the network of equal depth whose blocks are all non-causal: what a
+method gains is then not owed to how its network was trained.
+
+An NFE is a pass through all blocks of the contender's own network.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from unmask.errors import ConfigError
+from unmask.frontier.families import Family, check_is_family, family
+from unmask.frontier.folder import fingerprint
+from unmask.model import Model, load
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A family of samplers with the network it draws from."""
+
+    name: str
+    family: Family
+    model: Model
+    is_guest: bool
+    """Whether its network is another than that of the model evaluated."""
+    weights: str
+    """A fingerprint of all that was trained: the network, and a part of the sampler's own."""
+
+
+def check_is_contender(name: str) -> None:
+    """Raises `ConfigError` if there is no such family; the model is not looked at."""
+    check_is_family(_parts(name)[0])
+
+
+def contenders(names: Iterable[str], model: Model) -> dict[str, Contender]:
+    """By name, in the order of `names`; each other model is opened once, as `model` was.
+
+    Raises:
+        ConfigError: no such family, or a model that writes something else.
+        CheckpointError: no such model, or it lacks a part that the family needs.
+    """
+    models = {"": model}
+    found = {}
+    for name in names:
+        family_name, other = _parts(name)
+        if other not in models:
+            models[other] = _opened(other, model)
+        chosen = family(family_name, models[other])
+        weights = "+".join(filter(None, [fingerprint(models[other]), chosen.weights]))
+        found[name] = Contender(name, chosen, models[other], bool(other), weights)
+    return found
+
+
+def _parts(name: str) -> tuple[str, str]:
+    family_name, _, model_name = name.partition("@")
+    return family_name, model_name
+
+
+def _opened(name: str, model: Model) -> Model:
+    dtype = model.network.embedding.weight.dtype
+    other = load(name, dtype=dtype, device=str(model.network.device))
+    if (other.codec, other.length) != (model.codec, model.length):
+        raise ConfigError(
+            f"{name} writes {other.length} tokens of {other.codec.alphabet!r}, {model.name} "
+            f"{model.length} of {model.codec.alphabet!r}. Compare models that write the same."
+        )
+    return other
