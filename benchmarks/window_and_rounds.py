@@ -4,9 +4,9 @@
 
 Bits per character are those of held-out text under the law of each setting, and NFE what it is
 expected to take to emit that text; both are computed, not sampled, and all settings share the
-sequences and their orders. One pass over the text serves all N of a window. A setting is on the
-front if no other takes fewer NFE for fewer bits. --num-samples adds the spelling accuracy of
-samples with the NFE that they took.
+sequences and, of each kind, their orders. One pass over the text serves all windows and rounds
+(evaluation/own_law.py). A setting is on the front if no other takes fewer NFE for fewer bits.
+--num-samples adds the spelling accuracy of samples with the NFE that they took.
 """
 
 import argparse
@@ -17,11 +17,10 @@ import torch
 
 import unmask
 from unmask.data.text import consecutive_crops, load_corpus
+from unmask.evaluation.own_law import OwnLaws
 from unmask.evaluation.spelling import spelling_accuracy
 from unmask.evaluation.words import read_words
 from unmask.model import WORDS_FILE, find_folder
-from unmask.samplers.likelihood import law_of, order_for, pass_tables
-from unmask.speculation.likelihood import expected_work, log_likelihood
 
 ROUNDS = (1, 2, 4, 8, 16)
 WIDEST, PATIENT_ROUNDS = 0.2, 16
@@ -32,6 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", nargs="?", default="text8s")
     parser.add_argument("--data", required=True, help="the text the model was trained on")
+    parser.add_argument("--orders", nargs="*", default=["random"])
     parser.add_argument("--dtau", type=float, nargs="*", default=[0.02, 0.04, 0.083, 0.16])
     parser.add_argument("--patience", type=float, nargs="*", default=[0.5, 1.0, 2.0, 4.0])
     parser.add_argument("--num-sequences", type=int, default=8)
@@ -43,9 +43,10 @@ def main() -> None:
     model = unmask.load(options.model, dtype=dtype)
     valid = load_corpus(options.data, model.codec).valid
     token_ids = consecutive_crops(valid, model.length, options.num_sequences).long()
+    laws = OwnLaws(model.network, token_ids)
     rows = []
-    for sampler, rounds in settings(options.dtau, options.patience):
-        rows += measured(model, sampler, rounds, token_ids)
+    for sampler in settings(options.orders, options.dtau, options.patience):
+        rows.append(measured(model, sampler, laws))
         print(f"{len(rows)} settings", flush=True)
     least = min(rows, key=lambda row: statistics.mean(row["bits"]))
     print("| setting | trunk | tail | NFE | bits | above the least | front | spelling, NFE |")
@@ -65,47 +66,38 @@ def main() -> None:
         )
 
 
-def settings(dtaus: list[float], patiences: list[float]):
-    """Samplers, each with the numbers of rounds that its tables serve."""
-    for dtau in dtaus:
-        yield unmask.SelfSpeculative(window=unmask.Cosine(dtau), verify_rounds=1), ROUNDS
-    for patience in patiences:
-        sampler = unmask.SelfSpeculative(
-            window=unmask.Cosine(WIDEST), verify_rounds=PATIENT_ROUNDS, patience=patience
-        )
-        yield sampler, (PATIENT_ROUNDS,)
+def settings(orders: list[str], dtaus: list[float], patiences: list[float]):
+    """The samplers of the grid."""
+    for order in orders:
+        for dtau in dtaus:
+            for num_rounds in ROUNDS:
+                yield unmask.SelfSpeculative(
+                    window=unmask.Cosine(dtau), verify_rounds=num_rounds, order=order
+                )
+        for patience in patiences:
+            yield unmask.SelfSpeculative(
+                window=unmask.Cosine(WIDEST),
+                verify_rounds=PATIENT_ROUNDS,
+                patience=patience,
+                order=order,
+            )
 
 
-def measured(model, sampler, rounds, token_ids) -> list[dict]:
-    """The law of a window with each number of rounds."""
-    order = order_for(sampler, token_ids, seed=0, number=0)
-    num_given = torch.zeros_like(token_ids[:, 0])
-    law = law_of(sampler, model.length)
-    tables = pass_tables(model.network, law, token_ids, order, num_given)
-    rows = []
-    for num_rounds in rounds:
-        nats = -log_likelihood(tables, num_rounds, num_given).double()
-        work = expected_work(
-            tables,
-            num_rounds,
-            num_given,
-            first_target_is_draft=model.network.first_target_is_draft,
-        )
-        trunk, tail = work.trunk_passes.mean().item(), work.tail_passes.mean().item()
-        patience = "" if math.isinf(sampler.patience) else f" patience={sampler.patience:g}"
-        rows.append(
-            {
-                "name": f"N={num_rounds} dtau={sampler.window.dtau:g}{patience}",
-                "sampler": unmask.SelfSpeculative(
-                    window=sampler.window, verify_rounds=num_rounds, patience=sampler.patience
-                ),
-                "bits": (nats / (model.length * math.log(2))).tolist(),
-                "trunk": trunk,
-                "tail": tail,
-                "nfe": model.network.config.nfe(trunk, tail),
-            }
-        )
-    return rows
+def measured(model, sampler, laws: OwnLaws) -> dict:
+    """The law of one setting."""
+    emission = laws.emission(sampler)
+    trunk = emission.work.trunk_passes.mean().item()
+    tail = emission.work.tail_passes.mean().item()
+    patience = "" if math.isinf(sampler.patience) else f" patience={sampler.patience:g}"
+    name = f"{sampler.order} N={sampler.verify_rounds} dtau={sampler.window.dtau:g}{patience}"
+    return {
+        "name": name,
+        "sampler": sampler,
+        "bits": (-emission.nats.double() / (model.length * math.log(2))).tolist(),
+        "trunk": trunk,
+        "tail": tail,
+        "nfe": model.network.config.nfe(trunk, tail),
+    }
 
 
 def spelling(model, sampler, options) -> str:

@@ -84,10 +84,14 @@ def _self_speculative(window: Callable[[float], windows.Window], **choices: Any)
     return Family(make, 0.001, 1.0)
 
 
-def _few_rounds(knob: float) -> Sampler:
+def _few_rounds(order: OrderChoice) -> Family:
     """The knob is N, with a wide window; below 1 the window shrinks instead."""
-    window = windows.Cosine(_WIDE * min(1.0, knob))
-    return SelfSpeculative(window=window, verify_rounds=max(1, round(knob)))
+
+    def make(knob: float) -> Sampler:
+        window = windows.Cosine(_WIDE * min(1.0, knob))
+        return SelfSpeculative(window=window, verify_rounds=max(1, round(knob)), order=order)
+
+    return Family(make, 0.003, 32.0)
 
 
 _WIDE = 0.3
@@ -165,7 +169,8 @@ def _stepwise(
 
 FAMILIES: dict[str, Family] = {
     "self-speculative": _self_speculative(windows.Cosine),
-    "self-speculative/few-rounds": Family(_few_rounds, 0.003, 32.0),
+    "self-speculative/few-rounds": _few_rounds("random"),
+    "self-speculative/spaced-few-rounds": _few_rounds("spaced"),
     "self-speculative/linear": _self_speculative(windows.Linear),
     "self-speculative/spaced": _self_speculative(windows.Cosine, order="spaced"),
     "self-speculative/confident": _self_speculative(windows.Cosine, order="confident"),

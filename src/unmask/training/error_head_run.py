@@ -29,11 +29,9 @@ from unmask.training.error_head import (
     random_guesses,
     validate,
 )
-from unmask.training.interruption import listening_for_stop
-from unmask.training.metrics import MetricsFile
 from unmask.training.optimizers import OptimizerConfig
+from unmask.training.part_loop import go_on
 from unmask.training.part_state import PartState, Resume, open_part_run
-from unmask.training.run_folder import open_run_folder
 from unmask.training.state import Progress
 
 _CROPS, _GUESSES, _VALIDATION = range(3)  # purposes of the random streams
@@ -83,10 +81,12 @@ class ErrorHeadReport:
     tokens_per_second: float
     validation: ErrorValidation | None
     """The last one of this session."""
+    is_validated: bool
+    """Whether that one came after this very step."""
 
-    def row(self) -> dict[str, float | int]:
-        """The line of metrics.jsonl; validations have lines of their own."""
-        return {
+    def rows(self) -> list[dict[str, float | int]]:
+        """The lines of metrics.jsonl; a validation has one of its own."""
+        step = {
             "step": self.progress.step,
             "tokens": self.progress.num_tokens,
             "seconds": round(self.progress.seconds, 3),
@@ -94,6 +94,11 @@ class ErrorHeadReport:
             "loss": self.loss,
             "tokens_per_second": self.tokens_per_second,
         }
+        if not self.is_validated:
+            return [step]
+        assert self.validation is not None
+        values = {f"valid_{name}": value for name, value in asdict(self.validation).items()}
+        return [step, {"step": self.progress.step, **values}]
 
 
 Observer = Callable[[ErrorHeadReport], None]
@@ -135,23 +140,7 @@ def train_error_head(
         OutputError: a file could not be written; the checkpoint before it is intact.
     """
     session = _Session(state, network, corpus, optimizer, trainer)
-    open_run_folder(folder, {})
-    metrics = MetricsFile(folder / "metrics.jsonl")
-    metrics.cut_after(state.progress.step)
-    session.save(folder)  # from here on the folder is a run, whatever happens
-    with listening_for_stop() as was_told_to_stop:
-        while state.progress.step < trainer.num_steps:
-            report = session.take_step()
-            metrics.append(**report.row())
-            observe(report)
-            if session.is_validation_due():
-                session.validate()
-                metrics.append(**session.validation_row())
-            if was_told_to_stop() or session.clock.session_minutes() >= trainer.minutes:
-                break
-            if state.progress.step % trainer.checkpoint_every == 0:
-                session.save(folder)
-        session.save(folder)
+    go_on(session, trainer, folder, notes={}, observe=observe)
     return session.validation
 
 
@@ -176,13 +165,11 @@ class _Session:
         self.validation: ErrorValidation | None = None
         self.clock = Clock(state.progress)
 
-    def is_validation_due(self) -> bool:
-        """Every so many steps, and after the last."""
-        step = self.state.progress.step
-        return step % self.trainer.validate_every == 0 or step == self.trainer.num_steps
-
     def take_step(self) -> ErrorHeadReport:
-        """Two trunk passes on one batch, and a step of the optimisers."""
+        """Two trunk passes on one batch, and a step of the optimisers; validation if it is due.
+
+        It is due every so many steps, and after the last.
+        """
         trainer, step, head = self.trainer, self.state.progress.step, self.head
         share = self.optimizer.lr_share(step, trainer.num_steps)
         optimizers.set_lr_share(self.state.optimizers, share)
@@ -194,11 +181,15 @@ class _Session:
         loss.backward()
         self.state.descend(self.optimizer.grad_clip)
         self.state.progress = self.clock.after_step(step + 1, token_ids.numel())
+        is_due = (step + 1) % trainer.validate_every == 0 or step + 1 == trainer.num_steps
+        if is_due:
+            self.validate()
         return ErrorHeadReport(
             progress=self.state.progress,
             loss=loss.item(),
             tokens_per_second=self.clock.tokens_per_second(),
             validation=self.validation,
+            is_validated=is_due,
         )
 
     def validate(self) -> None:
@@ -211,12 +202,6 @@ class _Session:
                 for crops, seed in zip(batches, seeds, strict=True)
             ]
         self.validation = validate(self.network, self.head, self.valid_guesses)
-
-    def validation_row(self) -> dict[str, float | int]:
-        """The line of metrics.jsonl for the last validation."""
-        assert self.validation is not None
-        values = {f"valid_{name}": value for name, value in asdict(self.validation).items()}
-        return {"step": self.state.progress.step, **values}
 
     def save(self, folder: Path) -> None:
         """Write the head, and then what the run goes on from."""

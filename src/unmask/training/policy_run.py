@@ -26,12 +26,10 @@ from unmask.predictors.protocol import Predictor
 from unmask.shapes import TokenIds
 from unmask.training import optimizers
 from unmask.training.clock import Clock
-from unmask.training.interruption import listening_for_stop
-from unmask.training.metrics import MetricsFile
+from unmask.training.part_loop import go_on
 from unmask.training.part_state import PartState, Resume, open_part_run
 from unmask.training.policy_config import PolicyTrainer
 from unmask.training.policy_gradient import Group, advantages, clipped_loss, rewards, roll_out
-from unmask.training.run_folder import open_run_folder
 from unmask.training.state import Progress
 
 _PASSES_AT_A_TIME = 128
@@ -53,9 +51,9 @@ class PolicyReport:
     drift: float
     """Mean of |rho - 1| over passes after the last update but one."""
 
-    def row(self) -> dict[str, float | int]:
+    def rows(self) -> list[dict[str, float | int]]:
         """The line of metrics.jsonl."""
-        return {
+        row = {
             "step": self.progress.step,
             "seconds": round(self.progress.seconds, 3),
             "cpu_seconds": round(self.progress.cpu_seconds, 3),
@@ -65,6 +63,7 @@ class PolicyReport:
             "grad_norm": self.grad_norm,
             "drift": self.drift,
         }
+        return [row]
 
 
 def open_run(
@@ -99,20 +98,8 @@ def train(
         OutputError: a file could not be written; the checkpoint before it is intact.
     """
     session = _Session(predictor, quality, state, trainer)
-    open_run_folder(folder, {"trainer.yaml": yaml.safe_dump(asdict(trainer), sort_keys=False)})
-    metrics = MetricsFile(folder / "metrics.jsonl")
-    metrics.cut_after(state.progress.step)
-    session.save(folder)  # from here on the folder is a run, whatever happens
-    with listening_for_stop() as was_told_to_stop:
-        while state.progress.step < trainer.num_steps:
-            report = session.take_step()
-            metrics.append(**report.row())
-            observe(report)
-            if was_told_to_stop() or session.clock.session_minutes() >= trainer.minutes:
-                break
-            if state.progress.step % trainer.checkpoint_every == 0:
-                session.save(folder)
-        session.save(folder)
+    notes = {"trainer.yaml": yaml.safe_dump(asdict(trainer), sort_keys=False)}
+    go_on(session, trainer, folder, notes=notes, observe=observe)
 
 
 class _Session:
