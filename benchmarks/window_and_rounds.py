@@ -20,7 +20,7 @@ from unmask.data.text import consecutive_crops, load_corpus
 from unmask.evaluation.own_law import OwnLaws
 from unmask.evaluation.spelling import spelling_accuracy
 from unmask.evaluation.words import read_words
-from unmask.model import WORDS_FILE, find_folder
+from unmask.model_folder import WORDS_FILE, find_folder
 
 ROUNDS = (1, 2, 4, 8, 16)
 WIDEST, PATIENT_ROUNDS = 0.2, 16

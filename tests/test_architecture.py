@@ -30,12 +30,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "data": BASE | {"predictors"},
     "evaluation": MATHEMATICS | {"samplers", "data"},
     "training": MATHEMATICS | {"network", "samplers", "data"},
-    "model": MATHEMATICS | {"network", "samplers", "data", "evaluation", "shipped"},
+    "model_folder": BASE | {"network", "shipped"},
+    "model": MATHEMATICS | {"network", "samplers", "data", "evaluation", "model_folder"},
     "frontier": MATHEMATICS | {"version", "network", "samplers", "data", "evaluation", "model"},
     "recipes": BASE | {"network", "data", "training", "model"},
     "cli": MATHEMATICS
-    | {"version", "network", "samplers", "data", "evaluation", "training", "model", "recipes"}
-    | {"frontier"},
+    | {"version", "network", "samplers", "data", "evaluation", "training", "recipes"}
+    | {"model", "model_folder", "frontier"},
 }
 """Imports run downward: a room may import itself and what is named here."""
 

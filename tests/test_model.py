@@ -8,7 +8,7 @@ import torch
 
 import unmask
 from unmask.errors import CheckpointError, ConfigError, PromptError
-from unmask.model import shipped_folder, shipped_names
+from unmask.model_folder import shipped_folder, shipped_names
 from unmask.network.checkpoint import read_tensors, write_tensors
 from unmask.network.error_head import ErrorHead, write_error_head
 

@@ -7,7 +7,6 @@ for sample in model.generate(num_samples=2, seed=7):
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from unmask.data.characters import Characters, encode_prompt, parse_template
 from unmask.draws import SeededDraws
 from unmask.errors import CheckpointError, ConfigError, PromptError
 from unmask.evaluation.bits import Score, score
+from unmask.model_folder import ERROR_HEAD_FOLDER, POLICY_FOLDER, find_folder
 from unmask.network import checkpoint
 from unmask.network.error_head import LearnedErrorPredictor, read_error_head
 from unmask.network.hybrid import HybridTransformer
@@ -28,13 +28,6 @@ from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.shapes import TokenIds
 from unmask.speculation.bounds import tightened_bound
 from unmask.speculation.likelihood import log_likelihood
-
-WORDS_FILE = "words.xz"
-"""The words of the training text, in the model's folder, where it is text."""
-POLICY_FOLDER = "policy"
-"""An unmasking policy trained for the model, in the model's folder, where there is one."""
-ERROR_HEAD_FOLDER = "error_head"
-"""A predictor of errors trained for the model, in the model's folder, where there is one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,33 +246,6 @@ class Model:
         checkpoint.write_model(Path(folder), self.network.config, weights, self.codec.to_json())
 
 
-def shipped_names() -> list[str]:
-    """The models that come with the package."""
-    return sorted(folder.name for folder in _shipped().iterdir() if folder.is_dir())
-
-
-def shipped_folder(name: str) -> Path:
-    """Where a shipped model lies."""
-    return _shipped() / name
-
-
-def find_folder(name: str) -> Path:
-    """Where the model that `load` would open lies; one of the hub is fetched.
-
-    Raises `CheckpointError` if there is no such model.
-    """
-    if name in shipped_names():
-        return shipped_folder(name)
-    if Path(name).is_dir():
-        return Path(name)
-    if name.count("/") == 1 and not name.startswith((".", "/")):
-        return _fetched(name)
-    raise CheckpointError(
-        f"there is no model {name!r}: it is neither shipped ({', '.join(shipped_names())}) "
-        "nor a folder, nor a hub id such as 'owner/name'."
-    )
-
-
 def load(
     name: str = "text8s", *, dtype: torch.dtype = torch.float32, device: str = "cpu"
 ) -> Model:
@@ -296,22 +262,3 @@ def load(
         return Model(network.to(device), Characters.from_json(codec), name)
     except ConfigError as error:
         raise CheckpointError(f"{folder / checkpoint.CONFIG_FILE}: {error}") from error
-
-
-def _shipped() -> Path:
-    return Path(str(resources.files("unmask") / "shipped"))
-
-
-def _fetched(hub_id: str) -> Path:
-    from huggingface_hub import snapshot_download
-
-    trained_parts = [f"{folder}/*" for folder in (POLICY_FOLDER, ERROR_HEAD_FOLDER)]
-    files = [checkpoint.CONFIG_FILE, checkpoint.WEIGHTS_FILE, WORDS_FILE, *trained_parts]
-    try:
-        return Path(snapshot_download(hub_id, allow_patterns=files))
-    except Exception as error:  # the hub's client raises a dozen kinds, all of them "not there"
-        raise CheckpointError(
-            f"there is no folder {hub_id!r}, and fetching it as a hub id failed "
-            f"({type(error).__name__}). Check the name and the network; shipped models are: "
-            f"{', '.join(shipped_names())}."
-        ) from error

@@ -4,7 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from unmask.data.characters import Characters, text8
-from unmask.model import POLICY_FOLDER, Model, load
+from unmask.model import Model, load
+from unmask.model_folder import POLICY_FOLDER
 from unmask.network.config import HybridConfig
 from unmask.network.hybrid import HybridTransformer
 from unmask.network.policy import PolicyConfig, PolicyNetwork, write_policy

@@ -13,7 +13,8 @@ import torch
 
 from unmask.cli.parser import Parser
 from unmask.errors import UnmaskError
-from unmask.model import load, shipped_names
+from unmask.model import load
+from unmask.model_folder import shipped_names
 from unmask.version import VERSION
 
 _EXTRAS = {"train": ["accelerate"], "evaluate": ["matplotlib"]}

@@ -5,9 +5,10 @@ from typing import Any
 
 from jsonargparse import Namespace
 
+from unmask.cli.model_options import add_words_option
 from unmask.cli.parser import Parser
 from unmask.frontier.folder import Settings, fingerprint
-from unmask.model import WORDS_FILE, Model
+from unmask.model import Model
 
 
 def add_measure_options(parser: Parser, *, num_samples: int, batch_size: int, of: str) -> None:
@@ -17,12 +18,7 @@ def add_measure_options(parser: Parser, *, num_samples: int, batch_size: int, of
     )
     parser.add_argument("--batch-size", type=int, default=batch_size, help="At a time.")
     parser.add_argument("--seed", type=int, default=0, help=f"Of the first sample of {of}.")
-    parser.add_argument(
-        "--words",
-        type=str,
-        default="",
-        help=f"List of known words; else the model's {WORDS_FILE}.",
-    )
+    add_words_option(parser)
 
 
 def settings_of(options: Namespace, model: Model, *, judge: str = "", **exact: Any) -> Settings:

@@ -8,7 +8,8 @@ from jsonargparse import Namespace
 from unmask.cli.parser import Parser
 from unmask.errors import ConfigError, DataError
 from unmask.evaluation.words import read_words
-from unmask.model import WORDS_FILE, Model, find_folder, load, shipped_names
+from unmask.model import Model, load
+from unmask.model_folder import WORDS_FILE, find_folder, shipped_names
 
 _DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16}
 
@@ -30,6 +31,16 @@ def add_device_options(parser: Parser) -> None:
         "--precision", choices=list(_DTYPES), default="float32", help="Of weights and products."
     )
     parser.add_argument("--device", type=str, default="cpu", help="cpu, cuda, cuda:1 ...")
+
+
+def add_words_option(parser: Parser) -> None:
+    """--words."""
+    parser.add_argument(
+        "--words",
+        type=str,
+        default="",
+        help=f"List of known words; else the model's {WORDS_FILE}.",
+    )
 
 
 def load_model(options: Namespace) -> Model:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 
 from unmask.cli.parser import Parser
-from unmask.model import shipped_folder, shipped_names
+from unmask.model_folder import shipped_folder, shipped_names
 from unmask.network.checkpoint import CONFIG_FILE, WEIGHTS_FILE, read_json
 from unmask.recipes.recipe import preset, preset_names
 

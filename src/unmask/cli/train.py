@@ -12,6 +12,7 @@ from jsonargparse import Namespace
 
 from unmask.cli.parser import Parser
 from unmask.cli.progress import progress
+from unmask.cli.run_options import add_folder_options, add_text_options
 from unmask.data.text import Corpus
 from unmask.errors import ConfigError
 from unmask.network.config import HybridConfig
@@ -63,17 +64,8 @@ def build_parser() -> Parser:
         help=f"One of: {names}. Its values are the defaults of the dotted options below; "
         "`unmask train RECIPE --help` shows them.",
     )
-    parser.add_argument("--data", type=str, help="Text: plain, .gz, .xz or .zip.")
-    parser.add_argument("--out", type=str, help="Folder of the run; must be new, or --resume.")
-    parser.add_argument(
-        "--resume",
-        choices=["never", "auto"],
-        default="never",
-        help="auto: go on from the newest checkpoint in --out, or start if there is none.",
-    )
-    parser.add_argument(
-        "--normalise", action="store_true", help="Bring the text into text8's form: a-z, spaces."
-    )
+    add_text_options(parser)
+    add_folder_options(parser)
     parser.add_argument(
         "--dry-run",
         action="store_true",
@@ -92,12 +84,12 @@ def build_parser() -> Parser:
 
 
 def _train(recipe: Recipe, options: Namespace) -> int:
-    if options.data is None:
+    if not options.data:
         raise ConfigError("--data is missing: name a text to train on, such as text8.zip.")
     corpus, codec = load_data(recipe, options.data, "text8" if options.normalise else "as_is")
     if options.dry_run:
         return _dry_run(recipe, corpus)
-    if options.out is None:
+    if not options.out:
         raise ConfigError("--out is missing: name the folder of the run.")
     state = open_run(recipe, options.out, options.resume)
     done = state.progress.step

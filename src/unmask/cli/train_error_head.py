@@ -8,6 +8,7 @@ from pathlib import Path
 from unmask.cli.model_options import add_model_options, load_model
 from unmask.cli.parser import Parser
 from unmask.cli.progress import progress
+from unmask.cli.run_options import add_folder_options, add_text_options
 from unmask.data.normalise import Normalise
 from unmask.data.text import load_corpus
 from unmask.errors import ConfigError
@@ -72,17 +73,8 @@ def build_parser() -> Parser:
         usage="unmask train-error-head MODEL --data FILE --out FOLDER [options]",
     )
     add_model_options(parser)
-    parser.add_argument("--data", type=str, default="", help="Text: plain, .gz, .xz or .zip.")
-    parser.add_argument("--out", type=str, default="", help="Folder; must be new, or --resume.")
-    parser.add_argument(
-        "--resume",
-        choices=["never", "auto"],
-        default="never",
-        help="auto: go on from the checkpoint in --out, or start if there is none.",
-    )
-    parser.add_argument(
-        "--normalise", action="store_true", help="Bring the text into text8's form: a-z, spaces."
-    )
+    add_text_options(parser)
+    add_folder_options(parser)
     for name, cls in _SECTIONS.items():
         parser.add_class_arguments(cls, name)
     return parser

@@ -8,12 +8,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from unmask.cli.model_options import add_model_options, known_words, load_model
+from unmask.cli.model_options import add_model_options, add_words_option, known_words, load_model
 from unmask.cli.parser import Parser
 from unmask.cli.progress import progress
+from unmask.cli.run_options import add_folder_options
 from unmask.errors import ConfigError
 from unmask.evaluation.freshness import fresh_spelling
-from unmask.model import POLICY_FOLDER, WORDS_FILE, Model
+from unmask.model import Model
+from unmask.model_folder import POLICY_FOLDER
 from unmask.network.policy import PolicyConfig
 from unmask.training.policy_config import PolicyTrainer
 from unmask.training.policy_run import (
@@ -63,19 +65,8 @@ def build_parser() -> Parser:
     )
     add_model_options(parser)
     parser.set_defaults(precision="bf16")
-    parser.add_argument("--out", type=str, default="", help="Folder; must be new, or --resume.")
-    parser.add_argument(
-        "--resume",
-        choices=["never", "auto"],
-        default="never",
-        help="auto: go on from the checkpoint in --out, or start if there is none.",
-    )
-    parser.add_argument(
-        "--words",
-        type=str,
-        default="",
-        help=f"List of known words; else the model's {WORDS_FILE}.",
-    )
+    add_folder_options(parser)
+    add_words_option(parser)
     parser.add_class_arguments(PolicyTrainer, "trainer")
     parser.add_class_arguments(PolicyConfig, "policy", skip={"length"})
     return parser
