@@ -37,6 +37,7 @@ def test_the_papers_figures_stand_beside_ours(folder, capsys):
         (["text8", "--scale", "paper"], "`unmask train text8-paper --data text8.zip --out DIR`"),
         (["text8", "--scale", "huge"], "--scale"),
         (["text8", "--model", "nowhere"], "no model 'nowhere'"),
+        (["text8", "--model", "model", "--baseline", "nowhere"], "no model 'nowhere'"),
         (["text8", "--num-samples", "2"], "at least 16, got 2"),
         (["text8", "--model", "model", "--words", "nowhere.xz"], "nowhere.xz does not exist"),
         (["text8", "--model", "model", "--out", "model"], "is no report"),

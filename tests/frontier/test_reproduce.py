@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -6,6 +7,8 @@ from tests.frontier.small_model import TINY_WORDS, tiny_model
 from unmask.errors import ConfigError
 from unmask.frontier import paper, reproduce
 from unmask.frontier.folder import Settings, fingerprint, open_folder
+from unmask.model import Model
+from unmask.network.hybrid import HybridTransformer
 from unmask.process.windows import Cosine, starts
 
 PLAN = reproduce.Plan(num_samples=16, seed=2)
@@ -107,6 +110,23 @@ def test_what_was_measured_is_not_measured_again(made, monkeypatch):
     monkeypatch.setattr(reproduce, "measure_point", pytest.fail)
     again = reproduce.measure_text8(tiny_model(), PLAN, opened(folder.path, "auto"))
     assert again == points
+
+
+def test_masked_diffusion_can_have_a_network_of_its_own(made, tmp_path):
+    _, trunk_points, compared, _ = made
+    network = HybridTransformer(replace(tiny_model().network.config, num_tail_blocks=0), seed=1)
+    Model(network, tiny_model().codec, "plain").save(tmp_path / "plain")
+    baseline = str(tmp_path / "plain")
+    points = reproduce.measure_text8(tiny_model(), PLAN, opened(tmp_path / "o"), baseline=baseline)
+    own = reproduce.compare_text8(tiny_model(), points, TINY_WORDS, PLAN)
+    assert compared["baseline"] == "" and own["baseline"] == baseline
+    assert "from the trunk of the same network" in reproduce.as_markdown(compared)
+    assert f"from {baseline}, a network of its own" in reproduce.as_markdown(own)
+    for point, other in zip(points, trunk_points, strict=True):
+        is_ours = point["family"] == "self-speculative"
+        assert (point["texts"] == other["texts"]) == is_ours
+        if not is_ours:  # a pass of the baseline is one NFE, of the trunk alone 2 blocks of 3
+            assert point["nfe"] == [float(passes) for passes in point["trunk_passes"]]
 
 
 def test_too_few_samples_are_refused():

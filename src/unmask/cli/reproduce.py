@@ -40,6 +40,7 @@ def run(arguments: Sequence[str]) -> int:
             model,
             plan,
             folder,
+            baseline=options.baseline,
             advance=lambda share, note: advance(int(share * _TICKS), note),
         )
     compared = reproduce.compare_text8(model, points, words, plan)
@@ -67,6 +68,13 @@ def build_parser() -> Parser:
         "paper's size, which you train and name with --model.",
     )
     parser.add_argument("--model", type=str, help="A model folder; its words.xz judges spelling.")
+    parser.add_argument(
+        "--baseline",
+        type=str,
+        default="",
+        help="Model of masked diffusion, all its blocks non-causal (recipe text8-noncausal); "
+        "else the trunk of the model measured.",
+    )
     add_device_options(parser)
     add_measure_options(
         parser,

@@ -1,13 +1,13 @@
 """The paper's experiment on text8, run again: its settings on a model, its figures beside ours.
 
 Self-speculative sampling in each setting of paper.py; beside it masked diffusion, which is
-ancestral sampling from the same network's draft. The passes at equal accuracy are read off the
-two curves as curves.py says.
+ancestral sampling: as in the paper from a network of its own, all of whose blocks are
+non-causal, or else from the draft of the network that is measured. The passes at equal accuracy
+are read off the two curves as curves.py says.
 
-Two things differ from the paper whatever the model. Its baseline is a network of its own, all
-of whose blocks are non-causal; ours is the trunk of the network that is measured. And a verify
-round is counted here only if it is made: 12 windows of N = 10 rounds in 11 + 1 blocks can take
-12 (11 + 10) / 12 = 21 NFE, the paper's figure, but a window that is settled sooner takes fewer.
+One thing differs from the paper whatever the model: a verify round is counted here only if it
+is made. 12 windows of N = 10 rounds in 11 + 1 blocks can take 12 (11 + 10) / 12 = 21 NFE, the
+paper's figure, but a window that is settled sooner takes fewer.
 """
 
 from collections.abc import Callable, Mapping, Sequence, Set
@@ -16,8 +16,8 @@ from typing import Any
 
 from unmask import atomic
 from unmask.frontier import paper
-from unmask.frontier.families import FAMILIES
-from unmask.frontier.folder import ReportFolder, fingerprint
+from unmask.frontier.contenders import contenders
+from unmask.frontier.folder import ReportFolder
 from unmask.frontier.measure import check_sampling, measure_point
 from unmask.frontier.report import machine, strict
 from unmask.frontier.summary import ratios, summarise
@@ -52,30 +52,43 @@ def _ignore(share: float, note: str) -> None:
 
 
 def measure_text8(
-    model: Model, plan: Plan, folder: ReportFolder, *, advance: Advance = _ignore
+    model: Model,
+    plan: Plan,
+    folder: ReportFolder,
+    *,
+    baseline: str = "",
+    advance: Advance = _ignore,
 ) -> list[dict[str, Any]]:
     """Every setting of the experiment, measured now or read from the folder.
 
-    A point is as `evaluate` makes it; its budget is the knob of its family.
+    `baseline` names the network of masked diffusion; "" is the trunk of `model`. A point is as
+    `evaluate` makes it; its budget is the knob of its family.
+
+    Raises what `contenders` raises.
     """
+    names = [_OURS, f"{_THEIRS}@{baseline}" if baseline else _THEIRS]
+    ours, theirs = contenders(names, model).values()
     # The quickest first, so that there is soon something to see.
-    wanted = [(_OURS, dtau) for dtau in sorted(paper.ROUNDS, reverse=True)]
-    wanted += [(_THEIRS, float(num_steps)) for num_steps in _NUM_STEPS]
-    passes = [_expected_passes(name, knob, model.length) for name, knob in wanted]
+    dtaus = sorted(paper.ROUNDS, reverse=True)
+    wanted = [(ours, dtau) for dtau in dtaus]
+    wanted += [(theirs, float(num_steps)) for num_steps in _NUM_STEPS]
+    passes = [float(len(starts(Cosine(dtau), model.length))) for dtau in dtaus]
+    passes += map(float, _NUM_STEPS)
 
     def telling(note: str, done: float, expected: float) -> Callable[[int], None]:
         each = expected / plan.num_samples
         return lambda num_samples: advance((done + each * num_samples) / sum(passes), note)
 
-    weights, points, done = fingerprint(model), [], 0.0
-    for (name, knob), expected in zip(wanted, passes, strict=True):
+    points, done = [], 0.0
+    for (contender, knob), expected in zip(wanted, passes, strict=True):
+        name = contender.name
         # By a name of its own: in a report, a budget is no knob.
-        point = folder.read_point(f"paper/{name}", knob, weights)
+        point = folder.read_point(f"paper/{name}", knob, contender.weights)
         if point is None:
-            point = {"family": name, "budget": knob, "knob": knob, "weights": weights}
+            point = {"family": name, "budget": knob, "knob": knob, "weights": contender.weights}
             point |= measure_point(
-                model,
-                FAMILIES[name].make(knob),
+                contender.model,
+                contender.family.make(knob),
                 num_samples=plan.num_samples,
                 seed=plan.seed,
                 batch_size=plan.batch_size,
@@ -103,6 +116,7 @@ def compare_text8(
             "machine": machine(),
             "experiment": "text8",
             "model": model.name,
+            "baseline": _baseline(points),
             "num_weights": sum(weight.numel() for weight in model.network.parameters()),
             "length": model.length,
             "num_samples": plan.num_samples,
@@ -144,8 +158,8 @@ def as_markdown(compared: dict[str, Any]) -> str:
             *map(_ratio_line, compared["ratios"]),
             "",
             "The ratio is the NFE of masked diffusion over those of self-speculative sampling at "
-            "the same accuracy. Masked diffusion is ancestral sampling from the trunk of the same "
-            "network, the paper's a network of its own (recipe text8-noncausal). The paper's 21 "
+            f"the same accuracy. Masked diffusion is ancestral sampling from {_origin(compared)}. "
+            "The paper's 21 "
             "NFE are 12 (11 + 10) / 12, all ten rounds in every window; rounds that a settled "
             "window does not need are not made here, and not counted.",
             "",
@@ -153,8 +167,16 @@ def as_markdown(compared: dict[str, Any]) -> str:
     )
 
 
-def _expected_passes(name: str, knob: float, length: int) -> float:
-    return knob if name == _THEIRS else float(len(starts(Cosine(knob), length)))
+def _baseline(points: Sequence[dict[str, Any]]) -> str:
+    """The network of masked diffusion; "" for the trunk of the model measured."""
+    (name,) = {point["family"] for point in points} - {_OURS}
+    return str(name).partition("@")[2]
+
+
+def _origin(compared: dict[str, Any]) -> str:
+    if compared["baseline"]:
+        return f"{compared['baseline']}, a network of its own, as in the paper"
+    return "the trunk of the same network; the paper's is a network of its own"
 
 
 def _figures(point: dict[str, Any], length: int) -> list[dict[str, Any]]:
