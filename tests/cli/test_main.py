@@ -29,9 +29,9 @@ FLAGS = {
     score: "batch-size device help json normalise num-orders num-sequences offset precision seed",
     evaluate: "batch-size budgets chain-length chain-order data device exact-sequences help judge "
     "num-samples out precision resume samplers seed words",
-    tune: "batch-size device help json max-nfe max-seconds num-samples precision seed "
+    tune: "batch-size device help json max-nfe max-seconds num-samples order precision seed "
     "target-quality words",
-    reproduce: "batch-size device help model num-samples out precision resume scale seed words",
+    reproduce: "baseline batch-size device help model num-samples out precision resume scale seed words",
     words: "help normalise out",
     models: "help json",
     doctor: "help json",

@@ -7,7 +7,7 @@ from unmask.errors import ConfigError
 from unmask.frontier import tune as module
 from unmask.frontier.search import MaxNFE, TargetQuality
 from unmask.frontier.tune import ROUNDS, Plan, Setting, ladders, tune
-from unmask.process.windows import starts
+from unmask.process.windows import Cosine, starts
 from unmask.samplers.self_speculative import SelfSpeculative
 
 QUICK = Plan(num_samples=32, seed=5)
@@ -15,7 +15,7 @@ QUICK = Plan(num_samples=32, seed=5)
 
 @pytest.mark.parametrize("length", [1, 24, 100])
 def test_ladders_go_from_everything_at_once_to_one_token_at_a_time(length):
-    first, *others = ladders(length)
+    first, *others = ladders(length, "random")
     passes = [len(starts(setting.sampler.window, length)) for setting in first]
     assert passes[0] == 1 and passes[-1] == length
     assert passes == sorted(passes)
@@ -26,15 +26,19 @@ def test_ladders_go_from_everything_at_once_to_one_token_at_a_time(length):
 
 
 def test_a_ladder_is_a_number_of_verify_rounds():
-    found = [{setting.verify_rounds for setting in ladder[:-1]} for ladder in ladders(256)]
+    found_ladders = ladders(256, "spaced")
+    found = [{setting.verify_rounds for setting in ladder[:-1]} for ladder in found_ladders]
     assert found == [{num_rounds} for num_rounds in ROUNDS]
+    assert {setting.sampler.order for ladder in found_ladders for setting in ladder} == {"spaced"}
 
 
 def test_a_setting_is_what_its_options_say():
-    setting = Setting(0.083, 10)
-    assert setting.options == "--sampler.window.dtau 0.083 --sampler.verify-rounds 10"
-    assert setting.sampler == SelfSpeculative(window=setting.sampler.window, verify_rounds=10)
-    assert setting.sampler.window.dtau == 0.083
+    setting = Setting(0.083, 10, "spaced")
+    chosen = "--sampler.window.dtau 0.083 --sampler.verify-rounds 10 --sampler.order spaced"
+    assert setting.options == chosen
+    assert setting.sampler == SelfSpeculative(
+        window=Cosine(0.083), verify_rounds=10, order="spaced"
+    )
 
 
 @pytest.mark.parametrize("limit", [2.0, 5.0])

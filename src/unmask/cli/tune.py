@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 from jsonargparse import Namespace
 
@@ -14,6 +14,7 @@ from unmask.errors import ConfigError
 from unmask.frontier.report import machine, strict
 from unmask.frontier.search import MaxNFE, TargetQuality, Wish
 from unmask.frontier.tune import Plan, Tuned, tune
+from unmask.samplers.ordered import OrderChoice
 from unmask.version import VERSION
 
 _DEFAULTS = Plan()
@@ -24,6 +25,7 @@ def run(arguments: Sequence[str]) -> int:
     options = build_parser().parse(arguments)
     wish = _wish(options)
     plan = Plan(
+        order=options.order,
         num_samples=options.num_samples,
         seed=options.seed,
         batch_size=options.batch_size,
@@ -64,6 +66,12 @@ def build_parser() -> Parser:
         type=float,
         default=_DEFAULTS.max_seconds,
         help="After which no further setting is tried; what was found by then is measured.",
+    )
+    parser.add_argument(
+        "--order",
+        choices=list(get_args(OrderChoice)),
+        default=_DEFAULTS.order,
+        help="Order in which positions are revealed, of every setting (docs/samplers.md).",
     )
     add_measure_options(
         parser,
@@ -113,6 +121,7 @@ def _as_json(found: Tuned, wish: Wish, options: Namespace) -> str:
                 "command": _command(found, options),
                 "dtau": found.setting.dtau,
                 "verify_rounds": found.setting.verify_rounds,
+                "order": found.setting.order,
                 **{name: found.point[name] for name in ("sampler", "seed", "num_samples")},
                 "numbers": found.point["numbers"],
                 "acceptance_rate": found.point["acceptance_rate"],

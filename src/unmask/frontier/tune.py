@@ -22,6 +22,7 @@ from unmask.frontier.search import Bench, Effort, OutOfTime, Trial, Wish, settle
 from unmask.frontier.summary import summarise
 from unmask.model import Model
 from unmask.process.windows import Cosine
+from unmask.samplers.ordered import OrderChoice
 from unmask.samplers.self_speculative import SelfSpeculative
 
 ROUNDS = (2, 1, 4, 8, 16)
@@ -35,36 +36,44 @@ class Setting:
 
     dtau: float
     verify_rounds: int
+    order: OrderChoice
 
     def __str__(self) -> str:
-        return f"N={self.verify_rounds} dtau={self.dtau:g}"
+        return f"N={self.verify_rounds} dtau={self.dtau:g} order={self.order}"
 
     @property
     def sampler(self) -> SelfSpeculative:
-        return SelfSpeculative(window=Cosine(self.dtau), verify_rounds=self.verify_rounds)
+        return SelfSpeculative(
+            window=Cosine(self.dtau), verify_rounds=self.verify_rounds, order=self.order
+        )
 
     @property
     def options(self) -> str:
         """The options of the command line that choose it."""
-        return f"--sampler.window.dtau {self.dtau:g} --sampler.verify-rounds {self.verify_rounds}"
+        return (
+            f"--sampler.window.dtau {self.dtau:g} --sampler.verify-rounds {self.verify_rounds} "
+            f"--sampler.order {self.order}"
+        )
 
 
-def ladders(length: int) -> list[list[Setting]]:
-    """Every setting that is looked at, for sequences of so many tokens.
+def ladders(length: int, order: OrderChoice) -> list[list[Setting]]:
+    """Every setting that is looked at, for sequences of so many tokens, along one kind of order.
 
     The top is the same for all: where a window is one token, there is nothing to verify twice.
     """
     num_rungs = 1 + max(0, math.ceil(4 * math.log2(math.pi * length / 2)))
     widths = [float(f"{2 ** (-j / 4):.2g}") for j in range(num_rungs)]
     *wider, narrowest = widths
-    top = Setting(narrowest, 1)
-    return [[*(Setting(dtau, num_rounds) for dtau in wider), top] for num_rounds in ROUNDS]
+    top = Setting(narrowest, 1, order)
+    return [[*(Setting(dtau, rounds, order) for dtau in wider), top] for rounds in ROUNDS]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How much a search may measure."""
+    """How much a search may measure, and along which orders."""
 
+    order: OrderChoice = SelfSpeculative.order
+    """Of every setting."""
     num_samples: int = 256
     """Of the setting that is found, and the most of any on the way."""
     seed: int = 0
@@ -122,7 +131,7 @@ def tune(
     rig = _Rig(model, known_words, plan, advance)
     bench = Bench(rig.in_search, plan.effort)
     try:
-        place = wish.find(ladders(model.length), bench)
+        place = wish.find(ladders(model.length, plan.order), bench)
     except OutOfTime:
         raise ConfigError(
             f"no setting was found in {plan.max_seconds:g} seconds. Allow more, or take fewer "
