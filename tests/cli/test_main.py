@@ -31,7 +31,8 @@ FLAGS = {
     "num-samples out precision resume samplers seed words",
     tune: "batch-size device help json max-nfe max-seconds num-samples order precision seed "
     "target-quality words",
-    reproduce: "baseline batch-size device help model num-samples out precision resume scale seed words",
+    reproduce: "baseline batch-size device help model num-samples out precision resume scale seed "
+    "words",
     words: "help normalise out",
     models: "help json",
     doctor: "help json",
