@@ -7,10 +7,14 @@ import pytest
 import torch
 
 import unmask
+from unmask.data.characters import text8
 from unmask.errors import CheckpointError, ConfigError, PromptError
+from unmask.model import Model
 from unmask.model_folder import shipped_folder, shipped_names
 from unmask.network.checkpoint import read_tensors, write_tensors
+from unmask.network.config import HybridConfig
 from unmask.network.error_head import ErrorHead, write_error_head
+from unmask.network.hybrid import HybridTransformer
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +29,22 @@ def test_what_ships_fits_the_repository():
         assert weights.stat().st_size <= 12e6
         assert {t.dtype for t in read_tensors(weights).values()} == {torch.bfloat16}
         assert (shipped_folder(name) / "README.md").exists()
+
+
+def test_a_judge_generates_nothing():
+    judge = Model(
+        HybridTransformer(HybridConfig(length=24, width=8, num_heads=1, num_trunk_blocks=0)),
+        text8(),
+        "judge",
+    )
+    token_ids = judge.encode("the")
+    for use in (
+        judge.generate,
+        lambda: judge.score(token_ids),
+        lambda: judge.log_likelihood(token_ids),
+    ):
+        with pytest.raises(ConfigError, match="judge has no trunk blocks: it judges text"):
+            use()
 
 
 def test_samples_have_text_ids_and_statistics_that_agree(model):

@@ -75,6 +75,15 @@ class Model:
         """The longest sequence the model can generate, in tokens."""
         return self.network.config.length
 
+    def check_generates(self) -> None:
+        """Raise `ConfigError` for a judge: without trunk blocks there is nothing to draft with."""
+        if self.network.config.num_trunk_blocks == 0:
+            raise ConfigError(
+                f"{self.name} has no trunk blocks: it judges text from left to right, and can "
+                "neither generate nor score by the law of a sampler. Use it as "
+                f"`unmask evaluate MODEL --judge {self.name}`, and generate with another model."
+            )
+
     def given_ids(self, *, prompt: str = "", template: str = "", length: int = 0) -> Tensor:
         """One sequence of token ids with MASK where tokens are to be generated.
 
@@ -137,6 +146,7 @@ class Model:
 
         `observe` is told after each step how many tokens it settled.
         """
+        self.check_generates()
         for name, value in (("num_samples", num_samples), ("batch_size", batch_size)):
             if value < 1:
                 raise ConfigError(f"{name} must be at least 1, got {value}.")
@@ -195,6 +205,7 @@ class Model:
         the probability that the sampler emits the sequence, and closer the more orders.
         Exact for the order "left-to-right".
         """
+        self.check_generates()
         sampler = SelfSpeculative() if sampler is None else sampler
         length = token_ids.shape[1]
         law = law_of(sampler, length)
@@ -208,6 +219,7 @@ class Model:
 
     def score(self, token_ids: TokenIds, sampler: OwnLaw | None = None, **options: Any) -> Score:
         """Bits per token of sequences of equal length; see `unmask.evaluation.bits.score`."""
+        self.check_generates()
         sampler = SelfSpeculative() if sampler is None else sampler
         return score(self.network, sampler, token_ids, **options)
 

@@ -109,11 +109,19 @@ def test_a_judge_that_cannot_read_the_samples_is_refused(folder, capsys, change,
     assert re.search(message, refused(capsys, "evaluate", "model", *SMALL, "--judge", "judge"))
 
 
-def test_a_judge_scores_the_samples(folder, capsys):
+def test_a_judge_scores_the_samples_also_of_a_report_that_had_none(folder, capsys):
     config = replace(CONFIG, num_trunk_blocks=0, num_tail_blocks=1)
     Model(HybridTransformer(config), text8(), "judge").save(folder / "judge")
-    assert run("evaluate", "model", *SMALL, "--judge", "judge") == 0
+    assert run("evaluate", "model", *SMALL, "--judge", "none") == 0
+    assert "| judge, bits |" not in capsys.readouterr().out
+    kept = folder / "report" / "points" / "ancestral@4.json"
+    before = json.loads(kept.read_text())
+    assert run("evaluate", "model", *SMALL, "--judge", "judge", "--resume") == 0
     assert "| judge, bits |" in capsys.readouterr().out
+    after = json.loads(kept.read_text())
+    assert len(after.pop("judge_bits")) == 16 and after == before
+    other = refused(capsys, "evaluate", "model", *SMALL, "--judge", "none", "--resume")
+    assert "its judge is" in other
 
 
 def test_a_report_is_neither_overwritten_nor_mixed(folder, capsys):

@@ -130,14 +130,14 @@ def test_a_report_is_not_overwritten(tmp_path):
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"seed": 4}, "its seed is 3, this one's 4"), ({"judge": "ab"}, "its judge is ''")],
+    [({"seed": 4}, "its seed is 3, this one's 4"), ({"judge": "cd"}, "its judge is 'ab'")],
     ids=str,
 )
 def test_a_report_made_otherwise_is_refused(tmp_path, change, message):
     model = small_model()
-    open_folder(tmp_path / "report", settings_of(model), "never")
+    open_folder(tmp_path / "report", settings_of(model, judge="ab"), "never")
     with pytest.raises(ConfigError, match=message):
-        open_folder(tmp_path / "report", settings_of(model, **change), "auto")
+        open_folder(tmp_path / "report", settings_of(model, **{"judge": "ab"} | change), "auto")
 
 
 def test_the_report_of_another_model_is_refused(tmp_path):

@@ -13,7 +13,7 @@ import torch
 
 from unmask.cli.parser import Parser
 from unmask.errors import UnmaskError
-from unmask.model import load
+from unmask.model import Model, load
 from unmask.model_folder import shipped_names
 from unmask.version import VERSION
 
@@ -39,8 +39,7 @@ def run(arguments: Sequence[str]) -> int:
     for name in shipped_names():
         try:
             model = load(name)
-            seconds = _trunk_pass_seconds(model)
-            facts[f"model {name}"] = f"whole; one trunk pass takes {1e3 * seconds:.1f} ms"
+            facts[f"model {name}"] = f"whole; {_speed(model)}"
         except UnmaskError as error:
             facts[f"model {name}"] = "broken"
             problems.append(str(error))
@@ -85,7 +84,13 @@ def _bf16_ratio() -> float:
     return seconds(torch.float32) / seconds(torch.bfloat16)
 
 
-def _trunk_pass_seconds(model: Any) -> float:
+def _speed(model: Model) -> str:
+    if not model.network.config.num_trunk_blocks:
+        return "a judge"
+    return f"one trunk pass takes {1e3 * _trunk_pass_seconds(model):.1f} ms"
+
+
+def _trunk_pass_seconds(model: Model) -> float:
     token_ids = torch.full((1, model.length), model.codec.vocab_size)
     positions = torch.zeros(1, 1, dtype=torch.long)
     model.network.draft(token_ids, positions)

@@ -22,6 +22,7 @@ from unmask.frontier.families import family_names
 from unmask.frontier.folder import ReportFolder, fingerprint, open_folder
 from unmask.model import Model, load
 
+_SHIPPED_JUDGE = "text8s-judge"
 _TICKS = 1000
 
 
@@ -104,7 +105,12 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--out", type=str, default="report", help="Folder for the report.")
     parser.add_argument("--resume", action="store_true", help="Go on with the report in --out.")
-    parser.add_argument("--judge", type=str, default="", help="Model that scores the samples.")
+    parser.add_argument(
+        "--judge",
+        type=str,
+        default="none",
+        help=f"Model that scores the samples. auto: {_SHIPPED_JUDGE}, if it can read them; none.",
+    )
     parser.add_argument(
         "--data", type=str, default="", help="Text whose validation part is scored beside them."
     )
@@ -123,11 +129,14 @@ def _numbers(text: str) -> tuple[float, ...]:
 
 
 def _judge(options: Namespace, model: Model) -> Model | None:
-    if not options.judge:
+    if options.judge == "none":
         return None
-    judge = load(options.judge, device=options.device)
+    is_chosen = options.judge != "auto"
+    judge = load(options.judge if is_chosen else _SHIPPED_JUDGE, device=options.device)
     check_is_judge(judge.network)
     if judge.codec != model.codec or judge.length < model.length:
+        if not is_chosen:
+            return None
         raise ConfigError(
             f"the judge {judge.name} reads up to {judge.length} tokens of "
             f"{judge.codec.alphabet!r}, {model.name} writes {model.length} of "

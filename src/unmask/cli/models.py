@@ -25,16 +25,17 @@ def run(arguments: Sequence[str]) -> int:
     print("models, for `unmask generate NAME`:")
     for entry in models:
         blocks = f"{entry['num_trunk_blocks']} + {entry['num_tail_blocks']} blocks"
+        use = "" if entry["num_trunk_blocks"] else ", for --judge"
         print(
-            f"  {entry['name']:<12} {blocks}, width {entry['width']}, length {entry['length']}, "
-            f"{entry['megabytes']:.1f} MB; card: {entry['folder']}/README.md"
+            f"  {entry['name']:<16} {blocks}, width {entry['width']}, length {entry['length']}, "
+            f"{entry['megabytes']:.1f} MB{use}; card: {entry['folder']}/README.md"
         )
     print("recipes, for `unmask train NAME --data FILE --out FOLDER`:")
     for name in preset_names():
         recipe = preset(name)
         model = recipe.model
         print(
-            f"  {name:<12} {model.num_trunk_blocks} + {model.num_tail_blocks} blocks, width "
+            f"  {name:<16} {model.num_trunk_blocks} + {model.num_tail_blocks} blocks, width "
             f"{model.width}, length {model.length}, {model.vocab_size:,} tokens; "
             f"{recipe.trainer.num_steps:,} steps of {recipe.trainer.batch_size}"
         )

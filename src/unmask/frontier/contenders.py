@@ -38,7 +38,7 @@ def contenders(names: Iterable[str], model: Model) -> dict[str, Contender]:
     """By name, in the order of `names`; each other model is opened once, as `model` was.
 
     Raises:
-        ConfigError: no such family, or a model that writes something else.
+        ConfigError: no such family, or a model that writes something else, or nothing.
         CheckpointError: no such model, or it lacks a part that the family needs.
     """
     models = {"": model}
@@ -47,6 +47,7 @@ def contenders(names: Iterable[str], model: Model) -> dict[str, Contender]:
         family_name, other = _parts(name)
         if other not in models:
             models[other] = _opened(other, model)
+        models[other].check_generates()
         chosen = family(family_name, models[other])
         weights = "+".join(filter(None, [fingerprint(models[other]), chosen.weights]))
         found[name] = Contender(name, chosen, models[other], bool(other), weights)

@@ -82,7 +82,11 @@ def evaluate(
         point = folder.read_point(name, budget, compared[name].weights)
         if point is None:
             tell = _share_of(plan, partial(advance, name, budget), done / total, budget / total)
-            point = _measured(compared[name], plan, budget, judge, tell)
+            point = _measured(compared[name], plan, budget, tell)
+            folder.write_point(name, budget, point)
+        if judge is not None and "skipped" not in point and "judge_bits" not in point:
+            token_ids = torch.tensor(point["token_ids"], device=judge.network.device)
+            point["judge_bits"] = judge_bits(judge.network, token_ids).tolist()
             folder.write_point(name, budget, point)
         points.append(point)
         done += budget
@@ -101,7 +105,6 @@ def _measured(
     contender: Contender,
     plan: Plan,
     budget: float,
-    judge: Model | None,
     tell: Callable[[int], None],
 ) -> dict[str, Any]:
     model, chosen = contender.model, contender.family
@@ -117,11 +120,7 @@ def _measured(
         batch_size=plan.batch_size,
         observe=tell,
     )
-    point |= {"knob": knob, **found}
-    if judge is not None:
-        token_ids = torch.tensor(point["token_ids"], device=judge.network.device)
-        point["judge_bits"] = judge_bits(judge.network, token_ids).tolist()
-    return point
+    return {**point, "knob": knob, **found}
 
 
 def knob_for(model: Model, chosen: Family, budget: float) -> tuple[float, float]:

@@ -69,7 +69,10 @@ def open_folder(path: Path | str, settings: Settings, resume: Resume) -> "Report
     asked = {"format": _FORMAT, **asdict(settings)}
     # A report that was made before there was a choice made none.
     found = {**_defaults(), **checkpoint.read_json(folder.settings_file)}
-    if not found["exact_sequences"]:  # exact numbers can be added to a report, never changed
+    # A judge and exact numbers can be added to a report, never changed.
+    if not found["judge"]:
+        found["judge"] = asked["judge"]
+    if not found["exact_sequences"]:
         found |= {name: asked[name] for name in _defaults()}
     differing = [name for name in asked if found.get(name) != asked[name]]
     if differing:
