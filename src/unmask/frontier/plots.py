@@ -112,7 +112,7 @@ def _quality_lines(axes: Any, report: dict[str, Any], across: str) -> None:
             yerr=[1.96 * (q["standard_error"] or 0) for q in quality],
             label=name,
             marker=_MARKERS[number % len(_MARKERS)],
-            linewidth=2.5 if name == "self-speculative" else 1.2,
+            linewidth=_width(name, report),
             capsize=2,
         )
     axes.set_ylabel("spelling accuracy")
@@ -153,7 +153,7 @@ def in_stretches(by_place: Sequence[float]) -> tuple[list[float], list[float]]:
 
 
 def _exact_bits(axes: Any, report: dict[str, Any]) -> None:
-    _with_intervals(axes, report["exact"]["held_out"], "nfe")
+    _with_intervals(axes, report, report["exact"]["held_out"], "nfe")
     _log_scale(axes)
     axes.set_xlabel("expected network passes per sequence (NFE)")
     axes.set_ylabel("bits per token of held-out text")
@@ -162,7 +162,7 @@ def _exact_bits(axes: Any, report: dict[str, Any]) -> None:
 
 def _exact_divergence(axes: Any, report: dict[str, Any]) -> None:
     rows = report["exact"]["chain"]
-    _with_intervals(axes, [row for row in rows if "bits" in row], "passes")
+    _with_intervals(axes, report, [row for row in rows if "bits" in row], "passes")
     names = dict.fromkeys(row["family"] for row in rows if row["reading"] == "zero")
     if names:
         label = "\n".join(names)
@@ -189,7 +189,7 @@ def _log_scale(axes: Any) -> None:
     axes.xaxis.set_minor_formatter(plain)
 
 
-def _with_intervals(axes: Any, rows: Rows, cost: str) -> None:
+def _with_intervals(axes: Any, report: dict[str, Any], rows: Rows, cost: str) -> None:
     """A line for each family, its 95 % intervals as bars."""
     for number, (name, its_rows) in enumerate(_grouped(rows).items()):
         its_rows = sorted(its_rows, key=lambda row: row[cost])
@@ -202,9 +202,14 @@ def _with_intervals(axes: Any, rows: Rows, cost: str) -> None:
             yerr=[below, above],
             label=name,
             marker=_MARKERS[number % len(_MARKERS)],
-            linewidth=2.5 if name == "self-speculative" else 1.2,
+            linewidth=_width(name, report),
             capsize=2,
         )
+
+
+def _width(name: str, report: dict[str, Any]) -> float:
+    """The first sampler named, with which the others are compared, stands out."""
+    return 2.5 if name == report["ours"] else 1.2
 
 
 def _by_family(report: dict[str, Any]) -> dict[str, Rows]:

@@ -50,6 +50,7 @@ def build(
         "unmask": VERSION,
         "machine": machine(),
         "settings": vars(settings),
+        "ours": ours,
         "points": [summarise(point, known_words) for point in points],
         "ratios": ratios(points, known_words, ours=ours, seed=settings.seed),
     }
