@@ -13,7 +13,7 @@ from unmask.frontier import reproduce
 from unmask.frontier.folder import open_folder
 
 _EXPERIMENTS = ("text8",)
-_SHIPPED = "text8s"
+_SHIPPED, _SHIPPED_BASELINE = "text8s", "text8s-noncausal"
 _TICKS = 1000
 _DEFAULTS = reproduce.Plan()
 
@@ -40,7 +40,7 @@ def run(arguments: Sequence[str]) -> int:
             model,
             plan,
             folder,
-            baseline=options.baseline,
+            baseline=_baseline(options),
             advance=lambda share, note: advance(int(share * _TICKS), note),
         )
     compared = reproduce.compare_text8(model, points, words, plan)
@@ -71,9 +71,9 @@ def build_parser() -> Parser:
     parser.add_argument(
         "--baseline",
         type=str,
-        default="",
+        default="auto",
         help="Model of masked diffusion, all its blocks non-causal (recipe text8-noncausal); "
-        "else the trunk of the model measured.",
+        f"trunk: of the model measured; auto: {_SHIPPED_BASELINE} for {_SHIPPED}, else trunk.",
     )
     add_device_options(parser)
     add_measure_options(
@@ -96,3 +96,10 @@ def _model_name(options: Namespace) -> str:
         "--scale paper needs a network of the paper's size, and none ships: train it with "
         "`unmask train text8-paper --data text8.zip --out DIR`, then name it with --model DIR."
     )
+
+
+def _baseline(options: Namespace) -> str:
+    """The name of a model, or "" for the trunk of the one measured."""
+    if options.baseline == "auto":
+        return _SHIPPED_BASELINE if options.model == _SHIPPED else ""
+    return "" if options.baseline == "trunk" else str(options.baseline)
