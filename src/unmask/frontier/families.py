@@ -84,17 +84,17 @@ def _self_speculative(window: Callable[[float], windows.Window], **choices: Any)
     return Family(make, 0.001, 1.0)
 
 
-def _few_rounds(order: OrderChoice) -> Family:
+def _few_rounds(knob: float) -> Sampler:
     """The knob is N, with a wide window; below 1 the window shrinks instead."""
-
-    def make(knob: float) -> Sampler:
-        window = windows.Cosine(_WIDE * min(1.0, knob))
-        return SelfSpeculative(window=window, verify_rounds=max(1, round(knob)), order=order)
-
-    return Family(make, 0.003, 32.0)
+    window = windows.Cosine(_WIDE * min(1.0, knob))
+    return SelfSpeculative(window=window, verify_rounds=max(1, round(knob)))
 
 
 _WIDE = 0.3
+
+
+def _spaced_four_rounds(dtau: float) -> Sampler:
+    return SelfSpeculative(window=windows.Cosine(dtau), verify_rounds=4, order="spaced")
 
 
 def _patient(patience: float) -> Sampler:
@@ -169,10 +169,10 @@ def _stepwise(
 
 FAMILIES: dict[str, Family] = {
     "self-speculative": _self_speculative(windows.Cosine),
-    "self-speculative/few-rounds": _few_rounds("random"),
-    "self-speculative/spaced-few-rounds": _few_rounds("spaced"),
+    "self-speculative/few-rounds": Family(_few_rounds, 0.003, 32.0),
     "self-speculative/linear": _self_speculative(windows.Linear),
     "self-speculative/spaced": _self_speculative(windows.Cosine, order="spaced"),
+    "self-speculative/spaced-four-rounds": Family(_spaced_four_rounds, 0.001, 1.0),
     "self-speculative/confident": _self_speculative(windows.Cosine, order="confident"),
     "self-speculative/patient": Family(_patient, 0.003, 30.0),
     "self-speculative/cool": _self_speculative(windows.Cosine, filter=_COOL),
