@@ -28,11 +28,9 @@ from unmask.process.windows import Linear
 
 ROUNDS = (1, 2, 3, 4, 6, 8, 10)
 DTAUS = tuple(0.005 * 1.5**n for n in range(12))
-FEW_DTAUS = DTAUS[2::3]
-"""For orders that need tables of their own for every window."""
 PATIENCES = (0.25, 0.5, 1.0, 2.0, 4.0)
-WIDEST = 0.3
-"""What a pass with patience may take at most, and so may one in 16 rounds."""
+WIDEST, PATIENT_ROUNDS = 0.3, 16
+"""What a pass with patience may take at most."""
 
 Curve = list[unmask.SelfSpeculative]
 Values = np.ndarray
@@ -45,20 +43,21 @@ def main() -> None:
     parser.add_argument("--data", required=True, help="the text they were trained on")
     parser.add_argument("--num-sequences", type=int, default=16)
     parser.add_argument("--precision", choices=["float32", "bf16"], default="float32")
+    parser.add_argument("--dtau", type=float, nargs="*", default=DTAUS, help="of the windows")
     parser.add_argument("--settings", action="store_true", help="print every setting too")
     parser.add_argument("--budgets", type=float, nargs="*", help="NFE; else L / 32 to L / 4")
     options = parser.parse_args()
 
     dtype = torch.bfloat16 if options.precision == "bf16" else torch.float32
-    found = []
+    choices, found = curves(options.dtau), []
     for name in options.models:
         model = unmask.load(name, dtype=dtype)
         valid = load_corpus(options.data, model.codec).valid
         token_ids = consecutive_crops(valid, model.length, options.num_sequences).long()
-        found.append(measured(model, token_ids))
-        print(f"{name}: {sum(map(len, curves().values()))} settings", flush=True)
+        found.append(measured(model, token_ids, choices))
+        print(f"{name}: {sum(map(len, choices.values()))} settings", flush=True)
     budgets = options.budgets or [model.length / share for share in (32, 16, 8, 4)]
-    rows = {name: [read(found, name, budget) for budget in budgets] for name in names()}
+    rows = {name: [read(found, name, budget) for budget in budgets] for name in names(choices)}
     print(f"| {' | '.join(['', *(f'{budget:g} NFE' for budget in budgets)])} |")
     print("| --- " * (1 + len(budgets)) + "|")
     first = next(iter(rows.values()))
@@ -66,13 +65,15 @@ def main() -> None:
         cells = [shown(own, base) for own, base in zip(row, first, strict=True)]
         print(f"| {name} | {' | '.join(cells)} |")
     if options.settings:
-        print_settings(found)
+        print_settings(found, choices)
 
 
-def print_settings(found: list[dict[str, tuple[Values, Values]]]) -> None:
+def print_settings(
+    found: list[dict[str, tuple[Values, Values]]], choices: dict[str, Curve]
+) -> None:
     """NFE and bits of every setting, means over models and sequences."""
     print("\n| curve | setting | NFE | bits |\n| --- | --- | --- | --- |")
-    for name, samplers in curves().items():
+    for name, samplers in choices.items():
         nfe = np.mean([np.exp(curve_of[name][0]) for curve_of in found], axis=0)
         bits = np.mean([curve_of[name][1].mean(axis=1) for curve_of in found], axis=0)
         for place, sampler in enumerate(samplers):
@@ -80,26 +81,27 @@ def print_settings(found: list[dict[str, tuple[Values, Values]]]) -> None:
             print(f"| {name} | {knob} | {nfe[place]:.2f} | {bits[place]:.4f} |")
 
 
-def curves() -> dict[str, Curve]:
+def curves(dtaus: Sequence[float]) -> dict[str, Curve]:
     """Every choice by name, its settings from narrow to wide."""
     made: dict[str, Curve] = {}
     for num_rounds in ROUNDS:
-        made[f"cosine window, N = {num_rounds}"] = over_windows(unmask.Cosine, num_rounds)
-        made[f"linear window, N = {num_rounds}"] = over_windows(Linear, num_rounds)
+        made[f"cosine window, N = {num_rounds}"] = over_windows(unmask.Cosine, dtaus, num_rounds)
+        made[f"linear window, N = {num_rounds}"] = over_windows(Linear, dtaus, num_rounds)
         made[f"spaced order, N = {num_rounds}"] = over_windows(
-            unmask.Cosine, num_rounds, order="spaced"
+            unmask.Cosine, dtaus, num_rounds, order="spaced"
         )
-    made["confident order, N = 2"] = over_windows(unmask.Cosine, 2, FEW_DTAUS, order="confident")
+    # An order that depends on the window needs tables of its own for each: a few must do.
+    made["confident order, N = 2"] = over_windows(unmask.Cosine, dtaus[2::3], 2, order="confident")
     made["passes that end by patience"] = [
-        unmask.SelfSpeculative(window=unmask.Cosine(WIDEST), verify_rounds=16, patience=patience)
+        unmask.SelfSpeculative(
+            window=unmask.Cosine(WIDEST), verify_rounds=PATIENT_ROUNDS, patience=patience
+        )
         for patience in PATIENCES
     ]
     return made
 
 
-def over_windows(
-    shape, num_rounds: int, dtaus: Sequence[float] = DTAUS, order: str = "random"
-) -> Curve:
+def over_windows(shape, dtaus: Sequence[float], num_rounds: int, order: str = "random") -> Curve:
     return [
         unmask.SelfSpeculative(window=shape(dtau), verify_rounds=num_rounds, order=order)
         for dtau in dtaus
@@ -109,17 +111,17 @@ def over_windows(
 KINDS = ("cosine window", "linear window", "spaced order")
 
 
-def names() -> Iterator[str]:
+def names(choices: dict[str, Curve]) -> Iterator[str]:
     """The rows of the table."""
     yield from (f"{kind}, best N" for kind in KINDS)
-    yield from (name for name in curves() if not name.startswith(KINDS[1:]))
+    yield from (name for name in choices if not name.startswith(KINDS[1:]))
 
 
-def measured(model, token_ids) -> dict[str, tuple[Values, Values]]:
+def measured(model, token_ids, choices: dict[str, Curve]) -> dict[str, tuple[Values, Values]]:
     """Of each curve: log NFE by setting, and bits by setting and sequence."""
     laws = OwnLaws(model.network, token_ids)
     found = {}
-    for name, samplers in curves().items():
+    for name, samplers in choices.items():
         log_nfe, bits = [], []
         for sampler in samplers:
             emission = laws.emission(sampler)

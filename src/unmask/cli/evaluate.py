@@ -22,7 +22,6 @@ from unmask.frontier.families import family_names
 from unmask.frontier.folder import ReportFolder, fingerprint, open_folder
 from unmask.model import Model, load
 
-_SHIPPED_JUDGE = "text8s-judge"
 _TICKS = 1000
 
 
@@ -109,7 +108,8 @@ def build_parser() -> Parser:
         "--judge",
         type=str,
         default="none",
-        help=f"Model that scores the samples. auto: {_SHIPPED_JUDGE}, if it can read them; none.",
+        help="Model that scores the samples (recipe text8-judge), or none. It can be added to a "
+        "report later.",
     )
     parser.add_argument(
         "--data", type=str, default="", help="Text whose validation part is scored beside them."
@@ -131,12 +131,9 @@ def _numbers(text: str) -> tuple[float, ...]:
 def _judge(options: Namespace, model: Model) -> Model | None:
     if options.judge == "none":
         return None
-    is_chosen = options.judge != "auto"
-    judge = load(options.judge if is_chosen else _SHIPPED_JUDGE, device=options.device)
+    judge = load(options.judge, device=options.device)
     check_is_judge(judge.network)
     if judge.codec != model.codec or judge.length < model.length:
-        if not is_chosen:
-            return None
         raise ConfigError(
             f"the judge {judge.name} reads up to {judge.length} tokens of "
             f"{judge.codec.alphabet!r}, {model.name} writes {model.length} of "

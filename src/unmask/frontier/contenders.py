@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from unmask.errors import ConfigError
-from unmask.frontier.families import Family, check_is_family, family
+from unmask.frontier.families import check_is_family, family
 from unmask.frontier.folder import fingerprint
+from unmask.frontier.knob import Family
 from unmask.model import Model, load
 
 
@@ -41,16 +42,18 @@ def contenders(names: Iterable[str], model: Model) -> dict[str, Contender]:
         ConfigError: no such family, or a model that writes something else, or nothing.
         CheckpointError: no such model, or it lacks a part that the family needs.
     """
-    models = {"": model}
+    networks: dict[str, tuple[Model, str]] = {}
     found = {}
     for name in names:
         family_name, other = _parts(name)
-        if other not in models:
-            models[other] = _opened(other, model)
-        models[other].check_generates()
-        chosen = family(family_name, models[other])
-        weights = "+".join(filter(None, [fingerprint(models[other]), chosen.weights]))
-        found[name] = Contender(name, chosen, models[other], bool(other), weights)
+        if other not in networks:
+            opened = _opened(other, model) if other else model
+            opened.check_generates()
+            networks[other] = opened, fingerprint(opened)
+        own, weights = networks[other]
+        chosen = family(family_name, own)
+        weights = "+".join(filter(None, [weights, chosen.weights]))
+        found[name] = Contender(name, chosen, own, bool(other), weights)
     return found
 
 

@@ -10,14 +10,8 @@ import torch
 from unmask.errors import ConfigError
 from unmask.evaluation.judge import judge_bits
 from unmask.frontier.contenders import Contender, check_is_contender
-from unmask.frontier.families import (
-    PILOT_SAMPLES,
-    PILOT_SEED,
-    Family,
-    find_knob,
-    is_near,
-)
 from unmask.frontier.folder import ReportFolder
+from unmask.frontier.knob import PILOT_SAMPLES, PILOT_SEED, Family, find_knob, is_near
 from unmask.frontier.measure import check_sampling, measure, measure_point
 from unmask.model import Model
 

@@ -26,14 +26,8 @@ from unmask.errors import ConfigError
 from unmask.evaluation.divergence import bits_per_token, log_ratios, reading_of
 from unmask.evaluation.own_law import OwnLaws
 from unmask.frontier.contenders import Contender
-from unmask.frontier.families import (
-    PILOT_SAMPLES,
-    PILOT_SEED,
-    Family,
-    find_knob,
-    is_near,
-)
 from unmask.frontier.folder import ReportFolder
+from unmask.frontier.knob import PILOT_SAMPLES, PILOT_SEED, Family, find_knob, is_near
 from unmask.model import Model
 from unmask.predictors.markov import MarkovChain
 from unmask.samplers.likelihood import OwnLaw

@@ -1,18 +1,13 @@
-"""Which setting of a sampler spends a given number of network passes per sample.
-
-A family is a sampler with one knob x, over which its cost rises or falls all the way. Where the
-number of passes follows from the setting alone it is a formula; where it depends on what is
-generated it is measured on a few samples. Either way the knob is found by bisection in log x,
-and what counts in a report is the cost measured afterwards, not the budget asked for.
+"""The samplers that can be compared, each with the knob that says how many passes it spends.
 
 The verify rounds of the self-speculative family go with its window as in the paper (paper.py),
-and are interpolated between. Few rounds on wide windows do as well or better on the shipped model
-(docs/log.md): a family of its own.
+and are interpolated between. Other choices of rounds, orders and windows are families of their
+own; what each is worth on the shipped model is in docs/log.md.
 """
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -20,6 +15,7 @@ import numpy as np
 
 from unmask.errors import ConfigError
 from unmask.frontier import paper
+from unmask.frontier.knob import Family, Passes
 from unmask.model import Model
 from unmask.network import checkpoint
 from unmask.process import grids, remasking, windows
@@ -42,27 +38,6 @@ from unmask.samplers.target_only import TargetOnly
 from unmask.samplers.threshold import Threshold
 from unmask.samplers.top_k import TopKEntropy, TopKMargin
 from unmask.speculation.filters import Filter
-
-Passes = tuple[float, float]
-"""Trunk passes and tail passes of one sample."""
-
-
-@dataclass(frozen=True)
-class Family:
-    """A sampler with one knob."""
-
-    make: Callable[[float], Sampler]
-    low: float
-    high: float
-    is_rising: bool = False
-    """Whether turning the knob up takes more passes, rather than fewer."""
-    is_whole: bool = False
-    """Whether the knob is a whole number."""
-    passes: Callable[[float, int], Passes] | None = None
-    """Of one sample, by knob and length, where they do not depend on what is generated."""
-    weights: str = ""
-    """A fingerprint of the part that was trained for it, where it needs one."""
-
 
 _STEPS = (1.0, 4096.0)
 _COOL = Filter(temperature=0.8)
@@ -274,32 +249,3 @@ def family(name: str, model: Model) -> Family:
     """
     check_is_family(name)
     return LEARNED[name](model) if name in LEARNED else FAMILIES[name]
-
-
-PILOT_SAMPLES, PILOT_SEED = 8, 1 << 40
-"""By which a cost without a formula is measured; the seeds are such that no report uses them."""
-_FARTHEST = 1.5
-
-
-def is_near(cost: float, budget: float) -> bool:
-    """Whether a cost is off its budget by no more than the factor at which a point is skipped."""
-    return 1 / _FARTHEST <= cost / budget <= _FARTHEST
-
-
-def find_knob(
-    chosen: Family, budget: float, nfe_of: Callable[[float], float], *, num_trials: int
-) -> tuple[float, float]:
-    """The knob whose cost, `nfe_of`, is nearest to the budget, by bisection in log x; the cost."""
-    low, high = math.log(chosen.low), math.log(chosen.high)
-    tried: dict[float, float] = {}
-    for _ in range(num_trials):
-        middle = math.exp((low + high) / 2)
-        knob = float(round(middle)) if chosen.is_whole else middle
-        if knob not in tried:
-            tried[knob] = nfe_of(knob)
-        if (tried[knob] < budget) == chosen.is_rising:
-            low = math.log(middle)
-        else:
-            high = math.log(middle)
-    nearest = min(tried, key=lambda knob: (abs(math.log(tried[knob] / budget)), knob))
-    return nearest, tried[nearest]

@@ -70,17 +70,16 @@ def measure_text8(
     ours, theirs = contenders(names, model).values()
     # The quickest first, so that there is soon something to see.
     dtaus = sorted(paper.ROUNDS, reverse=True)
-    wanted = [(ours, dtau) for dtau in dtaus]
-    wanted += [(theirs, float(num_steps)) for num_steps in _NUM_STEPS]
-    passes = [float(len(starts(Cosine(dtau), model.length))) for dtau in dtaus]
-    passes += map(float, _NUM_STEPS)
+    wanted = [(ours, dtau, float(len(starts(Cosine(dtau), model.length)))) for dtau in dtaus]
+    wanted += [(theirs, float(num_steps), float(num_steps)) for num_steps in _NUM_STEPS]
+    total = sum(expected for _, _, expected in wanted)
 
     def telling(note: str, done: float, expected: float) -> Callable[[int], None]:
         each = expected / plan.num_samples
-        return lambda num_samples: advance((done + each * num_samples) / sum(passes), note)
+        return lambda num_samples: advance((done + each * num_samples) / total, note)
 
     points, done = [], 0.0
-    for (contender, knob), expected in zip(wanted, passes, strict=True):
+    for contender, knob, expected in wanted:
         name = contender.name
         # By a name of its own: in a report, a budget is no knob.
         point = folder.read_point(f"paper/{name}", knob, contender.weights)
@@ -159,9 +158,8 @@ def as_markdown(compared: dict[str, Any]) -> str:
             "",
             "The ratio is the NFE of masked diffusion over those of self-speculative sampling at "
             f"the same accuracy. Masked diffusion is ancestral sampling from {_origin(compared)}. "
-            "The paper's 21 "
-            "NFE are 12 (11 + 10) / 12, all ten rounds in every window; rounds that a settled "
-            "window does not need are not made here, and not counted.",
+            "The paper's 21 NFE are 12 (11 + 10) / 12, all ten rounds in every window; rounds "
+            "that a settled window does not need are not made here, and not counted.",
             "",
         ]
     )
