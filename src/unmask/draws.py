@@ -28,14 +28,14 @@ class Draws(Protocol):
     """
 
     def categorical(
-        self, log_probs: Float[Tensor, "B *n V"], where: Bool[Tensor, "B *n"]
-    ) -> Int[Tensor, "B *n"]:
+        self, log_probs: Float[Tensor, " B *n V"], where: Bool[Tensor, " B *n"]
+    ) -> Int[Tensor, " B *n"]:
         """One token id from each distribution; `log_probs` need not be normalised."""
         ...
 
     def bernoulli(
-        self, probs: Float[Tensor, "B *n"], where: Bool[Tensor, "B *n"]
-    ) -> Bool[Tensor, "B *n"]:
+        self, probs: Float[Tensor, " B *n"], where: Bool[Tensor, " B *n"]
+    ) -> Bool[Tensor, " B *n"]:
         """True with the given probability; False outside `where`."""
         ...
 
@@ -93,7 +93,7 @@ class SeededDraws:
         view._index = self._index[index]
         return view
 
-    def uniform(self, where: Bool[Tensor, "B *n"]) -> Float[Tensor, "B *n"]:
+    def uniform(self, where: Bool[Tensor, " B *n"]) -> Float[Tensor, " B *n"]:
         """float64 numbers in [0, 1), a multiple of 2^-53 each."""
         flat = where.flatten(1) if where.ndim > 1 else where[:, None]
         rank = flat.cumsum(dim=1)
@@ -103,8 +103,8 @@ class SeededDraws:
         return (_shift_right(bits, 11).double() * 2.0**-53).reshape(where.shape)
 
     def categorical(
-        self, log_probs: Float[Tensor, "B *n V"], where: Bool[Tensor, "B *n"]
-    ) -> Int[Tensor, "B *n"]:
+        self, log_probs: Float[Tensor, " B *n V"], where: Bool[Tensor, " B *n"]
+    ) -> Int[Tensor, " B *n"]:
         log_probs = log_probs.double()
         cdf = (log_probs - log_probs.amax(dim=-1, keepdim=True)).exp().cumsum(dim=-1)
         threshold = self.uniform(where) * cdf[..., -1]
@@ -113,8 +113,8 @@ class SeededDraws:
         return token_ids.clamp(max=log_probs.shape[-1] - 1).masked_fill(~where, 0)
 
     def bernoulli(
-        self, probs: Float[Tensor, "B *n"], where: Bool[Tensor, "B *n"]
-    ) -> Bool[Tensor, "B *n"]:
+        self, probs: Float[Tensor, " B *n"], where: Bool[Tensor, " B *n"]
+    ) -> Bool[Tensor, " B *n"]:
         return (self.uniform(where) < probs) & where
 
     def run_length(

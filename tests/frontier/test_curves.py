@@ -13,6 +13,7 @@ from unmask.frontier.curves import (
     cost_at,
     curve,
     interval,
+    quality_at,
     ratios_at,
 )
 
@@ -45,6 +46,20 @@ def test_below_the_curve_the_first_cost_is_taken_and_above_it_none_is_enough():
 
 def test_a_flat_stretch_is_left_at_its_cheap_end():
     assert at(exact([4.0, 16.0, 64.0], [0.2, 0.2, 0.6]), 0.2) == pytest.approx(4)
+
+
+def bought(some_curve, cost):
+    return quality_at(some_curve, torch.full((3,), cost, dtype=torch.float64))[0].item()
+
+
+def test_the_quality_at_a_cost_is_read_off_the_same_line():
+    straight = exact([4.0, 16.0, 64.0], [0.2, 0.4, 0.6])
+    assert bought(straight, 8.0) == pytest.approx(0.3)
+    assert bought(straight, 16.0) == pytest.approx(0.4)
+    assert bought(straight, 16 * 4**0.75) == pytest.approx(0.55)
+    assert bought(straight, 640.0) == pytest.approx(0.6)
+    assert bought(straight, 2.0) == pytest.approx(0.2)
+    assert bought(exact([4.0], [0.2]), 8.0) == pytest.approx(0.2)
 
 
 def constant(cost, quality, n=50):

@@ -170,7 +170,7 @@ def parse_template(template: str, codec: Characters, blank: str = _MASK_SIGN) ->
     return token_ids.masked_fill(is_blank, codec.vocab_size)
 
 
-def encode_prompt(prompt: str, codec: Characters, length: int) -> Int[Tensor, "{length}"]:
+def encode_prompt(prompt: str, codec: Characters, length: int) -> Int[Tensor, " {length}"]:
     """The ids of `prompt`, then MASK up to `length`."""
     token_ids = _encode_as_prompt(prompt, codec, "prompt")
     if len(token_ids) >= length:

@@ -12,6 +12,8 @@ a curve reaches quality R lies between two neighbouring points, log C linear in 
 
 Below the first point of our curve its cost is taken, which is more than is needed: the ratio is
 then a lower bound. Beyond the last the quality is not reached, the cost is infinite, the ratio 0.
+The other way round, the quality at a cost is read off the same line; beyond the last point it is
+that point's.
 
 Intervals are percentiles of a bootstrap that draws the samples of each point anew, with
 replacement, and goes through all of the above with each draw.
@@ -86,6 +88,19 @@ def cost_at(curve: Curve, quality: Float[Tensor, " R"]) -> Float[Tensor, " R"]:
     between = torch.lerp(log_cost.gather(1, before), log_cost.gather(1, after), share)
     is_out_of_reach = num_below > last
     return between.exp().masked_fill(is_out_of_reach, torch.inf).squeeze(1)
+
+
+def quality_at(curve: Curve, cost: Float[Tensor, " R"]) -> Float[Tensor, " R"]:
+    """What a cost buys, draw by draw; below the first point, which costs more, its quality."""
+    num_below = (curve.cost < cost[:, None]).sum(dim=1, keepdim=True)
+    last = curve.cost.shape[1] - 1
+    after, before = num_below.clamp(max=last), (num_below - 1).clamp(min=0)
+    log_cost = curve.cost.log()
+    low, high = log_cost.gather(1, before), log_cost.gather(1, after)
+    share = ((cost.log()[:, None] - low) / (high - low)).nan_to_num(0.0, 0.0, 0.0)
+    return torch.lerp(
+        curve.quality.gather(1, before), curve.quality.gather(1, after), share
+    ).squeeze(1)
 
 
 def ratios_at(other: Curve, ours: Curve) -> list[Ratio]:

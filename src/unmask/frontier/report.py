@@ -11,6 +11,7 @@ from unmask import atomic
 from unmask.draws import SeededDraws
 from unmask.evaluation import trace
 from unmask.evaluation.spelling import spelling_accuracy
+from unmask.frontier.comparison import leads, ratios
 from unmask.frontier.contenders import Contender
 from unmask.frontier.exact_report import (
     ACCEPTANCE_SECTION,
@@ -19,7 +20,7 @@ from unmask.frontier.exact_report import (
     summarise_exact,
 )
 from unmask.frontier.folder import ReportFolder, Settings
-from unmask.frontier.summary import diversity_of, ratios, summarise
+from unmask.frontier.summary import diversity_of, summarise
 from unmask.network import checkpoint
 from unmask.version import VERSION
 
@@ -53,6 +54,7 @@ def build(
         "ours": ours,
         "points": [summarise(point, known_words) for point in points],
         "ratios": ratios(points, known_words, ours=ours, seed=settings.seed),
+        "leads": leads(points, known_words, ours=ours, seed=settings.seed),
     }
     if held_out:
         accuracy = spelling_accuracy(held_out, known_words)
@@ -155,6 +157,8 @@ def as_markdown(report: dict[str, Any]) -> str:
         "",
         *(_ratios_section(report["ratios"]) if report["ratios"] else []),
     ]
+    if report["leads"]:
+        lines += ["", *_leads_section(report["leads"], measured)]
     if "exact" in report:
         lines += ["", *exact_section(report["exact"], settings)]
     if "acceptance" in report:
@@ -218,5 +222,30 @@ def _ratios_section(ratios_: list[dict[str, Any]]) -> list[str]:
             f"| {r['of']} | {r['cost']} | {_figure(r['quality'], 3)} "
             f"| {_figure(r['other_cost'], 2)} | {_figure(r['our_cost'], 2)} "
             f"| {bound}{ratio['value']} ({ratio['low']} to {ratio['high']}) |"
+        )
+    return lines
+
+
+def _leads_section(leads_: list[dict[str, Any]], points: list[dict[str, Any]]) -> list[str]:
+    ours = leads_[0]["over"]
+    ahead = [lead for lead in leads_ if (lead["lead"]["low"] or 0.0) > 0]
+    title = [f"## Who spells better than {ours} at the same passes", ""]
+    if not ahead:
+        return [*title, f"None of the {len(leads_)} points compared, beyond the 95 % interval."]
+    entropies = {(p["family"], p["budget"]): p["numbers"]["pair_entropy"]["value"] for p in points}
+    lines = [
+        *title,
+        f"{len(ahead)} of the {len(leads_)} points compared, beyond the 95 % interval. Read the "
+        "lead beside the entropy: a rule that prefers what is sure spells better by saying less.",
+        "",
+        "| sampler | NFE | spelling | ours there | lead | H(pair) |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for entry in ahead:
+        lead = {name: _figure(value, 3) for name, value in entry["lead"].items()}
+        lines.append(
+            f"| {entry['of']} | {entry['nfe']:.1f} | {entry['quality']:.3f} "
+            f"| {entry['our_quality']:.3f} | {lead['value']} ({lead['low']} to {lead['high']}) "
+            f"| {entropies[entry['of'], entry['budget']]:.3f} |"
         )
     return lines

@@ -16,11 +16,12 @@ from typing import Any
 
 from unmask import atomic
 from unmask.frontier import paper
+from unmask.frontier.comparison import ratios
 from unmask.frontier.contenders import contenders
 from unmask.frontier.folder import ReportFolder
 from unmask.frontier.measure import check_sampling, measure_point
 from unmask.frontier.report import machine, strict
-from unmask.frontier.summary import ratios, summarise
+from unmask.frontier.summary import summarise
 from unmask.model import Model
 from unmask.network import checkpoint
 from unmask.process.windows import Cosine, starts

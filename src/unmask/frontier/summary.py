@@ -1,26 +1,21 @@
-"""A point as numbers, each with its standard error over samples; and the headline ratios."""
+"""A point as numbers, each with its standard error over samples."""
 
 import math
 from collections.abc import Sequence, Set
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any
-
-import torch
 
 from unmask.evaluation.ngrams import diversity
 from unmask.evaluation.spelling import SpellingAccuracy, spelling_accuracy
-from unmask.frontier.curves import Point, curve, ratios_at
 
 _COSTS = ("nfe", "trunk_passes", "tail_passes", "seconds")
-_NUM_DRAWS = 1000
-"""Of the bootstrap behind each interval."""
 
 
 def summarise(point: dict[str, Any], known_words: Set[str]) -> dict[str, Any]:
     """What a report says of a point: settings, costs and qualities, but not the samples."""
     if "skipped" in point:
         return point
-    accuracy = _accuracy(point, known_words)
+    accuracy = accuracy_of(point, known_words)
     numbers = {name: _mean(point[name]) for name in _COSTS}
     numbers["spelling_accuracy"] = _number(accuracy.share, accuracy.standard_error)
     if "judge_bits" in point:
@@ -46,45 +41,8 @@ def diversity_of(texts: Sequence[str]) -> dict[str, dict[str, float]]:
     return {name: _number(e.value, e.standard_error) for name, e in estimates.items()}
 
 
-def ratios(
-    points: Sequence[dict[str, Any]], known_words: Set[str], *, ours: str, seed: int
-) -> list[dict[str, Any]]:
-    """Passes and seconds of every other family over ours, at the spelling accuracy of each point.
-
-    Each is read off the two curves as `curves` says, with a bootstrap interval.
-    """
-    found = []
-    families = dict.fromkeys(p["family"] for p in points if "skipped" not in p)
-    if ours not in families:
-        return []
-    for cost in ("nfe", "seconds"):
-        curves = {
-            name: curve(
-                [_as_point(p, cost, known_words) for p in _of(points, name)], _NUM_DRAWS, seed
-            )
-            for name in families
-        }
-        for name in families:
-            if name != ours:
-                for ratio in ratios_at(curves[name], curves[ours]):
-                    found.append({"cost": cost, "of": name, "over": ours, **asdict(ratio)})
-    return found
-
-
-def _of(points: Sequence[dict[str, Any]], name: str) -> list[dict[str, Any]]:
-    return [p for p in points if p["family"] == name and "skipped" not in p]
-
-
-def _as_point(point: dict[str, Any], cost: str, known_words: Set[str]) -> Point:
-    accuracy = _accuracy(point, known_words)
-    return Point(
-        torch.tensor(point[cost], dtype=torch.float64),
-        torch.tensor(accuracy.correct_per_sample, dtype=torch.float64),
-        torch.tensor(accuracy.words_per_sample, dtype=torch.float64),
-    )
-
-
-def _accuracy(point: dict[str, Any], known_words: Set[str]) -> SpellingAccuracy:
+def accuracy_of(point: dict[str, Any], known_words: Set[str]) -> SpellingAccuracy:
+    """Of the samples of a point."""
     return spelling_accuracy(point["texts"], known_words)
 
 

@@ -131,7 +131,7 @@ def log_evidence(token_ids: TokenIds, vocab_size: int) -> Float[Tensor, "B L {vo
 
 def restrict(
     log_joint: Float[Tensor, "*values"], log_evidence_BLV: Float[Tensor, "B L V"]
-) -> Float[Tensor, "B *values"]:
+) -> Float[Tensor, " B *values"]:
     """The joint distribution of the first axes' tokens, times their evidence, per sequence."""
     restricted = log_joint[None]
     for axis in range(log_joint.ndim):
@@ -141,7 +141,7 @@ def restrict(
     return restricted
 
 
-def sum_out(log_joint: Float[Tensor, "B *values"], axis: int) -> Float[Tensor, "B V"]:
+def sum_out(log_joint: Float[Tensor, " B *values"], axis: int) -> Float[Tensor, "B V"]:
     """The marginal of one token, unnormalised, from a joint distribution per sequence."""
     others_last = log_joint.movedim(1 + axis, 1)[..., None].flatten(2)
     return others_last.logsumexp(dim=2)

@@ -15,8 +15,8 @@ from unmask.draws import Draws
 
 
 def draw(
-    log_weights: Float[Tensor, "B *n K"], num_drawn: Int[Tensor, "B *n"], draws: Draws
-) -> Bool[Tensor, "B *n K"]:
+    log_weights: Float[Tensor, " B *n K"], num_drawn: Int[Tensor, " B *n"], draws: Draws
+) -> Bool[Tensor, " B *n K"]:
     """Which indices are drawn, `num_drawn` of each last axis; never one with weight 0."""
     is_drawn = torch.zeros_like(log_weights, dtype=torch.bool)
     for turn in range(int(num_drawn.max())):

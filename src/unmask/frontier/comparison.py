@@ -1,0 +1,88 @@
+"""One sampler against the others: cost at equal quality, and quality at equal cost."""
+
+from collections.abc import Sequence, Set
+from dataclasses import asdict
+from typing import Any
+
+import torch
+
+from unmask.frontier.curves import Curve, Point, curve, interval, quality_at, ratios_at
+from unmask.frontier.summary import accuracy_of
+
+_NUM_DRAWS = 1000
+"""Of the bootstrap behind each interval."""
+
+
+def ratios(
+    points: Sequence[dict[str, Any]], known_words: Set[str], *, ours: str, seed: int
+) -> list[dict[str, Any]]:
+    """Passes and seconds of every other family over ours, at the spelling accuracy of each point.
+
+    Each is read off the two curves as `curves` says, with a bootstrap interval.
+    """
+    found = []
+    families = dict.fromkeys(p["family"] for p in points if "skipped" not in p)
+    if ours not in families:
+        return []
+    for cost in ("nfe", "seconds"):
+        curves = {
+            name: curve(
+                [_as_point(p, cost, known_words) for p in _of(points, name)], _NUM_DRAWS, seed
+            )
+            for name in families
+        }
+        for name in families:
+            if name != ours:
+                for ratio in ratios_at(curves[name], curves[ours]):
+                    found.append({"cost": cost, "of": name, "over": ours, **asdict(ratio)})
+    return found
+
+
+def leads(
+    points: Sequence[dict[str, Any]], known_words: Set[str], *, ours: str, seed: int
+) -> list[dict[str, Any]]:
+    """By how much each point of another family spells better than ours at the same NFE.
+
+    Points cheaper than the cheapest of ours are left out: there is nothing to compare them with.
+    """
+
+    def curve_of(chosen: Sequence[dict[str, Any]]) -> Curve:
+        return curve([_as_point(p, "nfe", known_words) for p in chosen], _NUM_DRAWS, seed)
+
+    own = _of(points, ours)
+    if not own:
+        return []
+    our_curve, found = curve_of(own), []
+    for point in points:
+        if point["family"] == ours or "skipped" in point:
+            continue
+        theirs = curve_of([point])
+        cost, quality = theirs.cost[:, 0], theirs.quality[:, 0]
+        if cost[0] < our_curve.cost[0, 0]:
+            continue
+        our_quality = quality_at(our_curve, cost)
+        found.append(
+            {
+                "of": point["family"],
+                "over": ours,
+                "budget": point["budget"],
+                "nfe": float(cost[0]),
+                "quality": float(quality[0]),
+                "our_quality": float(our_quality[0]),
+                "lead": asdict(interval(quality - our_quality)),
+            }
+        )
+    return found
+
+
+def _of(points: Sequence[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    return [p for p in points if p["family"] == name and "skipped" not in p]
+
+
+def _as_point(point: dict[str, Any], cost: str, known_words: Set[str]) -> Point:
+    accuracy = accuracy_of(point, known_words)
+    return Point(
+        torch.tensor(point[cost], dtype=torch.float64),
+        torch.tensor(accuracy.correct_per_sample, dtype=torch.float64),
+        torch.tensor(accuracy.words_per_sample, dtype=torch.float64),
+    )
