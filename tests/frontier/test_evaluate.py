@@ -219,18 +219,6 @@ def test_the_page_names_every_sampler_and_the_held_out_text(made):
     assert all(word in page for word in ("| self-speculative |", "| ancestral |", "held-out text"))
 
 
-def test_points_that_spell_better_at_the_same_passes_are_named(made):
-    _, built = made
-    assert {lead["of"] for lead in built["leads"]} == {"ancestral"}
-    for found in built["leads"]:
-        assert found["nfe"] >= min(
-            p["numbers"]["nfe"]["value"]
-            for p in built["points"]
-            if p["family"] == "self-speculative"
-        )
-        assert found["lead"]["value"] == pytest.approx(found["quality"] - found["our_quality"])
-
-
 @pytest.mark.parametrize(("low", "is_named"), [(0.01, True), (-0.01, False), (None, False)])
 def test_a_lead_is_told_beyond_its_interval(made, low, is_named):
     built = copy.deepcopy(made[1])

@@ -1,0 +1,42 @@
+import pytest
+
+from unmask.frontier.comparison import leads
+
+WORDS = frozenset(["right"])
+
+
+def point(family, nfe, num_right, num_samples=20):
+    """Samples of ten words, the same number of them right in each."""
+    text = " ".join(["right"] * num_right + ["wrong"] * (10 - num_right))
+    return {
+        "family": family,
+        "budget": nfe,
+        "nfe": [nfe] * num_samples,
+        "texts": [f"x {text} x"] * num_samples,
+    }
+
+
+OURS = [point("ours", 4.0, 2), point("ours", 16.0, 4)]
+
+
+def found(*others):
+    return leads([*OURS, *others], WORDS, ours="ours", seed=0)
+
+
+def test_a_lead_is_over_the_line_between_our_points_and_beyond_the_last():
+    between, beyond = found(point("other", 8.0, 7), point("other", 64.0, 1))
+    assert between["our_quality"] == pytest.approx(0.3) and between["quality"] == 0.7
+    assert between["lead"] == pytest.approx({"value": 0.4, "low": 0.4, "high": 0.4})
+    assert beyond["our_quality"] == pytest.approx(0.4)
+    assert beyond["lead"]["high"] == pytest.approx(-0.3)
+
+
+def test_a_point_cheaper_than_any_of_ours_is_compared_with_none():
+    (only,) = found(point("other", 2.0, 9), point("other", 4.0, 9))
+    assert only["nfe"] == 4 and only["of"] == "other" and only["budget"] == 4
+
+
+def test_points_that_were_skipped_are_left_out():
+    skipped = {"family": "other", "budget": 8.0, "skipped": "no setting comes near"}
+    assert found(skipped) == []
+    assert leads([skipped], WORDS, ours="ours", seed=0) == []
