@@ -67,6 +67,8 @@ def test_models_that_write_something_else_are_refused(tmp_path, monkeypatch):
         ("magic@plain", ConfigError, "there is no sampler 'magic'"),
         ("ancestral@nowhere", CheckpointError, "there is no model 'nowhere'"),
         ("learned-policy@plain", CheckpointError, "plain has no policy"),
+        ("self-speculative/spaced@plain", ConfigError, "plain has no causal blocks to do so"),
+        ("target-only@plain", ConfigError, "plain has no causal blocks to do so"),
     ],
 )
 def test_who_cannot_take_part_is_told(other, name, kind, message):

@@ -15,6 +15,8 @@ from unmask.frontier.families import check_is_family, family
 from unmask.frontier.folder import fingerprint
 from unmask.frontier.knob import Family
 from unmask.model import Model, load
+from unmask.samplers.self_speculative import SelfSpeculative
+from unmask.samplers.target_only import TargetOnly
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,8 @@ def contenders(names: Iterable[str], model: Model) -> dict[str, Contender]:
     """By name, in the order of `names`; each other model is opened once, as `model` was.
 
     Raises:
-        ConfigError: no such family, or a model that writes something else, or nothing.
+        ConfigError: no such family; or a model that writes something else, or nothing, or cannot
+            verify what the family drafts.
         CheckpointError: no such model, or it lacks a part that the family needs.
     """
     networks: dict[str, tuple[Model, str]] = {}
@@ -52,9 +55,19 @@ def contenders(names: Iterable[str], model: Model) -> dict[str, Contender]:
             networks[other] = opened, fingerprint(opened)
         own, weights = networks[other]
         chosen = family(family_name, own)
+        _check_has_tail(name, chosen, own)
         weights = "+".join(filter(None, [weights, chosen.weights]))
         found[name] = Contender(name, chosen, own, bool(other), weights)
     return found
+
+
+def _check_has_tail(name: str, chosen: Family, model: Model) -> None:
+    verifies = isinstance(chosen.make(chosen.low), SelfSpeculative | TargetOnly)
+    if verifies and not model.network.config.has_tail:
+        raise ConfigError(
+            f"{name} verifies what it drafts, and {model.name} has no causal blocks to do so. "
+            "Leave it out of --samplers, which must then name others, such as ancestral."
+        )
 
 
 def _parts(name: str) -> tuple[str, str]:
