@@ -1,4 +1,5 @@
 import json
+import math
 import re
 from dataclasses import replace
 
@@ -109,6 +110,16 @@ def test_a_judge_that_cannot_read_the_samples_is_refused(folder, capsys, change,
     assert re.search(message, refused(capsys, "evaluate", "model", *SMALL, "--judge", "judge"))
 
 
+@pytest.mark.parametrize("can_read", [True, False])
+def test_the_judge_that_ships_scores_what_it_can_read(folder, capsys, can_read):
+    if not can_read:
+        codec = Characters(alphabet="abcdefghijklmnopqrstuvwxyz ")
+        Model(HybridTransformer(CONFIG), codec, "model").save(folder / "model")
+        write_words(folder / "model" / "words.xz", {"a"})
+    assert run("evaluate", "model", *SMALL, "--budgets", "8") == 0
+    assert ("| judge, bits |" in capsys.readouterr().out) == can_read
+
+
 def test_a_judge_scores_the_samples_also_of_a_report_that_had_none(folder, capsys):
     config = replace(CONFIG, num_trunk_blocks=0, num_tail_blocks=1)
     Model(HybridTransformer(config), text8(), "judge").save(folder / "judge")
@@ -116,8 +127,13 @@ def test_a_judge_scores_the_samples_also_of_a_report_that_had_none(folder, capsy
     assert "| judge, bits |" not in capsys.readouterr().out
     kept = folder / "report" / "points" / "ancestral@4.json"
     before = json.loads(kept.read_text())
-    assert run("evaluate", "model", *SMALL, "--judge", "judge", "--resume") == 0
+    judged = [*SMALL, "--judge", "judge", "--resume", "--data", "text.txt"]
+    assert run("evaluate", "model", *judged) == 0
     assert "| judge, bits |" in capsys.readouterr().out
+    assert (folder / "report" / "judge_nfe.png").exists()
+    report = json.loads((folder / "report" / "report.json").read_text())
+    # A judge that was never trained expects every letter alike.
+    assert report["held_out"]["judge_bits"]["value"] == pytest.approx(math.log2(27), abs=0.1)
     after = json.loads(kept.read_text())
     assert len(after.pop("judge_bits")) == 16 and after == before
     other = refused(capsys, "evaluate", "model", *SMALL, "--judge", "none", "--resume")

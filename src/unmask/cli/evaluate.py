@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from jsonargparse import Namespace
 
 from unmask.cli.exact_options import add_exact_options, exact_plan, exact_settings
@@ -12,7 +13,7 @@ from unmask.cli.parser import Parser
 from unmask.cli.progress import progress
 from unmask.data.text import Corpus, load_corpus
 from unmask.errors import ConfigError
-from unmask.evaluation.judge import check_is_judge
+from unmask.evaluation.judge import check_is_judge, judge_bits
 from unmask.evaluation.ngrams import crops_like
 from unmask.frontier import plots, report
 from unmask.frontier.contenders import Contender, contenders
@@ -22,6 +23,7 @@ from unmask.frontier.families import family_names
 from unmask.frontier.folder import ReportFolder, fingerprint, open_folder
 from unmask.model import Model, load
 
+_SHIPPED_JUDGE = "text8s-judge"
 _TICKS = 1000
 
 
@@ -62,7 +64,13 @@ def run(arguments: Sequence[str]) -> int:
         )
     exact_points = _exact_points(compared, points, held_to, folder, plan)
     made = report.build(
-        points, words, settings, held_out=held_out, exact=exact_points, ours=plan.samplers[0]
+        points,
+        words,
+        settings,
+        held_out=held_out,
+        held_out_judged=_judged(judge, held_out),
+        exact=exact_points,
+        ours=plan.samplers[0],
     )
     report.write(folder, made)
     report.write_trace(folder, compared, points)
@@ -107,9 +115,9 @@ def build_parser() -> Parser:
     parser.add_argument(
         "--judge",
         type=str,
-        default="none",
-        help="Model that scores the samples (recipe text8-judge), or none. It can be added to a "
-        "report later.",
+        default="auto",
+        help=f"Model that scores the samples (recipe text8-judge). auto: {_SHIPPED_JUDGE}, if it "
+        "can read them; none. A judge can be added to a report later.",
     )
     parser.add_argument(
         "--data", type=str, default="", help="Text whose validation part is scored beside them."
@@ -131,9 +139,12 @@ def _numbers(text: str) -> tuple[float, ...]:
 def _judge(options: Namespace, model: Model) -> Model | None:
     if options.judge == "none":
         return None
-    judge = load(options.judge, device=options.device)
+    is_chosen = options.judge != "auto"
+    judge = load(options.judge if is_chosen else _SHIPPED_JUDGE, device=options.device)
     check_is_judge(judge.network)
     if judge.codec != model.codec or judge.length < model.length:
+        if not is_chosen:
+            return None
         raise ConfigError(
             f"the judge {judge.name} reads up to {judge.length} tokens of "
             f"{judge.codec.alphabet!r}, {model.name} writes {model.length} of "
@@ -170,3 +181,11 @@ def _held_out(corpus: Corpus | None, model: Model, plan: Plan) -> list[str]:
         return []
     text = model.codec.decode(corpus.valid)
     return crops_like([" " * model.length] * plan.num_samples, text)
+
+
+def _judged(judge: Model | None, texts: Sequence[str]) -> list[float]:
+    """The judge's bits per token of each text, all of one length."""
+    if judge is None or not texts:
+        return []
+    token_ids = torch.cat([judge.encode(text) for text in texts])
+    return list(judge_bits(judge.network, token_ids).tolist())

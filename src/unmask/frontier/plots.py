@@ -30,11 +30,13 @@ def draw_all(folder: Path, report: dict[str, Any]) -> list[Path]:
     Raises `MissingExtraError` without matplotlib.
     """
     pictures = {
-        "quality_nfe": _quality("nfe", "network passes per sample (NFE)"),
-        "quality_seconds": _quality("seconds", "seconds per sample"),
+        "quality_nfe": _quality(_ACCURACY, "nfe", "network passes per sample (NFE)"),
+        "quality_seconds": _quality(_ACCURACY, "seconds", "seconds per sample"),
         "quality_entropy": _quality_against_entropy,
         "tokens_per_pass": _tokens_per_pass,
     }
+    if any(_JUDGED in point.get("numbers", {}) for point in report["points"]):
+        pictures["judge_nfe"] = _quality(_JUDGED, "nfe", "network passes per sample (NFE)")
     if "exact" in report:
         pictures["exact_bits"] = _exact_bits
         pictures["exact_divergence"] = _exact_divergence
@@ -72,13 +74,17 @@ def _drawn(
 _UNDATED: dict[str, dict[str, Any]] = {"png": {"Software": None}, "svg": {"Date": None}}
 
 
-def _quality(cost: str, label: str) -> Callable[[Any, dict[str, Any]], None]:
+_ACCURACY, _JUDGED = "spelling_accuracy", "judge_bits"
+_LABELS = {_ACCURACY: "spelling accuracy", _JUDGED: "bits per token under the judge"}
+
+
+def _quality(measure: str, cost: str, label: str) -> Callable[[Any, dict[str, Any]], None]:
     def draw(axes: Any, report: dict[str, Any]) -> None:
-        _quality_lines(axes, report, cost)
-        if "held_out" in report:
-            # A line far above the others would press them together.
-            share = report["held_out"][_ACCURACY]["value"]
-            axes.set_title(f"held-out text: {share:.3f}", fontsize="medium", loc="right")
+        _quality_lines(axes, report, measure, cost)
+        if measure in report.get("held_out", {}):
+            # A line far from the others would press them together.
+            value = report["held_out"][measure]["value"]
+            axes.set_title(f"held-out text: {value:.3f}", fontsize="medium", loc="right")
         _log_scale(axes)
         axes.set_xlabel(label)
         _legend(axes)
@@ -88,7 +94,7 @@ def _quality(cost: str, label: str) -> Callable[[Any, dict[str, Any]], None]:
 
 def _quality_against_entropy(axes: Any, report: dict[str, Any]) -> None:
     """Good samples come near to held-out text in both; rules that repeat themselves go left."""
-    _quality_lines(axes, report, "pair_entropy")
+    _quality_lines(axes, report, _ACCURACY, "pair_entropy")
     if "held_out" in report:
         place = [report["held_out"][name]["value"] for name in ("pair_entropy", _ACCURACY)]
         axes.plot(*place, "*", color="black", markersize=14, label="held-out text")
@@ -96,16 +102,13 @@ def _quality_against_entropy(axes: Any, report: dict[str, Any]) -> None:
     _legend(axes)
 
 
-_ACCURACY = "spelling_accuracy"
-
-
-def _quality_lines(axes: Any, report: dict[str, Any], across: str) -> None:
+def _quality_lines(axes: Any, report: dict[str, Any], measure: str, across: str) -> None:
     """A line for each family, through its points by rising cost."""
     for number, (name, rows) in enumerate(_by_family(report).items()):
         rows = sorted(rows, key=lambda p: p["numbers"]["nfe"]["value"])
         # Samples without a single whole word have no accuracy to show.
-        rows = [p for p in rows if p["numbers"][_ACCURACY]["value"] is not None]
-        quality = [p["numbers"][_ACCURACY] for p in rows]
+        rows = [p for p in rows if p["numbers"].get(measure, {}).get("value") is not None]
+        quality = [p["numbers"][measure] for p in rows]
         axes.errorbar(
             [p["numbers"][across]["value"] for p in rows],
             [q["value"] for q in quality],
@@ -115,7 +118,7 @@ def _quality_lines(axes: Any, report: dict[str, Any], across: str) -> None:
             linewidth=_width(name, report),
             capsize=2,
         )
-    axes.set_ylabel("spelling accuracy")
+    axes.set_ylabel(_LABELS[measure])
 
 
 def _tokens_per_pass(axes: Any, report: dict[str, Any]) -> None:

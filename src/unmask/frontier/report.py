@@ -10,7 +10,6 @@ import torch
 from unmask import atomic
 from unmask.draws import SeededDraws
 from unmask.evaluation import trace
-from unmask.evaluation.spelling import spelling_accuracy
 from unmask.frontier.comparison import leads, ratios
 from unmask.frontier.contenders import Contender
 from unmask.frontier.exact_report import (
@@ -20,7 +19,7 @@ from unmask.frontier.exact_report import (
     summarise_exact,
 )
 from unmask.frontier.folder import ReportFolder, Settings
-from unmask.frontier.summary import diversity_of, summarise
+from unmask.frontier.summary import summarise, summarise_texts
 from unmask.network import checkpoint
 from unmask.version import VERSION
 
@@ -43,10 +42,15 @@ def build(
     settings: Settings,
     *,
     held_out: Sequence[str] = (),
+    held_out_judged: Sequence[float] = (),
     exact: Sequence[dict[str, Any]] = (),
     ours: str = "self-speculative",
 ) -> dict[str, Any]:
-    """Everything that a report says, as plain JSON."""
+    """Everything that a report says, as plain JSON.
+
+    `held_out` are texts beside which the samples are shown, `held_out_judged` the judge's bits
+    per token of each, where there is a judge.
+    """
     report: dict[str, Any] = {
         "unmask": VERSION,
         "machine": machine(),
@@ -57,9 +61,7 @@ def build(
         "leads": leads(points, known_words, ours=ours, seed=settings.seed),
     }
     if held_out:
-        accuracy = spelling_accuracy(held_out, known_words)
-        share = {"value": accuracy.share, "standard_error": accuracy.standard_error}
-        report["held_out"] = {"spelling_accuracy": share, **diversity_of(held_out)}
+        report["held_out"] = summarise_texts(held_out, known_words, held_out_judged)
     if exact:
         report["exact"] = summarise_exact(exact, settings.seed)
         if acceptance := acceptance_rows(exact):

@@ -15,12 +15,8 @@ def summarise(point: dict[str, Any], known_words: Set[str]) -> dict[str, Any]:
     """What a report says of a point: settings, costs and qualities, but not the samples."""
     if "skipped" in point:
         return point
-    accuracy = accuracy_of(point, known_words)
     numbers = {name: _mean(point[name]) for name in _COSTS}
-    numbers["spelling_accuracy"] = _number(accuracy.share, accuracy.standard_error)
-    if "judge_bits" in point:
-        numbers["judge_bits"] = _mean(point["judge_bits"])
-    numbers |= diversity_of(point["texts"])
+    numbers |= summarise_texts(point["texts"], known_words, point.get("judge_bits", ()))
     num_tokens = len(point["token_ids"][0])
     kept = {name: point[name] for name in ("family", "budget", "knob", "sampler", "seed")}
     return kept | {
@@ -34,11 +30,17 @@ def summarise(point: dict[str, Any], known_words: Set[str]) -> dict[str, Any]:
     }
 
 
-def diversity_of(texts: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Entropies and distinct n-grams."""
+def summarise_texts(
+    texts: Sequence[str], known_words: Set[str], judged: Sequence[float] = ()
+) -> dict[str, dict[str, float]]:
+    """The qualities of samples, or of real text: spelling, judge's bits, entropies, n-grams."""
+    accuracy = spelling_accuracy(texts, known_words)
+    numbers = {"spelling_accuracy": _number(accuracy.share, accuracy.standard_error)}
+    if judged:
+        numbers["judge_bits"] = _mean(judged)
     found = diversity(texts)
     estimates = {field.name: getattr(found, field.name) for field in fields(found)}
-    return {name: _number(e.value, e.standard_error) for name, e in estimates.items()}
+    return numbers | {name: _number(e.value, e.standard_error) for name, e in estimates.items()}
 
 
 def accuracy_of(point: dict[str, Any], known_words: Set[str]) -> SpellingAccuracy:
