@@ -230,6 +230,18 @@ def test_a_lead_is_told_beyond_its_interval(made, low, is_named):
     assert ("None of the 1 points" in page) != is_named
 
 
+def test_acceptance_has_a_section_and_a_picture_where_drafts_were_rejected(made, tmp_path):
+    path, built = made
+    assert "acceptance" not in built  # this network's target is its draft
+    point = json.loads(next((path / "points").glob("self-speculative@*")).read_text())
+    assert point["acceptance"] == []
+    point["acceptance"] = [1.0, 0.5] * 12
+    built = report.build([point], WORDS, settings_of(small_model()))
+    assert built["acceptance"][0]["by_place"] == point["acceptance"]
+    assert "(acceptance.png)" in report.as_markdown(built)
+    assert tmp_path / "acceptance.svg" in plots.draw_all(tmp_path, built)
+
+
 def test_the_trace_shows_one_of_the_samples(made):
     path, _ = made
     page = (path / "trace.html").read_text()

@@ -218,19 +218,19 @@ def test_the_report_tells_all_of_it(made, tmp_path):
     for row in built["exact"]["held_out"]:
         bits = row["bits"]
         assert bits["low"] <= bits["value"] <= bits["high"] and bits["standard_error"] >= 0
-    labels = [row["label"] for row in built["acceptance"]]
+    labels = [row["label"] for row in built["exact"]["acceptance"]]
     assert "self-speculative, 8 NFE" in labels and len(labels) == 6
-    for row in built["acceptance"]:
+    for row in built["exact"]["acceptance"]:
         assert len(row["by_place"]) == 24
         assert all(0 <= share <= 1 + 1e-9 for share in row["by_place"])
     page = report.as_markdown(built)
-    assert "## Exact quality" in page and "## Acceptance" in page
+    assert "## Exact quality" in page and "(exact_acceptance.png)" in page
     assert "| self-speculative | any | 0 |" in page
     assert "| maskgit | | not tractable |" in page
     bounds = {line.split(" | ")[0] for line in page.splitlines() if "| ≤ " in line}
     assert bounds == {"| fixed-partition"}
     built = report.build(measured, frozenset({"a"}), exact_settings())
-    assert "exact" not in built and "acceptance" not in built
+    assert "exact" not in built
     assert "Exact quality" not in report.as_markdown(built)
 
 
@@ -244,7 +244,7 @@ def test_there_are_pictures_of_it(made, tmp_path):
     built = report.build(measured, frozenset({"a"}), exact_settings(), exact=exact)
     files = plots.draw_all(tmp_path, built)
     names = {file.name for file in files}
-    assert {"exact_bits.png", "exact_divergence.svg", "acceptance.png"} <= names
+    assert {"exact_bits.png", "exact_divergence.svg", "exact_acceptance.png"} <= names
     for file in files:
         assert file.stat().st_size > 1000
 
@@ -258,7 +258,7 @@ def test_a_report_without_known_laws_has_empty_pictures(made, tmp_path):
     )
     unknown = [point for point in exact if point["family"] == "maskgit"]
     built = report.build(measured, frozenset({"a"}), exact_settings(), exact=unknown)
-    assert "acceptance" not in built
+    assert built["exact"]["acceptance"] == []
     assert len(plots.draw_all(tmp_path, built)) == 12
 
 

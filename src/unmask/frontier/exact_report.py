@@ -12,7 +12,10 @@ _NUM_DRAWS = 1000
 
 
 def summarise_exact(points: Sequence[dict[str, Any]], seed: int) -> dict[str, Any]:
-    """The rows of both tables, as plain JSON; intervals are over sequences."""
+    """The rows of both tables and the lines of a picture, as plain JSON.
+
+    Intervals are over sequences.
+    """
     held_out, chain = [], []
     for point in points:
         where = {name: point[name] for name in ("family", "budget")}
@@ -32,19 +35,17 @@ def summarise_exact(points: Sequence[dict[str, Any]], seed: int) -> dict[str, An
         if "bits" in found:
             row |= {"passes": _mean(found["passes"]), "bits": _estimate(found["bits"], seed)}
         chain.append(row)
-    return {"held_out": held_out, "chain": chain}
-
-
-def acceptance_rows(points: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Of every self-speculative point: the expected acceptance by place in the order."""
-    return [
-        {
-            "label": f"{point['family']}, {point['budget']:g} NFE",
-            "by_place": point["held_out"]["acceptance"],
-        }
+    acceptance = [
+        acceptance_row(point, point["held_out"]["acceptance"])
         for point in points
         if "acceptance" in point["held_out"]
     ]
+    return {"held_out": held_out, "chain": chain, "acceptance": acceptance}
+
+
+def acceptance_row(point: dict[str, Any], by_place: list[float]) -> dict[str, Any]:
+    """A line of the picture of acceptances."""
+    return {"label": f"{point['family']}, {point['budget']:g} NFE", "by_place": by_place}
 
 
 def exact_section(exact: dict[str, Any], settings: dict[str, Any]) -> list[str]:
@@ -69,6 +70,14 @@ def exact_section(exact: dict[str, Any], settings: dict[str, Any]) -> list[str]:
             f"| {row['family']} | {row['nfe']:.1f} | {row['trunk_passes']:.1f} "
             f"| {row['tail_passes']:.1f} | {_with_interval(row['bits'])} |"
         )
+    if exact["acceptance"]:
+        lines += [
+            "",
+            "The probability that a token is a draft that was kept, by its place in the order: "
+            "expected over all ways to emit the held-out sequences, mean over sequences.",
+            "",
+            "![expected acceptance by place](exact_acceptance.png)",
+        ]
     lines += [
         "",
         f"**A Markov chain** of order {settings['chain_order']}, fitted to the training text, "
@@ -86,18 +95,6 @@ def exact_section(exact: dict[str, Any], settings: dict[str, Any]) -> list[str]:
         *_chain_rows(exact["chain"]),
     ]
     return lines
-
-
-ACCEPTANCE_SECTION = [
-    "## Acceptance",
-    "",
-    "The probability that a token is a draft that was kept, by its place in the order, when the "
-    "sampler emits the held-out sequences: expected over all ways to emit them, mean over "
-    "sequences.",
-    "",
-    "![acceptance by place](acceptance.png)",
-]
-"""The lines of that section: a picture."""
 
 
 def _chain_rows(rows: Sequence[dict[str, Any]]) -> list[str]:

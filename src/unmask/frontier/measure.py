@@ -14,9 +14,10 @@ import torch
 from unmask.draws import SeededDraws
 from unmask.errors import ConfigError
 from unmask.frontier import memory
+from unmask.frontier.course import Course
 from unmask.model import Model
 from unmask.samplers.registry import describe
-from unmask.samplers.sampler import Sampler, StepInfo, sample
+from unmask.samplers.sampler import Sampler, sample
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,8 @@ class Measurement:
     """Of its batch, over the samples in it."""
     tokens_per_pass: list[float]
     """Mean number of tokens that the n-th trunk pass settled, over samples that made it."""
+    acceptance: list[float]
+    """Share of the drafts kept, by place of the order; empty where none was ever rejected."""
     peak_memory_bytes: float
     """Of the process on a CPU, of the device on a GPU; not a number where it cannot be known."""
 
@@ -64,18 +67,18 @@ def measure(
         name: [] for name in ("token_ids", "trunk_passes", "tail_passes", "accepted", "rejected")
     }
     seconds: list[float] = []
-    settled = _SettledPerPass()
+    course = Course(length)
     memory.restart_peak(network.device)
     for seeds in torch.arange(seed, seed + num_samples).split(batch_size):
         given_ids = torch.full((len(seeds), length), network.vocab_size, device=network.device)
         draws = SeededDraws(seeds.tolist(), network.device)
+        course.start_batch(len(seeds))
         start = time.perf_counter()
-        samples = sample(network, sampler, given_ids, draws, settled.note)
+        samples = sample(network, sampler, given_ids, draws, course.note)
         elapsed = time.perf_counter() - start
         for name, values in columns.items():
             values += getattr(samples, name).tolist()
         seconds += [elapsed / len(seeds)] * len(seeds)
-        settled.start_batch()
         observe(len(seconds))
     nfe = map(network.config.nfe, columns["trunk_passes"], columns["tail_passes"])
     return Measurement(
@@ -83,7 +86,8 @@ def measure(
         seed=seed,
         nfe=list(nfe),
         seconds=seconds,
-        tokens_per_pass=settled.means(),
+        tokens_per_pass=course.tokens_per_pass(),
+        acceptance=course.acceptance(),
         peak_memory_bytes=memory.peak_bytes(network.device),
         **columns,
     )
@@ -120,24 +124,3 @@ def check_sampling(num_samples: int, batch_size: int) -> None:
         )
     if batch_size < 1:
         raise ConfigError(f"batch_size must be at least 1, got {batch_size}.")
-
-
-class _SettledPerPass:
-    """Adds up, over the sequences of all batches, what the n-th step of each settled."""
-
-    def __init__(self) -> None:
-        self._totals: list[tuple[int, int]] = []
-        self._step = 0
-
-    def start_batch(self) -> None:
-        self._step = 0
-
-    def note(self, state: Any, info: StepInfo, rows: torch.Tensor) -> None:
-        if self._step == len(self._totals):
-            self._totals.append((0, 0))
-        tokens, sequences = self._totals[self._step]
-        self._totals[self._step] = tokens + int(info.num_revealed.sum()), sequences + len(rows)
-        self._step += 1
-
-    def means(self) -> list[float]:
-        return [tokens / sequences for tokens, sequences in self._totals]

@@ -40,6 +40,8 @@ def draw_all(folder: Path, report: dict[str, Any]) -> list[Path]:
     if "exact" in report:
         pictures["exact_bits"] = _exact_bits
         pictures["exact_divergence"] = _exact_divergence
+        if report["exact"]["acceptance"]:
+            pictures["exact_acceptance"] = lambda axes, _: _acceptance(axes, report["exact"])
     if "acceptance" in report:
         pictures["acceptance"] = _acceptance
     written = []

@@ -13,8 +13,7 @@ from unmask.evaluation import trace
 from unmask.frontier.comparison import leads, ratios
 from unmask.frontier.contenders import Contender
 from unmask.frontier.exact_report import (
-    ACCEPTANCE_SECTION,
-    acceptance_rows,
+    acceptance_row,
     exact_section,
     summarise_exact,
 )
@@ -64,8 +63,8 @@ def build(
         report["held_out"] = summarise_texts(held_out, known_words, held_out_judged)
     if exact:
         report["exact"] = summarise_exact(exact, settings.seed)
-        if acceptance := acceptance_rows(exact):
-            report["acceptance"] = acceptance
+    if acceptance := [acceptance_row(p, p["acceptance"]) for p in points if p.get("acceptance")]:
+        report["acceptance"] = acceptance
     plain: dict[str, Any] = strict(report)
     return plain
 
@@ -161,10 +160,10 @@ def as_markdown(report: dict[str, Any]) -> str:
     ]
     if report["leads"]:
         lines += ["", *_leads_section(report["leads"], measured)]
+    if "acceptance" in report:
+        lines += ["", *_ACCEPTANCE_SECTION]
     if "exact" in report:
         lines += ["", *exact_section(report["exact"], settings)]
-    if "acceptance" in report:
-        lines += ["", *ACCEPTANCE_SECTION]
     if skipped:
         lines += ["", "## Not measured", ""]
         lines += [f"* {p['family']} at {p['budget']:g}: {p['skipped']}." for p in skipped]
@@ -251,3 +250,13 @@ def _leads_section(leads_: list[dict[str, Any]], points: list[dict[str, Any]]) -
             f"| {entropies[entry['of'], entry['budget']]:.3f} |"
         )
     return lines
+
+
+_ACCEPTANCE_SECTION = [
+    "## Acceptance",
+    "",
+    "The share of the drafts of the samples that were kept, by place in the order; that of a "
+    "pass is spread evenly over the tokens it settled.",
+    "",
+    "![share of drafts kept, by place](acceptance.png)",
+]
