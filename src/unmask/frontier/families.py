@@ -68,8 +68,10 @@ def _few_rounds(knob: float) -> Sampler:
 _WIDE = 0.3
 
 
-def _spaced_four_rounds(dtau: float) -> Sampler:
-    return SelfSpeculative(window=windows.Cosine(dtau), verify_rounds=4, order="spaced")
+def _spaced_few_rounds(dtau: float) -> Sampler:
+    """Very wide windows, whose first rounds end soon, are worth two rounds more."""
+    num_rounds = 6 if dtau > _WIDE else 4
+    return SelfSpeculative(window=windows.Cosine(dtau), verify_rounds=num_rounds, order="spaced")
 
 
 def _patient(patience: float) -> Sampler:
@@ -147,7 +149,7 @@ FAMILIES: dict[str, Family] = {
     "self-speculative/few-rounds": Family(_few_rounds, 0.003, 32.0),
     "self-speculative/linear": _self_speculative(windows.Linear),
     "self-speculative/spaced": _self_speculative(windows.Cosine, order="spaced"),
-    "self-speculative/spaced-four-rounds": Family(_spaced_four_rounds, 0.001, 1.0),
+    "self-speculative/spaced-few-rounds": Family(_spaced_few_rounds, 0.001, 1.0),
     "self-speculative/confident": _self_speculative(windows.Cosine, order="confident"),
     "self-speculative/patient": Family(_patient, 0.003, 30.0),
     "self-speculative/cool": _self_speculative(windows.Cosine, filter=_COOL),
