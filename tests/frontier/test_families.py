@@ -6,8 +6,8 @@ import torch
 from tests.frontier.small_model import small_model, small_model_with_policy
 from unmask.draws import SeededDraws
 from unmask.errors import CheckpointError, ConfigError
-from unmask.frontier.evaluate import knob_for
 from unmask.frontier.families import FAMILIES, family, rounds_for
+from unmask.frontier.knob import knob_for
 from unmask.model import load
 from unmask.network.error_head import ErrorHead, LearnedErrorPredictor, write_error_head
 from unmask.samplers.learned_policy import LearnedPolicy
@@ -24,12 +24,17 @@ def test_every_sampler_has_a_family_but_the_one_without_a_knob():
     assert set(SAMPLERS.values()) - made == {SAMPLERS["first-hitting"], SAMPLERS["learned-policy"]}
 
 
+def setting(model, chosen, budget):
+    nfe = model.network.config.nfe
+    return knob_for(chosen, model.network, budget, length=model.length, nfe=nfe)
+
+
 def test_a_learned_family_takes_the_part_that_lies_with_the_model(tmp_path):
     model = small_model_with_policy(tmp_path / "model")
     sampler = family("learned-policy", model).make(0.5)
     assert isinstance(sampler, LearnedPolicy) and sampler.boldness == 0.5
-    _, few = knob_for(model, family("learned-policy", model), 3.0)
-    _, many = knob_for(model, family("learned-policy", model), 10.0)
+    _, few = setting(model, family("learned-policy", model), 3.0)
+    _, many = setting(model, family("learned-policy", model), 10.0)
     assert few == pytest.approx(3, rel=0.3) and many == pytest.approx(10, rel=0.3)
     with pytest.raises(CheckpointError, match="no model 'small'"):
         family("learned-policy", small_model())
@@ -83,9 +88,9 @@ def test_the_papers_pairs_of_window_and_rounds():
 
 def test_a_pilot_finds_the_setting_that_spends_a_budget():
     model = small_model()
-    knob, nfe = knob_for(model, FAMILIES["self-speculative"], 6.0)
+    knob, nfe = setting(model, FAMILIES["self-speculative"], 6.0)
     assert nfe == pytest.approx(6.0, rel=0.25)
-    assert (knob, nfe) == knob_for(model, FAMILIES["self-speculative"], 6.0)
+    assert (knob, nfe) == setting(model, FAMILIES["self-speculative"], 6.0)
 
 
 def test_an_unknown_family_is_answered_with_those_there_are():

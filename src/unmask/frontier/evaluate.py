@@ -11,8 +11,8 @@ from unmask.errors import ConfigError
 from unmask.evaluation.judge import judge_bits
 from unmask.frontier.contenders import Contender, check_is_contender
 from unmask.frontier.folder import ReportFolder
-from unmask.frontier.knob import PILOT_SAMPLES, PILOT_SEED, Family, find_knob, is_near
-from unmask.frontier.measure import check_sampling, measure, measure_point
+from unmask.frontier.knob import knob_for, why_skipped
+from unmask.frontier.measure import check_sampling, measure_point
 from unmask.model import Model
 
 
@@ -20,7 +20,12 @@ from unmask.model import Model
 class Plan:
     """Which samplers are compared, at how many passes, on how many samples."""
 
-    samplers: tuple[str, ...] = ("self-speculative", "ancestral", "entropy-bounded")
+    samplers: tuple[str, ...] = (
+        "self-speculative/spaced-few-rounds",
+        "self-speculative",
+        "ancestral",
+        "entropy-bounded",
+    )
     budgets: tuple[float, ...] = (8, 16, 32, 64)
     num_samples: int = 64
     seed: int = 0
@@ -103,9 +108,10 @@ def _measured(
 ) -> dict[str, Any]:
     model, chosen = contender.model, contender.family
     point = {"family": contender.name, "budget": budget, "weights": contender.weights}
-    knob, nfe = knob_for(model, chosen, budget)
-    if not is_near(nfe, budget):
-        return {**point, "skipped": f"the nearest setting takes {nfe:.1f} passes"}
+    nfe_of = model.network.config.nfe
+    knob, nfe = knob_for(chosen, model.network, budget, length=model.length, nfe=nfe_of)
+    if reason := why_skipped(nfe, budget):
+        return {**point, "skipped": reason}
     found = measure_point(
         model,
         chosen.make(knob),
@@ -115,26 +121,3 @@ def _measured(
         observe=tell,
     )
     return {**point, "knob": knob, **found}
-
-
-def knob_for(model: Model, chosen: Family, budget: float) -> tuple[float, float]:
-    """The setting of a family that comes nearest to a budget, and what it is expected to cost."""
-    config = model.network.config
-
-    def by_formula(knob: float) -> float:
-        assert chosen.passes is not None
-        return config.nfe(*chosen.passes(knob, model.length))
-
-    def by_pilot(knob: float) -> float:
-        pilot = measure(
-            model,
-            chosen.make(knob),
-            num_samples=PILOT_SAMPLES,
-            seed=PILOT_SEED,
-            batch_size=PILOT_SAMPLES,
-        )
-        return sum(pilot.nfe) / len(pilot.nfe)
-
-    if chosen.passes is None:
-        return find_knob(chosen, budget, by_pilot, num_trials=7)
-    return find_knob(chosen, budget, by_formula, num_trials=24)

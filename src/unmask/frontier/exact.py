@@ -18,20 +18,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import torch
-
 from unmask.data.text import Corpus, consecutive_crops
-from unmask.draws import SeededDraws
 from unmask.errors import ConfigError
 from unmask.evaluation.divergence import bits_per_token, log_ratios, reading_of
 from unmask.evaluation.own_law import OwnLaws
 from unmask.frontier.contenders import Contender
 from unmask.frontier.folder import ReportFolder
-from unmask.frontier.knob import PILOT_SAMPLES, PILOT_SEED, Family, find_knob, is_near
+from unmask.frontier.knob import Family, knob_for, why_skipped
 from unmask.model import Model
 from unmask.predictors.markov import MarkovChain
 from unmask.samplers.likelihood import OwnLaw
-from unmask.samplers.sampler import sample
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.shapes import TokenIds
 
@@ -210,9 +206,10 @@ def _on_chain(
     reading = reading_of(chosen.make(chosen.low))
     if reading not in ("equal", "at most"):
         return {"reading": reading}
-    knob, passes = _chain_knob(chosen, max(1.0, budget), chain, length)
-    if not is_near(passes, max(1.0, budget)):
-        return {"reading": reading, "skipped": f"the nearest setting takes {passes:.1f} passes"}
+    budget = max(1.0, budget)
+    knob, passes = knob_for(chosen, chain, budget, length=length, nfe=lambda trunk, tail: trunk)
+    if reason := why_skipped(passes, budget):
+        return {"reading": reading, "skipped": reason}
     ratios = log_ratios(
         chain,
         chosen.make(knob),
@@ -228,24 +225,3 @@ def _on_chain(
         "bits": bits_per_token(ratios.nats, length).tolist(),
         "passes": ratios.trunk_passes.tolist(),
     }
-
-
-def _chain_knob(
-    chosen: Family, budget: float, chain: MarkovChain, length: int
-) -> tuple[float, float]:
-    """The setting of a family that spends about so many passes on the chain; how many."""
-
-    def by_formula(knob: float) -> float:
-        assert chosen.passes is not None
-        return chosen.passes(knob, length)[0]
-
-    def by_pilot(knob: float) -> float:
-        given_ids = torch.full((PILOT_SAMPLES, length), chain.vocab_size, device=chain.device)
-        draws = SeededDraws(range(PILOT_SEED, PILOT_SEED + PILOT_SAMPLES), chain.device)
-        return float(
-            sample(chain, chosen.make(knob), given_ids, draws).trunk_passes.double().mean()
-        )
-
-    if chosen.passes is None:
-        return find_knob(chosen, budget, by_pilot, num_trials=7)
-    return find_knob(chosen, budget, by_formula, num_trials=24)

@@ -2,15 +2,21 @@
 
 A family is a sampler with one knob x, over which its cost rises or falls all the way. Where the
 number of passes follows from the setting alone it is a formula; where it depends on what is
-generated it is measured on a few samples. Either way the knob is found by bisection in log x,
-and what counts in a report is the cost measured afterwards, not the budget asked for.
+generated it is measured on a few samples, as far as it takes to see that it is too much. Either
+way the knob is found by bisection in log x, and what counts in a report is the cost measured
+afterwards, not the budget asked for.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from unmask.samplers.sampler import Sampler
+import torch
+
+from unmask.draws import SeededDraws
+from unmask.predictors.protocol import Predictor
+from unmask.samplers.sampler import Sampler, StepInfo, sample
 
 Passes = tuple[float, float]
 """Trunk passes and tail passes of one sample."""
@@ -33,30 +39,79 @@ class Family:
     """A fingerprint of the part that was trained for it, where it needs one."""
 
 
-PILOT_SAMPLES, PILOT_SEED = 8, 1 << 40
+_PILOT_SAMPLES, _PILOT_SEED = 8, 1 << 40
 """By which a cost without a formula is measured; the seeds are such that no report uses them."""
-_FARTHEST = 1.5
+_FARTHEST, _TOO_DEAR = 1.5, 2.0
 
 
-def is_near(cost: float, budget: float) -> bool:
-    """Whether a cost is off its budget by no more than the factor at which a point is skipped."""
-    return 1 / _FARTHEST <= cost / budget <= _FARTHEST
+Cost = Callable[[float, float], float]
+"""What trunk passes and tail passes cost together, linear in both."""
+
+
+def why_skipped(cost: float, budget: float) -> str:
+    """Why a setting of such a cost does not stand for the budget; empty if it is near enough."""
+    if 1 / _FARTHEST <= cost / budget <= _FARTHEST:
+        return ""
+    if math.isinf(cost):
+        return f"every setting takes more than {_TOO_DEAR * budget:g} passes"
+    return f"the nearest setting takes {cost:.1f} passes"
+
+
+def knob_for(
+    chosen: Family, predictor: Predictor, budget: float, *, length: int, nfe: Cost
+) -> tuple[float, float]:
+    """The knob with which sequences of `length` tokens cost about the budget; what they cost."""
+    passes = chosen.passes
+    if passes is None:
+        return find_knob(
+            chosen,
+            budget,
+            lambda knob: pilot_cost(predictor, chosen.make(knob), budget, length=length, nfe=nfe),
+            num_trials=7,
+        )
+    return find_knob(chosen, budget, lambda knob: nfe(*passes(knob, length)), num_trials=24)
 
 
 def find_knob(
-    chosen: Family, budget: float, nfe_of: Callable[[float], float], *, num_trials: int
+    chosen: Family, budget: float, cost_of: Callable[[float], float], *, num_trials: int
 ) -> tuple[float, float]:
-    """The knob whose cost, `nfe_of`, is nearest to the budget, by bisection in log x; the cost."""
+    """The knob whose cost is nearest to the budget, by bisection in log x; that cost."""
     low, high = math.log(chosen.low), math.log(chosen.high)
     tried: dict[float, float] = {}
     for _ in range(num_trials):
         middle = math.exp((low + high) / 2)
         knob = float(round(middle)) if chosen.is_whole else middle
         if knob not in tried:
-            tried[knob] = nfe_of(knob)
+            tried[knob] = cost_of(knob)
         if (tried[knob] < budget) == chosen.is_rising:
             low = math.log(middle)
         else:
             high = math.log(middle)
     nearest = min(tried, key=lambda knob: (abs(math.log(tried[knob] / budget)), knob))
     return nearest, tried[nearest]
+
+
+def pilot_cost(
+    predictor: Predictor, sampler: Sampler, budget: float, *, length: int, nfe: Cost
+) -> float:
+    """The mean cost of a few samples; infinite as soon as it is sure to be twice the budget."""
+    spent = 0.0
+
+    def note(state: Any, info: StepInfo, rows: torch.Tensor) -> None:
+        nonlocal spent
+        spent += nfe(float(info.trunk_passes.sum()), float(info.tail_passes.sum()))
+        if spent > _TOO_DEAR * budget * _PILOT_SAMPLES:
+            raise _TooDear
+
+    seeds = range(_PILOT_SEED, _PILOT_SEED + _PILOT_SAMPLES)
+    mask_id, device = predictor.vocab_size, predictor.device
+    given_ids = torch.full((_PILOT_SAMPLES, length), mask_id, device=device)
+    try:
+        sample(predictor, sampler, given_ids, SeededDraws(seeds, device), note)
+    except _TooDear:
+        return math.inf
+    return spent / _PILOT_SAMPLES
+
+
+class _TooDear(Exception):
+    """Ends a generation whose cost is known well enough."""
