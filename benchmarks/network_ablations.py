@@ -51,11 +51,13 @@ def main() -> None:
     parser.add_argument("--out", required=True, help="folder of the runs")
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--seeds", type=int, default=3, help="at least 2, for a standard error")
+    parser.add_argument("--variants", nargs="*", help="some of them, by name; else all")
     options = parser.parse_args()
+    variants = {name: VARIANTS[name] for name in options.variants or VARIANTS}
 
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in VARIANTS}
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in variants}
     for seed in range(options.seeds):  # seed by seed, so that a first comparison is there early
-        for name, choice in VARIANTS.items():
+        for name, choice in variants.items():
             folder = Path(options.out) / f"{name.replace(' ', '-')}-{seed}"
             found[name].append(result(choice, seed, options.steps, options.data, folder))
     print(f"| network | {' | '.join(COLUMNS)} | law, against full |")
