@@ -124,12 +124,14 @@ def test_a_judge_scores_the_samples_also_of_a_report_that_had_none(folder, capsy
     config = replace(CONFIG, num_trunk_blocks=0, num_tail_blocks=1)
     Model(HybridTransformer(config), text8(), "judge").save(folder / "judge")
     assert run("evaluate", "model", *SMALL, "--judge", "none") == 0
-    assert "| judge, bits |" not in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "| judge, bits |" not in shown and "(judge_nfe.png)" not in shown
     kept = folder / "report" / "points" / "ancestral@4.json"
     before = json.loads(kept.read_text())
     judged = [*SMALL, "--judge", "judge", "--resume", "--data", "text.txt"]
     assert run("evaluate", "model", *judged) == 0
-    assert "| judge, bits |" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "| judge, bits |" in shown and "(judge_nfe.png)" in shown
     assert (folder / "report" / "judge_nfe.png").exists()
     report = json.loads((folder / "report" / "report.json").read_text())
     # A judge that was never trained expects every letter alike.

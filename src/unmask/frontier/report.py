@@ -154,6 +154,7 @@ def as_markdown(report: dict[str, Any]) -> str:
         "",
         "![spelling accuracy against entropy](quality_entropy.png)",
         "",
+        *(_JUDGE_PICTURE if any("judge_bits" in p["numbers"] for p in measured) else []),
         *_points_table(measured, report.get("held_out", {})),
         "",
         *(_ratios_section(report["ratios"]) if report["ratios"] else []),
@@ -251,6 +252,13 @@ def _leads_section(leads_: list[dict[str, Any]], points: list[dict[str, Any]]) -
         )
     return lines
 
+
+_JUDGE_PICTURE = [
+    "The judge, another model, knows no list of words; it too is met by repetition.",
+    "",
+    "![bits under the judge against NFE](judge_nfe.png)",
+    "",
+]
 
 _ACCEPTANCE_SECTION = [
     "## Acceptance",
