@@ -17,11 +17,11 @@ import unmask
 from unmask.data.text import consecutive_crops, load_corpus
 from unmask.evaluation.spelling import spelling_accuracy, word_set
 
-Window = unmask.Cosine
-
 
 def spaced(dtau: float, verify_rounds: int) -> unmask.SelfSpeculative:
-    return unmask.SelfSpeculative(window=Window(dtau), verify_rounds=verify_rounds, order="spaced")
+    return unmask.SelfSpeculative(
+        window=unmask.Cosine(dtau), verify_rounds=verify_rounds, order="spaced"
+    )
 
 
 SETTINGS = {
@@ -29,10 +29,10 @@ SETTINGS = {
     "self-speculative, spaced, N=4 dtau=0.2": spaced(0.2, 4),
     "self-speculative, spaced, N=4 dtau=0.06": spaced(0.06, 4),
     "self-speculative, N=10 dtau=0.083": unmask.SelfSpeculative(
-        window=Window(0.083), verify_rounds=10
+        window=unmask.Cosine(0.083), verify_rounds=10
     ),
     "self-speculative, N=4 dtau=0.02": unmask.SelfSpeculative(
-        window=Window(0.02), verify_rounds=4
+        window=unmask.Cosine(0.02), verify_rounds=4
     ),
     "ancestral, T=18": unmask.Ancestral(num_steps=18),
     "ancestral, T=37": unmask.Ancestral(num_steps=37),
