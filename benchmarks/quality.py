@@ -14,6 +14,7 @@ import json
 import torch
 
 import unmask
+from unmask.allocator import keep_freed_memory
 from unmask.data.text import consecutive_crops, load_corpus
 from unmask.evaluation.spelling import spelling_accuracy, word_set
 
@@ -51,6 +52,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object per row")
     options = parser.parse_args()
 
+    keep_freed_memory()
     dtype = torch.bfloat16 if options.precision == "bf16" else torch.float32
     model = unmask.load(options.model, dtype=dtype)
     corpus = load_corpus(options.data, model.codec)
@@ -94,7 +96,7 @@ def _markdown(row: dict) -> str:
     return (
         f"| {row['sampler']} | {row['spelling_accuracy']:.3f} ± {row['standard_error']:.3f} "
         f"| {row['trunk_passes']:.1f} | {row['tail_passes']:.1f} | {row['nfe']:.1f} "
-        f"| {row['acceptance_rate']:.0%} | {row['seconds_per_sample']:.2f} |"
+        f"| {row['acceptance_rate']:.0%} | {row['seconds_per_sample']:.3f} |"
     )
 
 

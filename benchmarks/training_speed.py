@@ -63,12 +63,12 @@ def replace_norms(model: nn.Module) -> None:
 @contextmanager
 def fused_attention(is_on: bool):
     """Attention by `scaled_dot_product_attention`, whatever the shape."""
-    before = attention._MOST_EXPLICIT_SCORES
-    attention._MOST_EXPLICIT_SCORES = -1 if is_on else before
+    before = attention._MOST_SCORES
+    attention._MOST_SCORES = 0 if is_on else before
     try:
         yield
     finally:
-        attention._MOST_EXPLICIT_SCORES = before
+        attention._MOST_SCORES = before
 
 
 def main() -> None:

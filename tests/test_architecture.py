@@ -19,6 +19,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "shapes": set(),
     "version": set(),
+    "allocator": set(),
     "atomic": {"errors"},
     "shipped": set(),
     "draws": {"errors", "shapes"},
@@ -32,11 +33,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "training": MATHEMATICS | {"network", "samplers", "data"},
     "model_folder": BASE | {"network", "shipped"},
     "model": MATHEMATICS | {"network", "samplers", "data", "evaluation", "model_folder"},
-    "frontier": MATHEMATICS | {"version", "network", "samplers", "data", "evaluation", "model"},
+    "speed": MATHEMATICS | {"samplers"},
+    "frontier": MATHEMATICS
+    | {"version", "network", "samplers", "data", "evaluation", "model", "speed"},
     "recipes": BASE | {"network", "data", "training", "model"},
     "cli": MATHEMATICS
     | {"version", "network", "samplers", "data", "evaluation", "training", "recipes"}
-    | {"model", "model_folder", "frontier"},
+    | {"allocator", "model", "model_folder", "frontier", "speed"},
 }
 """Imports run downward: a room may import itself and what is named here."""
 

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
+from unmask import draws as module
 from unmask.draws import Draws, SeededDraws, seed_dropout, stream_seed
 
 ALARM = 1e-6
@@ -70,6 +71,25 @@ def test_rows_go_on_where_their_streams_stand_and_move_them_on() -> None:
     assert torch.equal(draws.uniform(everywhere(3, 1))[:, 0], streams[[0, 1, 2], [1, 1, 2]])
     last = some.rows(torch.tensor([0]))
     assert torch.equal(last.uniform(everywhere(1, 1))[:, 0], streams[[2], [3]])
+
+
+def test_streams_that_are_joined_go_on_where_they_stand() -> None:
+    streams = SeededDraws([1, 2, 3]).uniform(everywhere(3, 4))
+    first, second = SeededDraws([1, 2]), SeededDraws([3])
+    first.uniform(everywhere(2, 2))
+    both = SeededDraws.join([first.rows(torch.tensor([1])), second])
+    assert torch.equal(
+        both.uniform(everywhere(2, 2)), streams[[1, 2]][[[0], [1]], [[2, 3], [0, 1]]]
+    )
+    assert torch.equal(first.uniform(everywhere(2, 1))[:, 0], streams[:2, 2])
+
+
+@pytest.mark.parametrize("num_at_once", [1, 7, 2**22])
+def test_tokens_do_not_depend_on_the_working_memory(monkeypatch, num_at_once: int) -> None:
+    log_probs = torch.sin(torch.arange(60.0)).reshape(2, 6, 5)
+    expected = SeededDraws([1, 2]).categorical(log_probs, everywhere(2, 6))
+    monkeypatch.setattr(module, "_NUMBERS_AT_ONCE", num_at_once)
+    assert torch.equal(SeededDraws([1, 2]).categorical(log_probs, everywhere(2, 6)), expected)
 
 
 def test_numbers_fill_the_unit_square_evenly() -> None:

@@ -5,11 +5,11 @@ from pathlib import Path
 import unmask
 
 PUBLIC = """
-    Ancestral Cosine Dilated EntropyBounded Factor Filter FirstHitting Fixed FixedPartition
+    Ancestral Cosine Dilated Engine EntropyBounded Factor Filter FirstHitting Fixed FixedPartition
     HybridConfig HybridTransformer JointTable Klass LearnedPolicy Linear Lookahead MarkovChain
-    MaskGIT Model ReMDM Recipe Sample SeededDraws SelfSpeculative SemiAutoregressive StarShaped
-    TargetOnly Threshold TopKEntropy TopKMargin UnmaskError Whole count_work load preset sample
-    train
+    MaskGIT Model ReMDM Recipe Request Sample SeededDraws SelfSpeculative SemiAutoregressive
+    StarShaped TargetOnly Threshold TopKEntropy TopKMargin UnmaskError Whole count_work
+    keep_freed_memory load preset sample train
 """.split()
 
 

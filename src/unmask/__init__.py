@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from unmask.allocator import keep_freed_memory as keep_freed_memory
     from unmask.draws import SeededDraws as SeededDraws
     from unmask.errors import UnmaskError as UnmaskError
     from unmask.model import Model as Model
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from unmask.recipes.run import train as train
     from unmask.samplers.ancestral import Ancestral as Ancestral
     from unmask.samplers.dilated import Dilated as Dilated
+    from unmask.samplers.engine import Engine as Engine
+    from unmask.samplers.engine import Request as Request
     from unmask.samplers.entropy_bounded import EntropyBounded as EntropyBounded
     from unmask.samplers.factor import Factor as Factor
     from unmask.samplers.first_hitting import FirstHitting as FirstHitting
@@ -49,6 +52,7 @@ _HOME = {
     "Ancestral": "samplers.ancestral",
     "Cosine": "process.windows",
     "Dilated": "samplers.dilated",
+    "Engine": "samplers.engine",
     "EntropyBounded": "samplers.entropy_bounded",
     "Factor": "samplers.factor",
     "Filter": "speculation.filters",
@@ -67,6 +71,7 @@ _HOME = {
     "Model": "model",
     "ReMDM": "samplers.remdm",
     "Recipe": "recipes.recipe",
+    "Request": "samplers.engine",
     "Sample": "model",
     "SeededDraws": "draws",
     "SelfSpeculative": "samplers.self_speculative",
@@ -79,6 +84,7 @@ _HOME = {
     "UnmaskError": "errors",
     "Whole": "process.windows",
     "count_work": "predictors.counter",
+    "keep_freed_memory": "allocator",
     "load": "model",
     "preset": "recipes.recipe",
     "sample": "samplers.sampler",

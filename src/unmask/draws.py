@@ -63,6 +63,10 @@ _MIX_1 = 0xBF58476D1CE4E5B9 - 2**64
 _MIX_2 = 0x94D049BB133111EB - 2**64
 
 
+_NUMBERS_AT_ONCE = 2**22
+"""Working memory of `categorical`, in float64 numbers (32 MiB): V can be large."""
+
+
 def _shift_right(bits: Int[Tensor, "*n"], by: int) -> Int[Tensor, "*n"]:
     # torch shifts int64 arithmetically; clearing the copies of the sign bit makes it logical.
     return (bits >> by) & ((1 << (64 - by)) - 1)
@@ -93,6 +97,15 @@ class SeededDraws:
         view._index = self._index[index]
         return view
 
+    @classmethod
+    def join(cls, parts: Sequence["SeededDraws"]) -> "SeededDraws":
+        """The streams of some batches as one; each goes on where it stands, here and only here."""
+        joined = object.__new__(cls)
+        joined._keys = torch.cat([part._keys[part._index] for part in parts])
+        joined._num_drawn = torch.cat([part._num_drawn[part._index] for part in parts])
+        joined._index = torch.arange(len(joined._keys), device=joined._keys.device)
+        return joined
+
     def uniform(self, where: Bool[Tensor, " B *n"]) -> Float[Tensor, " B *n"]:
         """float64 numbers in [0, 1), a multiple of 2^-53 each."""
         flat = where.flatten(1) if where.ndim > 1 else where[:, None]
@@ -105,12 +118,15 @@ class SeededDraws:
     def categorical(
         self, log_probs: Float[Tensor, " B *n V"], where: Bool[Tensor, " B *n"]
     ) -> Int[Tensor, " B *n"]:
-        log_probs = log_probs.double()
-        cdf = (log_probs - log_probs.amax(dim=-1, keepdim=True)).exp().cumsum(dim=-1)
-        threshold = self.uniform(where) * cdf[..., -1]
-        # The first id whose cumulative probability exceeds the threshold has mass of its own.
-        token_ids = (cdf <= threshold[..., None]).sum(dim=-1)
-        return token_ids.clamp(max=log_probs.shape[-1] - 1).masked_fill(~where, 0)
+        uniform = self.uniform(where)
+        num_at_once = max(1, _NUMBERS_AT_ONCE // log_probs.shape[-1])
+        parts = zip(
+            log_probs.flatten(0, -2).split(num_at_once),
+            uniform.flatten().split(num_at_once),
+            strict=True,
+        )
+        token_ids = torch.cat([_inverse_cdf(*part) for part in parts])
+        return token_ids.reshape(where.shape).masked_fill(~where, 0)
 
     def bernoulli(
         self, probs: Float[Tensor, " B *n"], where: Bool[Tensor, " B *n"]
@@ -128,6 +144,14 @@ class SeededDraws:
         shape = (len(self._index), length)
         where = torch.ones(shape, dtype=torch.bool, device=self._keys.device)
         return self.uniform(where).argsort(dim=1, stable=True)
+
+
+def _inverse_cdf(log_probs: Float[Tensor, "n V"], uniform: Float[Tensor, " n"]) -> Tensor:
+    log_probs = log_probs.double()
+    cdf = (log_probs - log_probs.amax(dim=-1, keepdim=True)).exp().cumsum(dim=-1)
+    threshold = uniform * cdf[..., -1]
+    # The first id whose cumulative probability exceeds the threshold has mass of its own.
+    return (cdf <= threshold[..., None]).sum(dim=-1).clamp(max=log_probs.shape[-1] - 1)
 
 
 def stream_seed(seed: int, *labels: int) -> int:

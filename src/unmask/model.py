@@ -5,7 +5,7 @@ for sample in model.generate(num_samples=2, seed=7):
     print(sample.text, sample.nfe)
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from unmask.data.characters import Characters, encode_prompt, parse_template
-from unmask.draws import SeededDraws
 from unmask.errors import CheckpointError, ConfigError, PromptError
 from unmask.evaluation.bits import Score, score
 from unmask.model_folder import ERROR_HEAD_FOLDER, POLICY_FOLDER, find_folder
@@ -22,8 +21,9 @@ from unmask.network import checkpoint
 from unmask.network.error_head import LearnedErrorPredictor, read_error_head
 from unmask.network.hybrid import HybridTransformer
 from unmask.network.policy import PolicyNetwork, read_policy
+from unmask.samplers.engine import Engine, Request, Result
 from unmask.samplers.likelihood import OwnLaw, law_of, order_for, pass_tables
-from unmask.samplers.sampler import Sampler, Samples, StepInfo, sample
+from unmask.samplers.sampler import Sampler, StepInfo
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.shapes import TokenIds
 from unmask.speculation.bounds import tightened_bound
@@ -47,7 +47,7 @@ class Sample:
     rejected: int
     """Drafted tokens that were replaced."""
     seconds: float
-    """From the start of its batch until it was finished."""
+    """From when it began until it was finished, beside others of its batch."""
 
     @property
     def acceptance_rate(self) -> float:
@@ -128,9 +128,10 @@ class Model:
         See `given_ids` for prompt, template and length. The batch size changes the speed only.
         """
         given = self.given_ids(prompt=prompt, template=template, length=length)
-        return list(
-            self.stream(sampler, given, num_samples=num_samples, seed=seed, batch_size=batch_size)
+        stream = self.stream(
+            sampler, given, num_samples=num_samples, seed=seed, batch_size=batch_size
         )
+        return sorted(stream, key=lambda sample: sample.seed)
 
     def stream(
         self,
@@ -142,8 +143,9 @@ class Model:
         batch_size: int = 16,
         observe: Callable[[int], None] = _ignore,
     ) -> Iterator[Sample]:
-        """`generate`, handing out samples as their batch finishes.
+        """`generate`, handing out each sample as soon as it is finished.
 
+        At most `batch_size` are under way at once; where one is finished the next begins.
         `observe` is told after each step how many tokens it settled.
         """
         self.check_generates()
@@ -151,41 +153,29 @@ class Model:
             if value < 1:
                 raise ConfigError(f"{name} must be at least 1, got {value}.")
         chosen = SelfSpeculative() if sampler is None else sampler
-        batches = torch.arange(seed, seed + num_samples).split(batch_size)
-        return self._stream(chosen, given, batches, observe)
 
-    def _stream(
-        self,
-        sampler: Sampler,
-        given: Tensor,
-        batches: Sequence[Tensor],
-        observe: Callable[[int], None],
-    ) -> Iterator[Sample]:
-        def tell(state: Any, info: StepInfo, rows: Tensor) -> None:
+        def tell(state: Any, info: StepInfo, numbers: Tensor) -> None:
             observe(int(info.num_revealed.sum()))
 
-        for seeds in batches:
-            given_ids = given.to(self.network.device).repeat(len(seeds), 1)
-            draws = SeededDraws(seeds.tolist(), self.network.device)
-            samples = sample(self.network, sampler, given_ids, draws, tell)
-            yield from self._unpacked(samples, seeds.tolist())
+        engine = Engine(self.network, num_slots=batch_size, observe=tell)
+        requests = (
+            Request(given_ids=given, sampler=chosen, seed=seed + n) for n in range(num_samples)
+        )
+        return map(self._sample_of, engine.run(requests))
 
-    def _unpacked(self, samples: Samples, seeds: list[int]) -> Iterator[Sample]:
-        config = self.network.config
-        for b, seed in enumerate(seeds):
-            trunk, tail = int(samples.trunk_passes[b]), int(samples.tail_passes[b])
-            token_ids = samples.token_ids[b].cpu()
-            yield Sample(
-                text=self.codec.decode(token_ids),
-                token_ids=token_ids.tolist(),
-                seed=seed,
-                trunk_passes=trunk,
-                tail_passes=tail,
-                nfe=config.nfe(trunk, tail),
-                accepted=int(samples.accepted[b]),
-                rejected=int(samples.rejected[b]),
-                seconds=float(samples.seconds[b]),
-            )
+    def _sample_of(self, result: Result) -> Sample:
+        token_ids = result.token_ids.cpu()
+        return Sample(
+            text=self.codec.decode(token_ids),
+            token_ids=token_ids.tolist(),
+            seed=result.request.seed,
+            trunk_passes=result.trunk_passes,
+            tail_passes=result.tail_passes,
+            nfe=self.network.config.nfe(result.trunk_passes, result.tail_passes),
+            accepted=result.accepted,
+            rejected=result.rejected,
+            seconds=result.seconds,
+        )
 
     def encode(self, text: str) -> TokenIds:
         """One text as a batch of one sequence, [1, L]."""

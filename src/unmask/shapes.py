@@ -6,7 +6,8 @@
 
 Annotations carry the letters at the door (jaxtyping, checked in every test run); locals carry
 them as a suffix: `log_probs_BKV`. MASK is always the id V, one past the last token, so that
-log-probabilities over the vocabulary have no entry for it and it can never be sampled.
+log-probabilities over the vocabulary have no entry for it and it can never be sampled. Where
+sequences of different length share a batch, the shorter ones end in PAD: no position is there.
 """
 
 from typing import TypeAlias
@@ -14,8 +15,10 @@ from typing import TypeAlias
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+PAD = -1
+
 TokenIds: TypeAlias = Int[Tensor, "B L"]
-"""Token ids by position; V stands for MASK."""
+"""Token ids by position; V stands for MASK, PAD for no position."""
 Order: TypeAlias = Int[Tensor, "B L"]
 """order[b, r] is the position that sequence b reveals as its r-th (counted from 0)."""
 Counts: TypeAlias = Int[Tensor, " B"]

@@ -8,6 +8,7 @@ import pytest
 
 from tests.cli.command import refused, run
 from unmask.cli import (
+    bench,
     doctor,
     evaluate,
     generate,
@@ -24,11 +25,12 @@ from unmask.cli.main import VERBS
 from unmask.samplers.registry import PARTS
 
 FLAGS = {
-    generate: "batch-size device help json length num-samples output precision prompt seed "
-    "template",
+    bench: "batch-sizes compile device help json length precision recipe rounds seed threads",
+    generate: "batch-size compile device help json length num-samples output precision prompt "
+    "seed template",
     score: "batch-size device help json normalise num-orders num-sequences offset precision seed",
-    evaluate: "batch-size budgets chain-length chain-order data device exact-sequences help judge "
-    "num-samples out precision resume samplers seed words",
+    evaluate: "batch-size budgets chain-length chain-order compile data device exact-sequences "
+    "help judge num-samples out precision resume samplers seed words",
     tune: "batch-size device help json max-nfe max-seconds num-samples order precision seed "
     "target-quality words",
     reproduce: "baseline batch-size device help model num-samples out precision resume scale seed "

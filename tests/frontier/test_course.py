@@ -22,13 +22,12 @@ def step(accepted, rejected):
 
 
 def test_shares_are_spread_over_the_places_that_a_step_settles():
-    course = Course(length=4)
-    course.start_batch(2)
+    course = Course(length=4, num_sequences=3)
     course.note(None, step([1, 3], [1, 1]), torch.tensor([0, 1]))  # places 0-1; all four
     course.note(None, step([2], [0]), torch.tensor([0]))  # places 2-3
-    course.start_batch(1)
-    course.note(None, step([0], [1]), torch.tensor([0]))
-    course.note(None, step([3], [0]), torch.tensor([0]))
+    # One more, that began later.
+    course.note(None, step([0], [1]), torch.tensor([2]))
+    course.note(None, step([3], [0]), torch.tensor([2]))
     first, second, later = (0.5 + 0.75 + 0) / 3, (0.5 + 0.75 + 1) / 3, (1 + 0.75 + 1) / 3
     assert course.acceptance() == pytest.approx([first, second, later, later])
     assert course.tokens_per_pass() == pytest.approx([(2 + 4 + 1) / 3, (2 + 3) / 2])
@@ -37,9 +36,8 @@ def test_shares_are_spread_over_the_places_that_a_step_settles():
 def observed(sampler):
     network, num = small_model().network, 6
     torch.nn.init.normal_(network.tail_out.weight, generator=torch.Generator().manual_seed(0))
-    course = Course(network.config.length)
+    course = Course(network.config.length, num)
     given_ids = torch.full((num, network.config.length), network.vocab_size)
-    course.start_batch(num)
     samples = sample(network, sampler, given_ids, SeededDraws(range(num)), course.note)
     return course.acceptance(), samples
 

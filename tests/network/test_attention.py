@@ -30,16 +30,20 @@ def by_definition(query, key, value, visible):
     return mixed
 
 
-@pytest.mark.parametrize("most_explicit", [0, 2**25], ids=["fused", "explicit"])
+@pytest.mark.parametrize("most_explicit", [0, 15, 31, 75, 2**25])
 @pytest.mark.parametrize("visible", [None, CAUSAL, RAGGED], ids=["all", "causal", "ragged"])
 def test_attend_is_its_definition(monkeypatch, visible, most_explicit: int) -> None:
-    monkeypatch.setattr(attention, "_MOST_EXPLICIT_SCORES", most_explicit)
+    monkeypatch.setattr(attention, "_EXPLICIT_DTYPES", {torch.float64})
+    """Fused, and explicit: a head, two heads, a sequence or all at once."""
+    monkeypatch.setattr(attention, "_MOST_SCORES", most_explicit)
     query, key, value = random_tensors(3, 5, 5)
-    mixed = attention.attend(query, key, value, visible)
+    with torch.no_grad():
+        mixed = attention.attend(query, key, value, visible)
     torch.testing.assert_close(mixed, by_definition(query, key, value, visible))
 
 
-def test_long_rows_go_to_the_fused_kernel(monkeypatch) -> None:
+def test_what_is_too_large_goes_to_the_fused_kernel(monkeypatch) -> None:
+    """With gradients all scores have to be kept at once; without, those of one head."""
     num_fused = 0
 
     def counting(*args, **kwargs):
@@ -49,11 +53,17 @@ def test_long_rows_go_to_the_fused_kernel(monkeypatch) -> None:
 
     fused = F.scaled_dot_product_attention
     monkeypatch.setattr(F, "scaled_dot_product_attention", counting)
-    monkeypatch.setattr(attention, "_MOST_EXPLICIT_SCORES", 2 * 4 * 3 * 5)
+    monkeypatch.setattr(attention, "_EXPLICIT_DTYPES", {torch.float64})
+    monkeypatch.setattr(attention, "_MOST_SCORES", 2 * 4 * 3 * 5)
     attention.attend(*random_tensors(3, 5, 5))
     assert num_fused == 0
     attention.attend(*random_tensors(3, 6, 6))
     assert num_fused == 1
+    with torch.no_grad():
+        attention.attend(*random_tensors(3, 40, 40))
+        assert num_fused == 1
+        attention.attend(*random_tensors(3, 41, 41))
+        assert num_fused == 2
 
 
 def test_the_network_says_the_same_either_way(monkeypatch) -> None:
@@ -61,7 +71,7 @@ def test_the_network_says_the_same_either_way(monkeypatch) -> None:
     order = orders.left_to_right(1, 8).flip(1)
     masked_ids = torch.tensor([[5, 5, 5, 5, 5, 0, 1, 2]])
     filled_ids = torch.tensor([[1, 0, 3, 2, 4, 0, 1, 2]])
-    explicit = network(masked_ids, filled_ids, order)
-    monkeypatch.setattr(attention, "_MOST_EXPLICIT_SCORES", 0)
     fused = network(masked_ids, filled_ids, order)
+    monkeypatch.setattr(attention, "_EXPLICIT_DTYPES", {torch.float64})
+    explicit = network(masked_ids, filled_ids, order)
     torch.testing.assert_close(fused, explicit, atol=1e-10, rtol=0)

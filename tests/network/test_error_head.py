@@ -25,6 +25,7 @@ from unmask.network.hybrid import HybridTransformer
 from unmask.predictors.counter import count_work
 from unmask.samplers.sampler import sample
 from unmask.samplers.star_shaped import ErrorPredictor, StarShaped
+from unmask.shapes import PAD
 
 
 def random_head(network: HybridTransformer, seed: int = 0) -> ErrorHead:
@@ -205,3 +206,12 @@ def test_a_folder_that_cannot_be_used_is_refused(
 def test_a_head_of_another_model_is_refused(folder: Path, other: HybridTransformer) -> None:
     with pytest.raises(CheckpointError, match="an error head of another model.*Train one for"):
         read_error_head(folder, other)
+
+
+def test_padding_is_not_attended_to() -> None:
+    network = random_network()
+    head, guess_ids = random_head(network), guesses(2)
+    guess_ids[0, 5:] = PAD
+    alone = judge(network, head, guess_ids[:1, :5])
+    errors = judge(network, head, guess_ids)
+    torch.testing.assert_close(errors[:1, :5], alone, atol=1e-12, rtol=0)

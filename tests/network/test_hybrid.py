@@ -1,7 +1,10 @@
 """What slot s of the tail may know, what the draft may know, and where the two agree."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,13 +14,36 @@ from tests.reference.random_network import ABLATIONS, TINY, ablation_name, rando
 from tests.reference.uncached_tail import UncachedTail
 from unmask.draws import SeededDraws
 from unmask.errors import ConfigError
+from unmask.network import hybrid as module
 from unmask.network.config import HybridConfig
 from unmask.network.hybrid import HybridTransformer
+from unmask.predictors.counter import count_work
 from unmask.predictors.protocol import HybridPredictor
 from unmask.process import orders
 from unmask.process.masking import mask_after
+from unmask.shapes import PAD
+
+ROOT = Path(__file__).parents[2]
+
+
+class PaddingLookedAwayFrom(HybridTransformer):
+    """As on a GPU: the trunk works on padding, and nothing attends to it."""
+
+    def hidden_states(self, token_ids: Tensor) -> Tensor:
+        rotation = self.rotary.by(torch.arange(token_ids.shape[1]))
+        return self._trunk(token_ids, self._padded_layout(rotation, token_ids != PAD))
+
+
+def looking_away() -> HybridTransformer:
+    network = random_network()
+    network.__class__ = PaddingLookedAwayFrom
+    return network
+
 
 LENGTH, VOCAB = TINY.length, TINY.vocab_size
+both_paddings = pytest.mark.parametrize(
+    "network", [random_network(), looking_away()], ids=["packed", "looked away from"]
+)
 every_ablation = pytest.mark.parametrize("config", ABLATIONS, ids=ablation_name)
 both_first_targets = pytest.mark.parametrize("first_target", ["draft", "start-track"])
 
@@ -261,3 +287,91 @@ def test_a_network_without_a_trunk_drafts_the_same_everywhere() -> None:
     log_probs = network.draft(torch.full((1, LENGTH), VOCAB), torch.arange(LENGTH)[None]).log_probs
     torch.testing.assert_close(log_probs, log_probs[:, :1].expand_as(log_probs))
     assert is_aligned(network)
+
+
+LENGTHS = (3, 8, 5)
+
+
+def padded(token_ids: Tensor) -> Tensor:
+    """The first sequences of a batch cut to LENGTHS."""
+    padded_ids = token_ids[: len(LENGTHS)].clone()
+    for row, length in enumerate(LENGTHS):
+        padded_ids[row, length:] = PAD
+    return padded_ids
+
+
+@both_paddings
+def test_a_sequence_is_seen_as_without_its_padding(network: HybridTransformer) -> None:
+    _, _, masked_ids, _ = example(3, 2)
+    hidden = network.hidden_states(padded(masked_ids))
+    for row, length in enumerate(LENGTHS):
+        alone = random_network().hidden_states(masked_ids[row : row + 1, :length])
+        torch.testing.assert_close(hidden[row, :length], alone[0], atol=1e-12, rtol=0)
+
+
+@both_paddings
+def test_what_is_drafted_and_verified_is_as_without_padding(network: HybridTransformer) -> None:
+    _, token_ids, _, _ = example(3, 2)
+    order = orders.left_to_right(3, LENGTH)
+    first = torch.tensor([1, 2, 1])
+    masked_ids = mask_after(padded(token_ids), order, first, VOCAB)
+    positions = first[:, None] + torch.arange(2)
+    draft = network.draft(masked_ids, positions)
+    target = network.verify(
+        draft, filled_ids=padded(token_ids), order=order, first=first, num_columns=2
+    )
+    for row, length in enumerate(LENGTHS):
+        its = slice(row, row + 1), slice(length)
+        alone = random_network()
+        own_draft = alone.draft(masked_ids[its], positions[row : row + 1])
+        own_target = alone.verify(
+            own_draft,
+            filled_ids=token_ids[its],
+            order=order[its],
+            first=first[row : row + 1],
+            num_columns=2,
+        )
+        torch.testing.assert_close(draft.log_probs[row], own_draft.log_probs[0])
+        torch.testing.assert_close(target[row], own_target[0])
+
+
+def test_packed_sequences_are_counted_one_by_one() -> None:
+    network = random_network()
+    with count_work(network) as work:
+        network.hidden_states(padded(example(3, 2)[2]))
+    assert work.trunk.sequence_passes == len(LENGTHS)
+    assert work.trunk.tokens == sum(LENGTHS)
+
+
+def test_groups_of_sequences_and_of_logits_change_nothing(monkeypatch) -> None:
+    _, _, masked_ids, _ = example(3, 2)
+    positions = torch.arange(LENGTH).expand(3, -1)
+    together = random_network().draft(padded(masked_ids), positions).log_probs
+    monkeypatch.setattr(module, "_TOKENS_AT_ONCE", 2 * LENGTH)
+    monkeypatch.setattr(module, "_LOGITS_AT_ONCE", 2 * LENGTH * VOCAB)
+    network = random_network()
+    with count_work(network) as work:
+        in_groups = network.draft(padded(masked_ids), positions).log_probs
+    assert (work.trunk.batch_passes, work.trunk.sequence_passes) == (2, 3)
+    is_real = padded(masked_ids) != PAD
+    torch.testing.assert_close(in_groups[is_real], together[is_real], atol=1e-12, rtol=0)
+
+
+COMPILED = """
+import torch
+from tests.reference.random_network import random_network
+
+network, compiled = random_network(), random_network()
+compiled.compile_trunk()
+for num, length in ((5, 8), (2, 8), (3, 5), (1, 8)):
+    masked_ids = torch.arange(num * length).reshape(num, length) % (network.vocab_size + 1)
+    positions = torch.arange(3).expand(num, -1)
+    expected = network.draft(masked_ids, positions).log_probs
+    torch.testing.assert_close(compiled.draft(masked_ids, positions).log_probs, expected)
+"""
+
+
+@pytest.mark.slow
+def test_a_compiled_trunk_says_the_same() -> None:
+    """In a process of its own, without the checks of shapes, which cannot be compiled."""
+    subprocess.run([sys.executable, "-c", COMPILED], cwd=ROOT, check=True, capture_output=True)

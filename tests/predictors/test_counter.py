@@ -77,7 +77,8 @@ def test_only_the_window_asks_in_the_last_block() -> None:
 
 @pytest.mark.parametrize("most_explicit", [0, 2**25], ids=["fused", "explicit"])
 def test_flops_are_those_of_the_matrix_products(monkeypatch, most_explicit: int) -> None:
-    monkeypatch.setattr(attention, "_MOST_EXPLICIT_SCORES", most_explicit)
+    monkeypatch.setattr(attention, "_EXPLICIT_DTYPES", {torch.float32, torch.float64})
+    monkeypatch.setattr(attention, "_MOST_SCORES", most_explicit)
     network = random_network(CONFIG)
     with count_work(network) as work:
         one_pass(network)
@@ -91,7 +92,8 @@ def test_flops_are_those_of_the_matrix_products(monkeypatch, most_explicit: int)
 
 @pytest.mark.parametrize("most_explicit", [0, 2**25], ids=["fused", "explicit"])
 def test_training_counts_whole_sequences(monkeypatch, most_explicit: int) -> None:
-    monkeypatch.setattr(attention, "_MOST_EXPLICIT_SCORES", most_explicit)
+    monkeypatch.setattr(attention, "_EXPLICIT_DTYPES", {torch.float32, torch.float64})
+    monkeypatch.setattr(attention, "_MOST_SCORES", most_explicit)
     network = random_network(CONFIG)
     order = orders.left_to_right(2, LENGTH)
     token_ids = torch.zeros_like(order)

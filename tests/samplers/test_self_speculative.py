@@ -120,9 +120,8 @@ def test_confident_orders_differ_from_one_sequence_to_the_next():
             state = ordered.open_window("confident", state, predictor, law.window).state
             revealed += 2
             counts = torch.tensor([revealed])
-            state = ordered.OrderedState(
-                mask_after(row[None], state.order, counts, 2), state.order, counts, counts
-            )
+            masked_ids = mask_after(row[None], state.order, counts, 2)
+            state = replace(state, token_ids=masked_ids, num_revealed=counts, num_chosen=counts)
         seen.add(tuple(state.order[0].tolist()))
     assert len(seen) > 1
 

@@ -8,7 +8,7 @@ from jsonargparse import Namespace
 
 from unmask.cli.exact_options import add_exact_options, exact_plan, exact_settings
 from unmask.cli.measure_options import add_measure_options, settings_of
-from unmask.cli.model_options import add_model_options, known_words, load_model
+from unmask.cli.model_options import add_compile_option, add_model_options, known_words, load_model
 from unmask.cli.parser import Parser
 from unmask.cli.progress import progress
 from unmask.data.text import Corpus, load_corpus
@@ -90,6 +90,7 @@ def build_parser() -> Parser:
         f"on. Samplers: {', '.join(family_names())}.",
     )
     add_model_options(parser)
+    add_compile_option(parser)
     defaults = Plan()
     parser.add_argument(
         "--samplers",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from unmask.cli.model_options import add_model_options, load_model
+from unmask.cli.model_options import add_compile_option, add_model_options, load_model
 from unmask.cli.parser import Parser
 from unmask.cli.progress import progress
 from unmask.cli.sampler_options import SamplerOptions
@@ -63,6 +63,7 @@ def build_parser() -> Parser:
         "seed SEED + n and is the same whatever the batch.",
     )
     add_model_options(parser)
+    add_compile_option(parser)
     parser.add_argument("--num-samples", type=int, default=4, help="How many to generate.")
     parser.add_argument("--batch-size", type=int, default=16, help="How many at a time.")
     parser.add_argument("--seed", type=int, default=0, help="Of the first sample.")

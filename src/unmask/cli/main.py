@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from unmask.allocator import keep_freed_memory
 from unmask.errors import UnmaskError
 
 VERBS = {
@@ -19,6 +20,7 @@ VERBS = {
     "evaluate": "Compare samplers: quality against passes and seconds, as a report with plots.",
     "tune": "Find the window and verify rounds that meet a wish for quality or speed.",
     "reproduce": "Run an experiment of the paper again; its figures beside ours.",
+    "bench": "Time generation on this machine: tokens per second, passes, overhead, memory.",
     "words": "Write the words of a training text, by which spelling is judged.",
     "models": "List the models and recipes that ship with the package.",
     "doctor": "Check the installation, and say what this machine can do.",
@@ -64,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def entry() -> None:
     """The `unmask` command."""
+    keep_freed_memory()
     sys.exit(main())
 
 

@@ -1,5 +1,6 @@
 """Which model, on which device, in which precision; and the words it was trained on."""
 
+import shutil
 from pathlib import Path
 
 import torch
@@ -10,8 +11,10 @@ from unmask.errors import ConfigError, DataError
 from unmask.evaluation.words import read_words
 from unmask.model import Model, load
 from unmask.model_folder import WORDS_FILE, find_folder, shipped_names
+from unmask.network.hybrid import HybridTransformer
+from unmask.network.quantise import quantise_trunk
 
-_DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16}
+_DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "int8": torch.float32}
 
 
 def add_model_options(parser: Parser) -> None:
@@ -28,9 +31,23 @@ def add_model_options(parser: Parser) -> None:
 def add_device_options(parser: Parser) -> None:
     """--precision and --device."""
     parser.add_argument(
-        "--precision", choices=list(_DTYPES), default="float32", help="Of weights and products."
+        "--precision",
+        choices=list(_DTYPES),
+        default="float32",
+        help="Of weights and products. int8: those of the trunk, on a CPU; it moves the law "
+        "(docs/performance.md).",
     )
     parser.add_argument("--device", type=str, default="cpu", help="cpu, cuda, cuda:1 ...")
+
+
+def add_compile_option(parser: Parser) -> None:
+    """--compile."""
+    parser.add_argument(
+        "--compile",
+        action="store_true",
+        help="Compile the trunk first: a minute, then passes of several sequences take about a "
+        "fifth less in bf16. Needs a C++ compiler.",
+    )
 
 
 def add_words_option(parser: Parser) -> None:
@@ -53,7 +70,31 @@ def load_model(options: Namespace) -> Model:
         raise ConfigError(
             f"--device {options.device!r} cannot be used here ({reason}). Use cpu."
         ) from error
-    return load(options.model, dtype=_DTYPES[options.precision], device=str(device))
+    model = load(options.model, dtype=dtype_of(options), device=str(device))
+    prepare(model.network, options)
+    return model
+
+
+def prepare(network: HybridTransformer, options: Namespace) -> None:
+    """What --precision int8 and --compile do to a network."""
+    if options.precision == "int8":
+        quantise_trunk(network)
+    if options.get("compile"):
+        _compile_trunk(network)
+
+
+def _compile_trunk(network: HybridTransformer) -> None:
+    if network.device.type == "cpu" and not (shutil.which("c++") or shutil.which("g++")):
+        raise ConfigError(
+            "--compile needs a C++ compiler, and there is neither c++ nor g++ on the path. "
+            "Install one (Debian: apt install g++), or leave the option out."
+        )
+    network.compile_trunk()
+
+
+def dtype_of(options: Namespace) -> torch.dtype:
+    """What --precision asks for."""
+    return _DTYPES[options.precision]
 
 
 def known_words(options: Namespace) -> frozenset[str]:

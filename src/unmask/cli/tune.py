@@ -11,10 +11,11 @@ from unmask.cli.model_options import add_model_options, known_words, load_model
 from unmask.cli.parser import Parser
 from unmask.cli.progress import progress
 from unmask.errors import ConfigError
-from unmask.frontier.report import machine, strict
+from unmask.frontier.report import strict
 from unmask.frontier.search import MaxNFE, TargetQuality, Wish
 from unmask.frontier.tune import Plan, Tuned, tune
 from unmask.samplers.ordered import OrderChoice
+from unmask.speed.machine import machine
 from unmask.version import VERSION
 
 _DEFAULTS = Plan()

@@ -8,34 +8,34 @@ its account does not tell.
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 
 from unmask.samplers.sampler import StepInfo
 
 
 class Course:
-    """Adds up what the steps of whole sequences tell, an observer of `sample`."""
+    """Adds up what the steps of whole sequences tell, an observer of an `Engine`."""
 
-    def __init__(self, length: int) -> None:
-        self._settled: list[tuple[int, int]] = []
+    def __init__(self, length: int, num_sequences: int) -> None:
+        self._num_steps = torch.zeros(num_sequences, dtype=torch.long)
+        self._num_revealed = torch.zeros(num_sequences, dtype=torch.long)
+        # Sums over the n-th steps of all sequences, of which there may be any number.
+        self._tokens = torch.zeros(0, dtype=torch.long)
+        self._sequences = torch.zeros(0, dtype=torch.long)
         self._is_verified = False
         # Sums over places, as differences between neighbours.
         self._kept = torch.zeros(length + 1, dtype=torch.float64)
         self._met = torch.zeros(length + 1, dtype=torch.float64)
-        self.start_batch(0)
-
-    def start_batch(self, num_sequences: int) -> None:
-        """The next steps are about so many sequences, with nothing revealed yet."""
-        self._step = 0
-        self._num_revealed = torch.zeros(num_sequences, dtype=torch.long)
 
     def note(self, state: Any, info: StepInfo, rows: torch.Tensor) -> None:
-        """One step, of the sequences `rows` of the batch."""
+        """The next step of each of the sequences `rows`."""
         settled, accepted, rows = info.num_revealed.cpu(), info.accepted.cpu(), rows.cpu()
-        if self._step == len(self._settled):
-            self._settled.append((0, 0))
-        tokens, sequences = self._settled[self._step]
-        self._settled[self._step] = tokens + int(settled.sum()), sequences + len(rows)
-        self._step += 1
+        step = self._num_steps[rows]
+        self._num_steps[rows] += 1
+        num_new = int(step.max()) + 1 - len(self._tokens)
+        self._tokens = F.pad(self._tokens, (0, max(0, num_new))).index_add(0, step, settled)
+        self._sequences = F.pad(self._sequences, (0, max(0, num_new)))
+        self._sequences.index_add_(0, step, torch.ones_like(step))
 
         self._is_verified |= bool(info.rejected.any())
         start = self._num_revealed[rows]
@@ -48,7 +48,7 @@ class Course:
 
     def tokens_per_pass(self) -> list[float]:
         """Mean number of tokens that the n-th step settled, over the sequences that made it."""
-        return [tokens / sequences for tokens, sequences in self._settled]
+        return list((self._tokens / self._sequences).tolist())
 
     def acceptance(self) -> list[float]:
         """Share of the drafts that were kept, by place of the order; empty if all of them were."""

@@ -1,7 +1,7 @@
 """One sampler setting, measured: what it generates, what that costs, how good it is.
 
-The unit of every number is the sample. Seconds are those of whole batches, shared out evenly
-over the samples of a batch: what a user waits for, divided by what there is to show for it.
+The unit of every number is the sample. The time of a pass is shared out evenly over the samples
+in it, so that the seconds of all samples add up to what a user waits for them.
 """
 
 import time
@@ -11,13 +11,13 @@ from typing import Any
 
 import torch
 
-from unmask.draws import SeededDraws
 from unmask.errors import ConfigError
-from unmask.frontier import memory
 from unmask.frontier.course import Course
 from unmask.model import Model
+from unmask.samplers.engine import Engine, Request, Result
 from unmask.samplers.registry import describe
-from unmask.samplers.sampler import Sampler, sample
+from unmask.samplers.sampler import COUNTED, Sampler
+from unmask.speed import memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class Measurement:
     accepted: list[int]
     rejected: list[int]
     seconds: list[float]
-    """Of its batch, over the samples in it."""
+    """Its share of the time that all samples took."""
     tokens_per_pass: list[float]
     """Mean number of tokens that the n-th trunk pass settled, over samples that made it."""
     acceptance: list[float]
@@ -63,29 +63,30 @@ def measure(
 ) -> Measurement:
     """Generate whole sequences of the model's length; `observe` is told how many are done."""
     network, length = model.network, model.length
-    columns: dict[str, list[Any]] = {
-        name: [] for name in ("token_ids", "trunk_passes", "tail_passes", "accepted", "rejected")
-    }
-    seconds: list[float] = []
-    course = Course(length)
+    course = Course(length, num_samples)
+    engine = Engine(network, num_slots=batch_size, observe=course.note)
+    given_ids = torch.full((length,), network.vocab_size, device=network.device)
+    requests = (
+        Request(given_ids=given_ids, sampler=sampler, seed=seed + n) for n in range(num_samples)
+    )
     memory.restart_peak(network.device)
-    for seeds in torch.arange(seed, seed + num_samples).split(batch_size):
-        given_ids = torch.full((len(seeds), length), network.vocab_size, device=network.device)
-        draws = SeededDraws(seeds.tolist(), network.device)
-        course.start_batch(len(seeds))
-        start = time.perf_counter()
-        samples = sample(network, sampler, given_ids, draws, course.note)
-        elapsed = time.perf_counter() - start
-        for name, values in columns.items():
-            values += getattr(samples, name).tolist()
-        seconds += [elapsed / len(seeds)] * len(seeds)
-        observe(len(seconds))
+    results: list[Result] = []
+    start = time.perf_counter()
+    for result in engine.run(requests):
+        results.append(result)
+        observe(len(results))
+    elapsed = time.perf_counter() - start
+    results.sort(key=lambda result: result.number)
+    # What is not of any step, such as filling slots, is shared out with the rest.
+    overhead = elapsed / sum(result.busy_seconds for result in results)
+    columns = {name: [getattr(result, name) for result in results] for name in COUNTED}
     nfe = map(network.config.nfe, columns["trunk_passes"], columns["tail_passes"])
     return Measurement(
         sampler=describe(sampler),
         seed=seed,
+        token_ids=[result.token_ids.tolist() for result in results],
         nfe=list(nfe),
-        seconds=seconds,
+        seconds=[result.busy_seconds * overhead for result in results],
         tokens_per_pass=course.tokens_per_pass(),
         acceptance=course.acceptance(),
         peak_memory_bytes=memory.peak_bytes(network.device),

@@ -1,7 +1,6 @@
 """report.json and report.md: every number with its standard error, settings, machine, version."""
 
 import math
-import platform
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
@@ -20,6 +19,7 @@ from unmask.frontier.exact_report import (
 from unmask.frontier.folder import ReportFolder, Settings
 from unmask.frontier.summary import summarise, summarise_texts
 from unmask.network import checkpoint
+from unmask.speed.machine import machine
 from unmask.version import VERSION
 
 _COLUMNS = {
@@ -78,27 +78,6 @@ def strict(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
-
-
-def machine() -> dict[str, Any]:
-    """What the seconds depend on."""
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else _processor()
-    return {
-        "device": device,
-        "threads": torch.get_num_threads(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-    }
-
-
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo") as file:
-            names = [line.split(":")[1].strip() for line in file if line.startswith("model name")]
-    except OSError:
-        names = []
-    return names[0] if names else platform.processor() or "unknown processor"
 
 
 def write(folder: ReportFolder, report: dict[str, Any]) -> None:

@@ -20,11 +20,12 @@ from unmask.frontier.comparison import ratios
 from unmask.frontier.contenders import contenders
 from unmask.frontier.folder import ReportFolder
 from unmask.frontier.measure import check_sampling, measure_point
-from unmask.frontier.report import machine, strict
+from unmask.frontier.report import strict
 from unmask.frontier.summary import summarise
 from unmask.model import Model
 from unmask.network import checkpoint
 from unmask.process.windows import Cosine, starts
+from unmask.speed.machine import machine
 from unmask.version import VERSION
 
 _OURS, _THEIRS = "self-speculative", "ancestral"

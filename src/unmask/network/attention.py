@@ -1,9 +1,9 @@
-"""softmax(Q K^T / sqrt(c)) V, by the fastest way for the device and shape.
+"""softmax(Q K^T / sqrt(c)) V, by the fastest way for the device and type.
 
-On CPU, for rows of a few hundred keys, the three explicit steps beat the fused kernel: at
-32 x 3 heads x 256 in bf16 they took 14 ms forward and backward where
-`scaled_dot_product_attention` took 39 ms (docs/log.md). Beyond that the table of scores
-outgrows the caches and then the memory, and the fused kernel wins.
+In bf16 on a CPU the three explicit steps take less than half the time of the fused kernel, at any
+length (docs/performance.md); the table of scores is made a part at a time, so that it stays
+small. Where gradients are wanted all of it has to be kept, and for long rows the fused kernel is
+the better choice. In float32 the fused kernel is faster, too.
 """
 
 import torch
@@ -11,22 +11,47 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-_MOST_EXPLICIT_SCORES = 2**25  # 64 MiB in bf16
+_EXPLICIT_DTYPES = {torch.bfloat16}
+_MOST_SCORES = 2**25  # 64 MiB in bf16
 
 
 def attend(
     query: Float[Tensor, "B H Q c"],
     key: Float[Tensor, "B H T c"],
     value: Float[Tensor, "B H T c"],
-    visible: Bool[Tensor, "*b Q T"] | None = None,
+    visible: Bool[Tensor, "*b #Q T"] | None = None,
 ) -> Float[Tensor, "B H Q c"]:
     """Attention of Q queries over T keys; `visible` None means every key for every query.
 
-    `visible` broadcasts over heads: [Q, T], or [B, 1, Q, T].
+    `visible` broadcasts: [Q, T], [B, 1, Q, T], or [B, 1, 1, T] where all queries see the same.
     """
-    num_scores = query.shape[0] * query.shape[1] * query.shape[2] * key.shape[2]
-    if query.device.type != "cpu" or num_scores > _MOST_EXPLICIT_SCORES:
+    num_scores = query.shape[2] * key.shape[2]
+    num_at_once = _MOST_SCORES // num_scores  # of heads
+    if torch.is_grad_enabled() and num_at_once < query.shape[0] * query.shape[1]:
+        num_at_once = 0
+    if query.device.type != "cpu" or query.dtype not in _EXPLICIT_DTYPES or not num_at_once:
         return F.scaled_dot_product_attention(query, key, value, attn_mask=visible)
+    return _in_parts(query, key, value, visible, num_at_once)
+
+
+def _in_parts(
+    query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None, num_at_once: int
+) -> Tensor:
+    """Explicit attention of so many heads at once, and as many sequences as that allows."""
+    num_rows, num_heads = query.shape[:2]
+    if num_rows * num_heads <= num_at_once:
+        return _explicit(query, key, value, visible)
+    dim = 0 if num_rows > 1 else 1
+    size = num_at_once if dim else max(1, num_at_once // num_heads)
+    queries, keys, values = (x.split(size, dim) for x in (query, key, value))
+    masks: list[Tensor | None] = [visible] * len(queries)
+    if visible is not None and visible.ndim == 4 and visible.shape[dim] > 1:
+        masks = list(visible.split(size, dim))
+    parts = zip(queries, keys, values, masks, strict=True)
+    return torch.cat([_in_parts(q, k, v, mask, num_at_once) for q, k, v, mask in parts], dim=dim)
+
+
+def _explicit(query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None) -> Tensor:
     scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
     if visible is not None:
         scores = scores.masked_fill(~visible, -torch.inf)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from unmask.atomic import make_folder
@@ -30,7 +30,7 @@ from unmask.network import checkpoint
 from unmask.network.blocks import Block, Layout, init_weights
 from unmask.network.hybrid import HybridTransformer
 from unmask.network.rotary import Rotary
-from unmask.shapes import TokenIds
+from unmask.shapes import PAD, TokenIds
 
 _FORMAT = "unmask-error-head-1"
 _MLP_RATIO = 2.0
@@ -55,10 +55,14 @@ class ErrorHead(nn.Module):
         # Its own logits are in float32 at least, whatever the network computes in.
         self.to(network.device, torch.promote_types(network.embedding.weight.dtype, torch.float32))
 
-    def forward(self, features: Float[Tensor, "B L d"]) -> Float[Tensor, "B L"]:
-        """e by position, from `trunk_features`."""
+    def forward(
+        self, features: Float[Tensor, "B L d"], is_real: Bool[Tensor, "B L"] | None = None
+    ) -> Float[Tensor, "B L"]:
+        """e by position, from `trunk_features`; `is_real` says where no padding is."""
         rotation = self.rotary.by(torch.arange(features.shape[1], device=features.device))
-        x = self.block(features.to(self.norm.weight.dtype), Layout(rotation, rotation))
+        visible = None if is_real is None else is_real[:, None, None, :]
+        layout = Layout(rotation, rotation, visible)
+        x = self.block(features.to(self.norm.weight.dtype), layout)
         return self.unembedding(self.norm(x)).squeeze(-1)
 
 
@@ -84,7 +88,7 @@ class LearnedErrorPredictor:
         self, guess_ids: TokenIds, confidence: Float[Tensor, "B L"]
     ) -> Float[Tensor, "B L"]:
         """The logit of an error, by position."""
-        return self.head(trunk_features(self.network, guess_ids))
+        return self.head(trunk_features(self.network, guess_ids), guess_ids != PAD)
 
 
 def write_error_head(folder: Path, head: ErrorHead, network: HybridTransformer) -> None:

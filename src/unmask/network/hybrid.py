@@ -18,11 +18,12 @@ Source: Campbell et al. (2025), arXiv:2510.03929, section 3; the causal tail ove
 order is that of sigma-GPT, arXiv:2404.09562. The crossed rotation is ours (docs/method.md).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from unmask.draws import weight_generator
@@ -30,9 +31,9 @@ from unmask.errors import ConfigError
 from unmask.network.blocks import Block, Cached, Layout, gather_rows, init_weights
 from unmask.network.cache import KeyValueCache
 from unmask.network.config import HybridConfig
-from unmask.network.rotary import Rotary
+from unmask.network.rotary import Rotary, Rotation
 from unmask.predictors.protocol import Draft
-from unmask.shapes import Counts, Order, TokenIds, WindowIds, WindowLogProbs
+from unmask.shapes import PAD, Counts, Order, TokenIds, WindowIds, WindowLogProbs
 
 
 @dataclass
@@ -126,12 +127,60 @@ class HybridTransformer(nn.Module):
         layout = self._tail_layout(order, slots, slots, causal)
         for block in self.tail:
             inputs = block(inputs, layout)
-        return draft_logits, self._target_logits(inputs, gather_rows(hidden, order))
+        unembedding, refined = self._target_head(inputs, gather_rows(hidden, order))
+        return draft_logits, unembedding(refined)
 
     def hidden_states(self, token_ids: TokenIds) -> Float[Tensor, "B L d"]:
-        """The trunk: one hidden state per position."""
-        rotation = self.rotary.by(torch.arange(token_ids.shape[1], device=token_ids.device))
-        layout = Layout(rotation, rotation)
+        """The trunk: one hidden state per position; what stands at PAD is meaningless.
+
+        On a CPU sequences of different length are packed, so that padding costs nothing; a GPU
+        works on it and looks away. Without gradients the sequences go in groups there, which
+        bounds the memory.
+        """
+        num_at_once = max(1, _TOKENS_AT_ONCE // token_ids.shape[1])
+        is_small = torch.is_grad_enabled() or token_ids.device.type != "cpu"
+        if len(token_ids) > num_at_once and not is_small:
+            return torch.cat([self.hidden_states(ids) for ids in token_ids.split(num_at_once)])
+        positions = torch.arange(token_ids.shape[1], device=token_ids.device)
+        is_real = token_ids != PAD
+        if is_real.all():
+            rotation = self._rotation(positions)
+            return self._trunk(token_ids, Layout(rotation, rotation))
+        if token_ids.device.type != "cpu":
+            layout = self._padded_layout(self._rotation(positions), is_real)
+            return self._trunk(token_ids, layout)
+        rotation = self._rotation(positions.expand_as(token_ids)[is_real])
+        layout = Layout(rotation, rotation, row_lengths=is_real.sum(dim=1).tolist())
+        packed = self._trunk(token_ids[is_real][None], layout)
+        hidden = packed.new_zeros(*token_ids.shape, packed.shape[-1])
+        hidden[is_real] = packed[0]
+        return hidden
+
+    def _rotation(self, positions: Int[Tensor, " T"]) -> Rotation:
+        # In the type of the network at once, not again in every block.
+        return self.rotary.by(positions).to(self.embedding.weight.dtype)
+
+    def _padded_layout(self, rotation: Rotation, is_real: Bool[Tensor, "B L"]) -> Layout:
+        return Layout(rotation, rotation, is_real[:, None, None, :])
+
+    def compile_trunk(self) -> None:
+        """Let torch.compile fuse what the trunk does; the first pass then takes a minute.
+
+        Packed sequences, of which no two passes have the same, go as before.
+        """
+        self._compiled_trunk = torch.compile(self._eager_trunk, dynamic=True)
+
+    known_fingerprint: str | None = None
+    """Of the weights as they were read, where they have another form by now."""
+
+    _compiled_trunk: Callable[[TokenIds, Layout], Tensor] | None = None
+
+    def _trunk(self, token_ids: TokenIds, layout: Layout) -> Float[Tensor, "B L d"]:
+        if self._compiled_trunk is None or layout.row_lengths:
+            return self._eager_trunk(token_ids, layout)
+        return self._compiled_trunk(token_ids, layout)
+
+    def _eager_trunk(self, token_ids: TokenIds, layout: Layout) -> Float[Tensor, "B L d"]:
         x = self._embed(token_ids)
         for block in self.trunk:
             x = block(x, layout)
@@ -139,7 +188,8 @@ class HybridTransformer(nn.Module):
 
     def _embed(self, token_ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T d"]:
         # Normalised, to be on the scale of the hidden states it meets in the tail.
-        return F.layer_norm(self.embedding(token_ids), (self.config.width,))
+        # PAD embeds as anything: nothing attends to it.
+        return F.layer_norm(self.embedding(token_ids.clamp(min=0)), (self.config.width,))
 
     def _tail_inputs(
         self,
@@ -183,15 +233,16 @@ class HybridTransformer(nn.Module):
             key = self.rotary.by_halves(held(slots), predicted(slots))
         return Layout(query, key, visible)
 
-    def _target_logits(
+    def _target_head(
         self, tail_output: Float[Tensor, "B T d"], hidden_next: Float[Tensor, "B T d"]
-    ) -> Float[Tensor, "B T V"]:
+    ) -> tuple[nn.Linear, Float[Tensor, "B T d"]]:
+        """What makes logits of the target, and of what."""
         refined = self.tail_out(self.tail_norm(tail_output))
         if self.config.output_residual:
             refined = refined + hidden_next
         if self.config.heads == "separate":
-            return self.target_unembedding(self.target_norm(refined))
-        return self.unembedding(self.norm(refined))
+            return self.target_unembedding, self.target_norm(refined)
+        return self.unembedding, self.norm(refined)
 
     # The predictor: what samplers use.
 
@@ -215,9 +266,8 @@ class HybridTransformer(nn.Module):
         """One trunk pass; unembedding at `positions` only."""
         hidden = self.hidden_states(token_ids)
         features = self.norm(hidden)
-        logits = self.unembedding(gather_rows(features, positions))
-        log_probs = _log_softmax(logits)
-        num_revealed = (token_ids != self.config.mask_id).sum(dim=1)
+        log_probs = _log_probs(self.unembedding, gather_rows(features, positions))
+        num_revealed = ((token_ids != self.config.mask_id) & (token_ids != PAD)).sum(dim=1)
         context = Context(
             hidden,
             features,
@@ -269,7 +319,7 @@ class HybridTransformer(nn.Module):
             layout = self._tail_layout(order, slots, query_slots, visible)
             x = block(x, layout, Cached(cache, slots, asking if is_last else tracks))
         hidden_next = gather_rows(context.hidden, order.gather(1, columns))
-        log_probs = _log_softmax(self._target_logits(x, hidden_next))
+        log_probs = _log_probs(*self._target_head(x, hidden_next))
         if self.first_target_is_draft:
             is_first = (first == context.num_revealed)[:, None]
             log_probs[:, 0] = torch.where(is_first, draft.log_probs[:, 0], log_probs[:, 0])
@@ -280,7 +330,27 @@ class HybridTransformer(nn.Module):
         return Draft(draft.log_probs[rows], draft.context.select(rows))
 
 
-def _log_softmax(logits: Float[Tensor, "B K V"]) -> Float[Tensor, "B K V"]:
+_TOKENS_AT_ONCE = 2**13
+"""That go through the trunk together on a CPU; more gain no speed there, but take memory."""
+
+_LOGITS_AT_ONCE = 2**24
+"""That are made together."""
+
+
+def _log_probs(unembedding: nn.Linear, features: Float[Tensor, "B K d"]) -> WindowLogProbs:
     # At least float32, whatever the network computes in.
-    dtype = torch.promote_types(logits.dtype, torch.float32)
-    return logits.log_softmax(dim=-1, dtype=dtype)
+    dtype = torch.promote_types(features.dtype, torch.float32)
+
+    def of(features: Tensor) -> Tensor:
+        logits: Tensor = unembedding(features)
+        return logits.log_softmax(dim=-1, dtype=dtype)
+
+    vocab_size = unembedding.out_features
+    num_at_once = max(1, _LOGITS_AT_ONCE // (vocab_size * max(1, features.shape[1])))
+    if len(features) <= num_at_once:
+        return of(features)
+    log_probs = torch.empty(*features.shape[:2], vocab_size, dtype=dtype, device=features.device)
+    for rows in torch.arange(len(features)).split(num_at_once):
+        part = slice(int(rows[0]), int(rows[-1]) + 1)
+        log_probs[part] = of(features[part])
+    return log_probs

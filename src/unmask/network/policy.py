@@ -35,6 +35,7 @@ from unmask.network import checkpoint
 from unmask.network.blocks import Attention, Layout, Mlp, init_weights
 from unmask.network.config import HybridConfig
 from unmask.network.rotary import Rotary
+from unmask.shapes import PAD
 
 _FORMAT = "unmask-policy-1"
 _NEAREST_TO_CERTAIN = 6e-6  # logits up to 12
@@ -112,6 +113,8 @@ class PolicyNetwork(nn.Module):
                 "Train one for longer sequences: `unmask train-policy`."
             )
         dtype = self.head.weight.dtype
+        is_real = confidence != PAD
+        visible = None if is_real.all() else is_real[:, None, None, :]
         confidence = confidence.to(dtype)
         logit = confidence.logit(eps=_NEAREST_TO_CERTAIN) / 4
         masked = is_masked.to(dtype)
@@ -123,7 +126,7 @@ class PolicyNetwork(nn.Module):
         adapted = self.adaptation(F.silu(self.time(time.to(dtype)[:, None, None])))
         scale_a, shift_a, gate_a, scale_m, shift_m, gate_m = adapted.chunk(6, dim=-1)
         attended = (1 + scale_a) * self.attention_norm(x) + shift_a
-        x = x + (1 + gate_a) * self.attention(attended, Layout(rotation, rotation))
+        x = x + (1 + gate_a) * self.attention(attended, Layout(rotation, rotation, visible))
         x = x + (1 + gate_m) * self.mlp((1 + scale_m) * self.mlp_norm(x) + shift_m)
         return self.head(torch.cat([self.norm(x), inputs], dim=-1)).squeeze(-1)
 

@@ -20,6 +20,10 @@ class Rotation:
     cos: Float[Tensor, "*b T 1 c"]
     sin: Float[Tensor, "*b T 1 c"]
 
+    def to(self, dtype: torch.dtype) -> "Rotation":
+        """The same in another type."""
+        return Rotation(self.cos.to(dtype), self.sin.to(dtype))
+
     def __call__(self, x: Float[Tensor, "B T H c"]) -> Float[Tensor, "B T H c"]:
         """x with every pair turned; in the type of x."""
         turned = x.roll(x.shape[-1] // 2, dims=-1)

@@ -1,6 +1,6 @@
 """Predictors whose every answer follows from one joint distribution by conditioning.
 
-Let e_l(v) be 1 if position l is masked or holds v, else 0. From the log-marginals
+Let e_l(v) be 1 if position l is masked, is padding, or holds v, else 0. From the log-marginals
 
     m_l(v) = log p(x_l = v and every revealed token)
 
@@ -23,7 +23,7 @@ from unmask.draws import SeededDraws
 from unmask.errors import PromptError
 from unmask.predictors.protocol import Draft
 from unmask.process.orders import inverse
-from unmask.shapes import Counts, Order, TokenIds, WindowIds, WindowLogProbs
+from unmask.shapes import PAD, Counts, Order, TokenIds, WindowIds, WindowLogProbs
 
 _NUMBERS_AT_ONCE = 2**24
 """Working memory of one call, in float64 numbers (128 MiB)."""
@@ -123,9 +123,10 @@ class ExactPredictor(ABC):
 
 
 def log_evidence(token_ids: TokenIds, vocab_size: int) -> Float[Tensor, "B L {vocab_size}"]:
-    """log e_l(v): 0 where position l is masked or holds v, -inf elsewhere."""
+    """log e_l(v): 0 where position l is masked, is padding, or holds v, -inf elsewhere."""
     values = torch.arange(vocab_size, device=token_ids.device)
-    is_allowed_BLV = (token_ids[..., None] == values) | (token_ids[..., None] == vocab_size)
+    is_open_BL = (token_ids == vocab_size) | (token_ids == PAD)
+    is_allowed_BLV = (token_ids[..., None] == values) | is_open_BL[..., None]
     return torch.where(is_allowed_BLV, 0.0, -torch.inf).double()
 
 

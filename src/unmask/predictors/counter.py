@@ -97,7 +97,8 @@ def count_work(network: nn.Module) -> Iterator[WorkCounter]:
     """Count what the blocks of `network.trunk` and `network.tail` do inside the `with`.
 
     Both are lists of modules that are called with the tokens, [B, T, d], as first argument and
-    return the updated ones, [B, Q, d]. A network without causal blocks needs no `tail`.
+    return the updated ones, [B, Q, d]. A network without causal blocks needs no `tail`. Sequences
+    that are packed into one row are counted by the `row_lengths` of the second argument.
 
         with count_work(network) as work:
             sample(network, ...)
@@ -162,7 +163,8 @@ def _hooks(
 
     def after(block: nn.Module, inputs: tuple[Any, ...], updated: Tensor) -> None:
         counted.batch_passes += 1
-        counted.sequence_passes += updated.shape[0]
+        row_lengths = getattr(inputs[1], "row_lengths", ()) if len(inputs) > 1 else ()
+        counted.sequence_passes += len(row_lengths) or updated.shape[0]
         counted.tokens += updated.shape[0] * updated.shape[1]
         counted.flops += products.get_total_flops() - flops_before
 

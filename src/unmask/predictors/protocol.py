@@ -5,6 +5,9 @@ masked position asked for, aligned to that position itself. A *hybrid predictor*
 given the same sequence, an order, and candidate tokens, the log-probability of every token at
 a position given all that comes before it in the order.
 
+Positions that hold PAD are not there: what is said of the others is what would be said of the
+sequence without them.
+
 Method: Campbell et al. (2025), arXiv:2510.03929, section 3.
 """
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from unmask.draws import SeededDraws
 from unmask.process.orders import inverse
-from unmask.shapes import Counts, Order, TokenIds
+from unmask.shapes import PAD, Counts, Order, TokenIds
 
 
 def is_revealed(order: Order, num_revealed: Counts) -> Bool[Tensor, "B L"]:
@@ -26,8 +26,9 @@ def is_revealed(order: Order, num_revealed: Counts) -> Bool[Tensor, "B L"]:
 
 
 def mask_after(token_ids: TokenIds, order: Order, num_revealed: Counts, mask_id: int) -> TokenIds:
-    """`token_ids` with MASK everywhere but at order[:, :num_revealed]."""
-    return token_ids.masked_fill(~is_revealed(order, num_revealed), mask_id)
+    """`token_ids` with MASK everywhere but at order[:, :num_revealed]; PAD stays PAD."""
+    is_hidden = ~is_revealed(order, num_revealed) & (token_ids != PAD)
+    return token_ids.masked_fill(is_hidden, mask_id)
 
 
 def stratified_counts(

@@ -15,7 +15,7 @@ numbers of passes reported there.
 
 import math
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -23,12 +23,15 @@ from torch import Tensor
 
 from unmask.errors import ConfigError
 
+Length: TypeAlias = int | Int[Tensor, "*n"]
+"""D: one for all, or one for each of the numbers that are asked about."""
+
 
 @runtime_checkable
 class Window(Protocol):
     """A rule for the number of tokens one pass may reveal."""
 
-    def size(self, num_revealed: Int[Tensor, "*n"], length: int) -> Int[Tensor, "*n"]:
+    def size(self, num_revealed: Int[Tensor, "*n"], length: Length) -> Int[Tensor, "*n"]:
         """W(i) for each i in `num_revealed`: at least 1, at most the tokens still masked."""
         ...
 
@@ -43,7 +46,7 @@ class Cosine:
     def __post_init__(self) -> None:
         _check_dtau("Cosine", self.dtau)
 
-    def size(self, num_revealed: Int[Tensor, "*n"], length: int) -> Int[Tensor, "*n"]:
+    def size(self, num_revealed: Int[Tensor, "*n"], length: Length) -> Int[Tensor, "*n"]:
         num_masked = length - num_revealed
         angle = torch.arccos(num_masked.double() / length)  # pi tau / 2
         angle_after = (angle + math.pi / 2 * self.dtau).clamp(max=math.pi / 2)
@@ -60,9 +63,10 @@ class Linear:
     def __post_init__(self) -> None:
         _check_dtau("Linear", self.dtau)
 
-    def size(self, num_revealed: Int[Tensor, "*n"], length: int) -> Int[Tensor, "*n"]:
-        num_tokens = torch.full_like(num_revealed, length * self.dtau, dtype=torch.float64)
-        return _whole_tokens(num_tokens, length - num_revealed)
+    def size(self, num_revealed: Int[Tensor, "*n"], length: Length) -> Int[Tensor, "*n"]:
+        num_masked = length - num_revealed
+        num_tokens = (num_masked + num_revealed).double() * self.dtau
+        return _whole_tokens(num_tokens, num_masked)
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ class Fixed:
                 "nothing would be repeated for ever. For one token per pass use `Fixed(1)`."
             )
 
-    def size(self, num_revealed: Int[Tensor, "*n"], length: int) -> Int[Tensor, "*n"]:
+    def size(self, num_revealed: Int[Tensor, "*n"], length: Length) -> Int[Tensor, "*n"]:
         return (length - num_revealed).clamp(min=1, max=self.num_tokens)
 
 
@@ -87,7 +91,7 @@ class Fixed:
 class Whole:
     """All that is still masked: only a rejection ends a pass early."""
 
-    def size(self, num_revealed: Int[Tensor, "*n"], length: int) -> Int[Tensor, "*n"]:
+    def size(self, num_revealed: Int[Tensor, "*n"], length: Length) -> Int[Tensor, "*n"]:
         return (length - num_revealed).clamp(min=1)
 
 

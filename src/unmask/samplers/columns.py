@@ -4,25 +4,22 @@ Sequences of a batch want different positions, and different numbers of them. Co
 is a position of sequence b; columns that are not real pad the shorter rows.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool
 from torch import Tensor
 
+from unmask.samplers.rows import Rows, padded_with
 from unmask.shapes import Counts, Order, TokenIds, WindowIds, WindowMask
 
 
 @dataclass(frozen=True)
-class WindowColumns:
+class WindowColumns(Rows):
     """The columns of a window: their positions, and which of them are real."""
 
-    positions: WindowIds
-    in_window: WindowMask
-
-    def select(self, rows: Int[Tensor, " N"]) -> "WindowColumns":
-        """Those of some sequences of the batch."""
-        return WindowColumns(self.positions[rows], self.in_window[rows])
+    positions: WindowIds = field(metadata=padded_with(0))
+    in_window: WindowMask = field(metadata=padded_with(False))
 
     def write(self, token_ids: TokenIds, values: WindowIds) -> TokenIds:
         """`token_ids` with `values` at the real columns."""

@@ -28,8 +28,8 @@ from unmask.predictors.protocol import Predictor
 from unmask.process import blocks
 from unmask.process.blocks import Blocks
 from unmask.samplers import masked, scores
-from unmask.samplers.columns import WindowColumns
 from unmask.samplers.masked import MaskedState, Prediction
+from unmask.samplers.rows import padded_with
 from unmask.samplers.sampler import StepInfo
 from unmask.shapes import TokenIds, WindowIds, WindowMask, WindowProbs
 from unmask.speculation.filters import Filter
@@ -41,13 +41,8 @@ class KlassState(MaskedState):
 
     before: Prediction
     """The prediction of the pass before: V numbers per position. No real columns at first."""
-    num_stable: Int[Tensor, "B L"]
+    num_stable: Int[Tensor, "B L"] = field(metadata=padded_with(0))
     """Passes in a row, up to the last, in which the prediction of a position hardly moved."""
-
-    def select(self, rows: Int[Tensor, " N"]) -> "KlassState":
-        """The state of some sequences of the batch."""
-        kept, before = vars(super().select(rows)), self.before.select(rows)
-        return KlassState(**kept, before=before, num_stable=self.num_stable[rows])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,10 +87,7 @@ class Klass:
     def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> KlassState:
         """All that is not given is masked, and nothing is predicted yet."""
         state = masked.start(given_ids, mask_id=mask_id)
-        first = torch.zeros_like(given_ids[:, :1])
-        # MASK is the id V: as many log-probabilities as a prediction will have.
-        log_probs = torch.zeros(*first.shape, mask_id, device=given_ids.device)
-        nothing = Prediction(WindowColumns(first, first > 0), log_probs)
+        nothing = masked.no_prediction(given_ids, mask_id=mask_id)
         return KlassState(**vars(state), before=nothing, num_stable=torch.zeros_like(given_ids))
 
     def step(
@@ -110,7 +102,8 @@ class Klass:
         is_chosen = self._choose(now.confidence, num_stable, window.in_window)
         revealed, info = masked.reveal(state, window, is_chosen, now.token_ids)
         noted = window.write(state.num_stable, num_stable)
-        return KlassState(**vars(revealed), before=now, num_stable=noted), info
+        before = Prediction(window, now.log_probs)
+        return KlassState(**vars(revealed), before=before, num_stable=noted), info
 
     def _choose(
         self, confidence: WindowProbs, num_stable: WindowIds, in_window: WindowMask

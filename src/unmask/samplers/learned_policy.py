@@ -33,7 +33,7 @@ from unmask.predictors.protocol import Predictor
 from unmask.samplers import masked, scores
 from unmask.samplers.masked import MaskedState
 from unmask.samplers.sampler import StepInfo
-from unmask.shapes import TokenIds
+from unmask.shapes import PAD, TokenIds
 from unmask.speculation.filters import Filter
 
 
@@ -49,7 +49,8 @@ class UnmaskingPolicy(Protocol):
     ) -> Float[Tensor, "B L"]:
         """b by position: higher where revealing is better; it may be infinite.
 
-        `confidence` is c, and 1 where nothing is masked; there b does not matter.
+        `confidence` is c, 1 where nothing is masked, and PAD where no position is; there b does
+        not matter.
         """
         ...
 
@@ -96,6 +97,7 @@ class LearnedPolicy:
         # The columns of a row are different positions, and those not real are not masked.
         confidence = torch.ones(state.token_ids.shape, dtype=surest.dtype, device=surest.device)
         confidence.scatter_(1, window.positions, surest.masked_fill(~window.in_window, 1.0))
+        confidence.masked_fill_(state.token_ids == PAD, PAD)
         time = state.num_masked.double() / state.num_wanted
         with torch.no_grad():
             logits = self.policy(confidence, state.is_masked, time).double()

@@ -22,15 +22,15 @@ import math
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool
 from torch import Tensor
 
 from unmask.draws import Draws
 from unmask.errors import ConfigError
 from unmask.predictors.protocol import Predictor
 from unmask.samplers import columns, masked, scores, subsets
-from unmask.samplers.columns import WindowColumns
 from unmask.samplers.masked import MaskedState, Prediction
+from unmask.samplers.rows import join
 from unmask.samplers.sampler import StepInfo
 from unmask.shapes import Counts, TokenIds
 from unmask.speculation.filters import Filter
@@ -38,14 +38,10 @@ from unmask.speculation.filters import Filter
 
 @dataclass(frozen=True)
 class ForeseenState(MaskedState):
-    """A state that has been looked ahead to."""
+    """Sequences that have been looked ahead to, but for those at their first step."""
 
     prediction: Prediction
-    """Of all that is masked; meaningless for sequences that are done."""
-
-    def select(self, rows: Int[Tensor, " N"]) -> "ForeseenState":
-        """The state of some sequences of the batch."""
-        return _foreseen(super().select(rows), self.prediction.select(rows))
+    """Of all that is masked; meaningless at first, and for sequences that are done."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,19 +79,17 @@ class Lookahead:
                 "best path, 0.1 is a good start."
             )
 
-    def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> MaskedState:
+    def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> ForeseenState:
         """All that is not given is masked; nothing is foreseen."""
-        return masked.start(given_ids, mask_id=mask_id)
+        nothing = masked.no_prediction(given_ids, mask_id=mask_id)
+        return _foreseen(masked.start(given_ids, mask_id=mask_id), nothing)
 
     def step(
-        self, state: MaskedState, predictor: Predictor, draws: Draws
-    ) -> tuple[MaskedState, StepInfo]:
+        self, state: ForeseenState, predictor: Predictor, draws: Draws
+    ) -> tuple[ForeseenState, StepInfo]:
         """One path of a few, and the prediction that it leads to."""
-        if isinstance(state, ForeseenState):
-            prediction, first_passes = state.prediction, 0
-        else:
-            prediction = masked.predict(predictor, state.token_ids, state.is_masked)
-            first_passes = 1
+        is_first = state.num_steps_taken == 0
+        prediction = _with_first(state, is_first, predictor)
         paths, revealed = self._paths(state, prediction, draws)
         chosen = self.num_paths * torch.arange(len(state.token_ids), device=predictor.device)
         looks_ahead = ~paths.is_done[chosen]  # all paths of a sequence are done, or none is
@@ -107,15 +101,15 @@ class Lookahead:
             chosen[rows] += choice
             place = torch.zeros_like(chosen)
             place[rows] = self.num_paths * torch.arange(len(rows), device=rows.device) + choice
-            prediction = foreseen.select(place)
+            prediction = foreseen.select(place)  # any of them for those that are done
 
         zero = torch.zeros_like(chosen)
-        trunk_passes = first_passes + self.num_paths * looks_ahead.long()
+        trunk_passes = is_first.long() + self.num_paths * looks_ahead.long()
         info = StepInfo(trunk_passes, zero, revealed.accepted[chosen], zero)
         return _foreseen(paths.select(chosen), prediction), info
 
     def _paths(
-        self, state: MaskedState, prediction: Prediction, draws: Draws
+        self, state: ForeseenState, prediction: Prediction, draws: Draws
     ) -> tuple[MaskedState, StepInfo]:
         """`num_paths` states one step ahead, of one sequence after another."""
         window, log_probs = prediction.window, prediction.log_probs
@@ -137,8 +131,13 @@ class Lookahead:
             drawn_log_probs.reshape(*shape, log_probs.shape[-1]), taken.in_window.reshape(shape)
         ).flatten(0, 1)
         token_ids = torch.zeros_like(is_taken.long()).scatter(1, taken.positions, drawn_ids)
-        every_column = WindowColumns(window.positions[sequence], window.in_window[sequence])
-        start = MaskedState.select(state, sequence)
+        every_column = window.select(sequence)
+        start = MaskedState(
+            state.token_ids[sequence],
+            state.is_masked[sequence],
+            state.num_wanted[sequence],
+            state.num_steps_taken[sequence],
+        )
         return masked.reveal(start, every_column, is_taken, token_ids)
 
     def _choose(self, foreseen: Prediction, draws: Draws) -> Counts:
@@ -150,6 +149,19 @@ class Lookahead:
             return score.argmax(dim=1)
         everywhere = torch.ones_like(score[:, 0], dtype=torch.bool)
         return draws.categorical(score / self.choice_temperature, where=everywhere)
+
+
+def _with_first(
+    state: ForeseenState, is_first: Bool[Tensor, " B"], predictor: Predictor
+) -> Prediction:
+    """The prediction of each sequence; a pass for those that have none yet."""
+    first = is_first.nonzero().squeeze(1)
+    if not len(first):
+        return state.prediction
+    fresh = masked.predict(predictor, state.token_ids[first], state.is_masked[first])
+    later = (~is_first).nonzero().squeeze(1)
+    place = torch.cat([first, later]).argsort()
+    return join([fresh, state.prediction.select(later)]).select(place)
 
 
 _COLDEST = 1e-30  # dividing by less overflows; what is left is the best path anyway

@@ -5,27 +5,28 @@ with a token drawn from each (`propose`), chooses some of them by a rule of its 
 tokens there (`reveal`). A pass is made whether or not the rule chooses anything.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool
 from torch import Tensor
 
 from unmask.draws import Draws
 from unmask.predictors.protocol import Predictor
 from unmask.samplers import columns, scores
 from unmask.samplers.columns import WindowColumns
+from unmask.samplers.rows import Rows, padded_with
 from unmask.samplers.sampler import StepInfo
-from unmask.shapes import Counts, TokenIds, WindowIds, WindowLogProbs, WindowMask, WindowProbs
+from unmask.shapes import PAD, Counts, TokenIds, WindowIds, WindowLogProbs, WindowMask, WindowProbs
 from unmask.speculation.filters import Filter
 
 
 @dataclass(frozen=True)
-class MaskedState:
+class MaskedState(Rows):
     """Sequences of which any positions may be masked."""
 
-    token_ids: TokenIds
-    is_masked: Bool[Tensor, "B L"]
+    token_ids: TokenIds = field(metadata=padded_with(PAD))
+    is_masked: Bool[Tensor, "B L"] = field(metadata=padded_with(False))
     num_wanted: Counts
     """Positions that were masked at the start."""
     num_steps_taken: Counts
@@ -43,15 +44,6 @@ class MaskedState:
         """The state one step later."""
         return MaskedState(token_ids, is_masked, self.num_wanted, self.num_steps_taken + 1)
 
-    def select(self, rows: Int[Tensor, " N"]) -> "MaskedState":
-        """The state of some sequences of the batch."""
-        return MaskedState(
-            self.token_ids[rows],
-            self.is_masked[rows],
-            self.num_wanted[rows],
-            self.num_steps_taken[rows],
-        )
-
 
 def start(given_ids: TokenIds, *, mask_id: int) -> MaskedState:
     """All that is not given is masked."""
@@ -61,17 +53,13 @@ def start(given_ids: TokenIds, *, mask_id: int) -> MaskedState:
 
 
 @dataclass(frozen=True)
-class Prediction:
+class Prediction(Rows):
     """What one pass says of some positions."""
 
     window: WindowColumns
     """A column for each position asked for, in reading order."""
-    log_probs: WindowLogProbs
+    log_probs: WindowLogProbs = field(metadata=padded_with(0.0))
     """As the predictor gave them: not filtered."""
-
-    def select(self, rows: Int[Tensor, " N"]) -> "Prediction":
-        """That of some sequences of the batch."""
-        return Prediction(self.window.select(rows), self.log_probs[rows])
 
 
 def predict(
@@ -82,12 +70,20 @@ def predict(
     return Prediction(window, predictor.draft(token_ids, window.positions).log_probs)
 
 
+def no_prediction(given_ids: TokenIds, *, mask_id: int) -> Prediction:
+    """What is predicted before the first pass: a column that is not real."""
+    first = torch.zeros_like(given_ids[:, :1])
+    # MASK is the id V: as many log-probabilities as a prediction will have.
+    log_probs = torch.zeros(*first.shape, mask_id, device=given_ids.device)
+    return Prediction(WindowColumns(first, first > 0), log_probs)
+
+
 @dataclass(frozen=True)
 class Proposal(Prediction):
     """A prediction with a token drawn from it at each of its positions."""
 
-    token_ids: WindowIds
-    confidence: WindowProbs
+    token_ids: WindowIds = field(metadata=padded_with(0))
+    confidence: WindowProbs = field(metadata=padded_with(0.0))
     """The predictor's own probability of each token, whatever the filter."""
 
 

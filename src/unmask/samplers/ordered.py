@@ -14,11 +14,11 @@ passes happened to end either, or the likelihood would have to know: the window 
 first, so the order is a function of the sequence alone, and the recursion holds.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool
 from torch import Tensor
 
 from unmask.draws import Draws
@@ -28,7 +28,8 @@ from unmask.process import orders
 from unmask.process.windows import Window
 from unmask.samplers import columns
 from unmask.samplers.columns import WindowColumns
-from unmask.shapes import Counts, Order, TokenIds
+from unmask.samplers.rows import OWN_PLACE, Rows, padded_with
+from unmask.shapes import PAD, Counts, Order, TokenIds
 
 OrderChoice = Literal["random", "left-to-right", "spaced", "confident"]
 
@@ -53,34 +54,31 @@ def choose(choice: OrderChoice, given_ids: TokenIds, draws: Draws) -> Order:
 
 
 @dataclass(frozen=True)
-class OrderedState:
+class OrderedState(Rows):
     """order[b, :num_revealed[b]] is revealed, the rest is MASK."""
 
-    token_ids: TokenIds
-    order: Order
+    token_ids: TokenIds = field(metadata=padded_with(PAD))
+    order: Order = field(metadata=padded_with(OWN_PLACE))
     num_revealed: Counts
     num_chosen: Counts
     """order[b, :num_chosen[b]] is settled; what comes later may still be rearranged."""
+    length: Counts
+    """Positions of each sequence, padding not counted; order[b, length[b]:] is padding."""
 
     @property
     def is_done(self) -> Bool[Tensor, " B"]:
         """Which sequences have nothing masked left."""
-        return self.num_revealed == self.order.shape[1]
-
-    def select(self, rows: Int[Tensor, " N"]) -> "OrderedState":
-        """The state of some sequences of the batch."""
-        return OrderedState(
-            self.token_ids[rows], self.order[rows], self.num_revealed[rows], self.num_chosen[rows]
-        )
+        return self.num_revealed == self.length
 
 
 def start(choice: OrderChoice, given_ids: TokenIds, order: Order, *, mask_id: int) -> OrderedState:
     """What is given comes first, then the rest in the given order."""
     is_given = given_ids != mask_id
     num_given = is_given.sum(dim=1)
-    everything = torch.full_like(num_given, given_ids.shape[1])
-    num_chosen = num_given if choice == "confident" else everything
-    return OrderedState(given_ids, orders.given_first(order, is_given), num_given, num_chosen)
+    length = torch.full_like(num_given, given_ids.shape[1])
+    num_chosen = num_given if choice == "confident" else length
+    order = orders.given_first(order, is_given)
+    return OrderedState(given_ids, order, num_given, num_chosen, length)
 
 
 def begin(choice: OrderChoice, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> OrderedState:
@@ -105,7 +103,7 @@ def open_window(
     choice: OrderChoice, state: OrderedState, predictor: Predictor, window: Window
 ) -> Opening:
     """One trunk pass, and the window of the order that it may reveal."""
-    first, length = state.num_revealed, state.order.shape[1]
+    first, length = state.num_revealed, state.length
     stop = first + window.size(first, length)
     if choice != "confident":
         opened = columns.of_order(state.order, first, stop, int((stop - first).max()))
@@ -126,7 +124,7 @@ def open_window(
     width = int((stop - first).max())
     log_probs = draft.log_probs.take_along_dim(rank[:, :width, None], dim=1)
     return Opening(
-        OrderedState(state.token_ids, order, first, num_chosen),
+        replace(state, order=order, num_chosen=num_chosen),
         stop,
         columns.of_order(order, first, stop, width),
         Draft(log_probs, draft.context),

@@ -5,28 +5,29 @@ by a rule of its own, and settles on that (`settle`). Nothing may be masked befo
 step, so such a sampler is done when it has taken all its steps.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from unmask.draws import Draws
 from unmask.predictors.protocol import Predictor
 from unmask.samplers import columns, scores
+from unmask.samplers.rows import Rows, padded_with
 from unmask.samplers.sampler import StepInfo
-from unmask.shapes import Counts, TokenIds
+from unmask.shapes import PAD, Counts, TokenIds
 from unmask.speculation.filters import Filter
 
 
 @dataclass(frozen=True)
-class RevisableState:
+class RevisableState(Rows):
     """Sequences on their way through a fixed number of steps."""
 
-    token_ids: TokenIds
-    is_masked: Bool[Tensor, "B L"]
-    is_given: Bool[Tensor, "B L"]
-    confidence: Float[Tensor, "B L"]
+    token_ids: TokenIds = field(metadata=padded_with(PAD))
+    is_masked: Bool[Tensor, "B L"] = field(metadata=padded_with(False))
+    is_given: Bool[Tensor, "B L"] = field(metadata=padded_with(True))
+    confidence: Float[Tensor, "B L"] = field(metadata=padded_with(torch.inf))
     """P(token) as predicted when it was revealed; inf where it is masked or given.
 
     Once a token can be seen, a predictor only copies it: how sure it was cannot be asked later.
@@ -38,17 +39,6 @@ class RevisableState:
     def is_done(self) -> Bool[Tensor, " B"]:
         """Which sequences have taken all steps, or had nothing to generate."""
         return (self.num_steps_taken >= self.num_steps) | self.is_given.all(dim=1)
-
-    def select(self, rows: Int[Tensor, " N"]) -> "RevisableState":
-        """The state of some sequences of the batch."""
-        return RevisableState(
-            self.token_ids[rows],
-            self.is_masked[rows],
-            self.is_given[rows],
-            self.confidence[rows],
-            self.num_steps_taken[rows],
-            self.num_steps,
-        )
 
 
 def start(given_ids: TokenIds, *, mask_id: int, num_steps: int) -> RevisableState:

@@ -100,19 +100,12 @@ def sample(
 ) -> Samples:
     """Reveal every MASK of `given_ids`; row b uses stream b of `draws` and no other."""
     mask_id = predictor.vocab_size
-    is_wrong = (given_ids < 0) | (given_ids > mask_id)
-    if is_wrong.any():
-        row, position = is_wrong.nonzero()[0].tolist()
-        raise PromptError(
-            f"token ids must lie in 0..{mask_id}, where {mask_id} is MASK; sequence {row} holds "
-            f"{int(given_ids[row, position])} at position {position}. Encode the text with the "
-            "model's codec."
-        )
+    check_given_ids(given_ids, mask_id=mask_id)
     start = time.perf_counter()
     state = sampler.init(given_ids, mask_id=mask_id, draws=draws)
     rows = torch.arange(len(given_ids), device=given_ids.device)
     token_ids = given_ids.clone()
-    counts = {name: torch.zeros_like(rows) for name in _COUNTED}
+    counts = {name: torch.zeros_like(rows) for name in COUNTED}
     seconds = torch.zeros(len(rows), dtype=torch.float64)
     while True:
         is_done = state.is_done
@@ -129,4 +122,17 @@ def sample(
         observe(state, info, rows)
 
 
-_COUNTED = ("trunk_passes", "tail_passes", "accepted", "rejected")
+COUNTED = ("trunk_passes", "tail_passes", "accepted", "rejected")
+"""What of a step's info is added up over a sequence."""
+
+
+def check_given_ids(given_ids: TokenIds, *, mask_id: int) -> None:
+    """Raise `PromptError` unless all of them are tokens or MASK."""
+    is_wrong = (given_ids < 0) | (given_ids > mask_id)
+    if is_wrong.any():
+        row, position = is_wrong.nonzero()[0].tolist()
+        raise PromptError(
+            f"token ids must lie in 0..{mask_id}, where {mask_id} is MASK; sequence {row} holds "
+            f"{int(given_ids[row, position])} at position {position}. Encode the text with the "
+            "model's codec."
+        )

@@ -23,7 +23,7 @@ Sources: Campbell et al. (2025), arXiv:2510.03929, Algorithm 1; patience is ours
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -105,7 +105,7 @@ class SelfSpeculative:
             accepted=run.settled - first - run.rejected,
             rejected=run.rejected,
         )
-        return OrderedState(token_ids, state.order, run.settled, state.num_chosen), info
+        return replace(state, token_ids=token_ids, num_revealed=run.settled), info
 
     def _verify(
         self,
@@ -127,7 +127,10 @@ class SelfSpeculative:
         )
         drafted = (settled - first)[:, None] + torch.arange(width, device=rows.device)
         drafted = drafted.clamp(max=run.drafted_ids.shape[1] - 1)
-        draft_log_probs = run.draft_log_probs[rows[:, None], drafted]
+        draft_log_probs = run.draft_log_probs
+        if run.num_rounds or len(rows) < len(run.first):  # V can be large: no needless copy
+            draft_log_probs = draft_log_probs[rows[:, None], drafted]
+        run.num_rounds += 1
         in_window = window.in_window
         if self.patience < math.inf:
             doubt = disagreement(draft_log_probs, target_log_probs).cumsum(dim=1)
@@ -169,6 +172,7 @@ class _Pass:
     """How many tokens of the order are settled."""
 
     def __post_init__(self) -> None:
+        self.num_rounds = 0
         self.tail_passes = torch.zeros_like(self.first)
         self.rejected = torch.zeros_like(self.first)
         self.doubt: Float[Tensor, " B"] = torch.zeros_like(self.first, dtype=torch.float64)

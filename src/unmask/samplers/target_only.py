@@ -7,7 +7,7 @@ pass. With the window `Whole()` a single trunk pass serves the whole sequence.
 Source: the limit N >= W of Campbell et al. (2025), arXiv:2510.03929, Algorithm 1.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -72,4 +72,4 @@ class TargetOnly:
             is_opening = False
 
         info = StepInfo(torch.ones_like(first), tail_passes, settled - first, first * 0)
-        return OrderedState(token_ids, state.order, settled, state.num_chosen), info
+        return replace(state, token_ids=token_ids, num_revealed=settled), info

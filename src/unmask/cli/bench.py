@@ -1,0 +1,161 @@
+"""`unmask bench`: what generating costs on this machine."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from unmask.cli.model_options import (
+    add_compile_option,
+    add_model_options,
+    dtype_of,
+    load_model,
+    prepare,
+)
+from unmask.cli.parser import Parser
+from unmask.cli.progress import progress
+from unmask.cli.sampler_options import SamplerOptions
+from unmask.errors import ConfigError
+from unmask.network.hybrid import HybridTransformer
+from unmask.recipes.recipe import preset, preset_names
+from unmask.samplers.registry import describe
+from unmask.speed.bench import Row, measure
+from unmask.speed.machine import machine
+from unmask.version import VERSION
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Measure and say; the exit status."""
+    parser = build_parser()
+    sampler_options = SamplerOptions(parser, arguments)
+    options = parser.parse(sampler_options.rest)
+    batch_sizes = _numbers(options.batch_sizes, "--batch-sizes")
+    threads = _numbers(options.threads, "--threads") if options.threads else []
+    model = load_model(options)
+    model.check_generates()
+    network: Any = model.network
+    if options.recipe:
+        config = preset(options.recipe).model
+        if not config.num_trunk_blocks:
+            raise ConfigError(
+                f"the recipe {options.recipe} has no trunk blocks: it is of a judge, which cannot "
+                "generate. Choose another."
+            )
+        network = HybridTransformer(config).eval()
+        network = network.to(model.network.device, dtype_of(options))
+        prepare(network, options)
+    sampler = sampler_options.build(options, model)
+    length = options.length or network.config.length
+    if not 1 <= length <= network.config.length:
+        raise ConfigError(
+            f"--length must be 1 to {network.config.length}, the most that the network takes; "
+            f"got {options.length}."
+        )
+    usual = torch.get_num_threads()
+    rows = []
+    num_turns = 2 * (options.rounds + 1) * len(batch_sizes) * max(1, len(threads))
+    with progress("timing", num_turns) as advance:
+        num_done = 0
+
+        def observe() -> None:
+            nonlocal num_done
+            num_done += 1
+            advance(num_done, "turns")
+
+        for num_threads in threads or [usual]:
+            torch.set_num_threads(num_threads)
+            for batch_size in batch_sizes:
+                row = measure(
+                    network,
+                    sampler,
+                    length=length,
+                    num_sequences=batch_size,
+                    rounds=options.rounds,
+                    seed=options.seed,
+                    observe=observe,
+                )
+                rows.append((num_threads, row))
+    torch.set_num_threads(usual)
+    what = {
+        "unmask": VERSION,
+        "machine": machine(),
+        "model": options.recipe or options.model,
+        "weights": "random" if options.recipe else "trained",
+        "precision": options.precision,
+        "length": length,
+        "sampler": describe(sampler),
+        "rounds": options.rounds,
+    }
+    if options.json:
+        found = [{"threads": num_threads, **row.to_json()} for num_threads, row in rows]
+        print(json.dumps({**what, "rows": found}))
+    else:
+        print(_as_text(what, rows))
+    return 0
+
+
+def build_parser() -> Parser:
+    """The options of `unmask bench`, those of the sampler apart."""
+    parser = Parser(
+        "bench",
+        "Time generation: tokens per second, what a trunk pass and a tail pass take, and what the "
+        "sampler adds to its bare network passes, for several numbers of sequences at once. "
+        "Turns alternate, and medians are shown; leave the machine alone meanwhile.",
+    )
+    add_model_options(parser)
+    add_compile_option(parser)
+    parser.add_argument(
+        "--recipe",
+        type=str,
+        default="",
+        help=f"Time the network of a recipe, with random weights: {', '.join(preset_names())}.",
+    )
+    parser.add_argument(
+        "--batch-sizes", type=str, default="1,16,64", help="Sequences at once, with commas."
+    )
+    parser.add_argument(
+        "--threads", type=str, default="", help="Numbers of CPU threads to try, with commas."
+    )
+    parser.add_argument("--length", type=int, default=0, help="Tokens per sample; 0: the most.")
+    parser.add_argument("--rounds", type=int, default=3, help="Turns that count.")
+    parser.add_argument("--seed", type=int, default=0, help="Of the first sample.")
+    parser.add_argument("--json", action="store_true", help="Print one JSON object.")
+    return parser
+
+
+def _numbers(text: str, option: str) -> list[int]:
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
+        raise ConfigError(
+            f"{option} takes numbers from 1 on with commas between, such as 1,16,64; got {text!r}."
+        )
+    return [int(part) for part in parts]
+
+
+_HEADER = (
+    f"{'threads':>7} {'batch':>6} {'tokens/s':>9} {'s':>8} {'NFE':>6} {'trunk':>6} {'tail':>6} "
+    f"{'ms/trunk':>9} {'ms/tail':>8} {'x passes':>8} {'peak MB':>8}"
+)
+
+
+def _as_text(what: dict[str, Any], rows: list[tuple[int, Row]]) -> str:
+    lines = [
+        f"{what['model']} ({what['weights']} weights, {what['precision']}), {what['length']} "
+        f"tokens, {what['sampler']['name']}; {what['machine']['device']}, "
+        f"torch {what['machine']['torch']}",
+        _HEADER,
+    ]
+    for threads, row in rows:
+        lines.append(
+            f"{threads:>7} {row.num_sequences:>6} {row.tokens_per_second:>9,.0f} "
+            f"{row.seconds:>8.3f} {row.nfe:>6.1f} "
+            f"{row.trunk_passes:>6.1f} {row.tail_passes:>6.1f} "
+            f"{1e3 * row.trunk_seconds:>9.2f} {1e3 * row.tail_seconds:>8.2f} "
+            f"{row.over_passes:>8.3f} {row.peak_memory_bytes / 1e6:>8,.0f}"
+        )
+    lines.append(
+        "ms: one pass of all sequences that take part. x passes: seconds over those of the bare\n"
+        "network passes; what is above 1 is the sampler. Medians of turns."
+    )
+    return "\n".join(lines)
