@@ -27,10 +27,12 @@ def model(tmp_path):
 
 
 def samples(capsys, model, *options):
+    """Token ids by seed: lines come in the order in which sequences finish."""
     capsys.readouterr()
     learned = ["--sampler", "learned-policy", "--num-samples", "2", "--json", *options]
     assert run("generate", str(model), *learned) == 0
-    return [json.loads(line)["token_ids"] for line in capsys.readouterr().out.splitlines()]
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    return {line["seed"]: line["token_ids"] for line in lines}
 
 
 def test_a_policy_is_trained_gone_on_with_and_used(model, capsys, tmp_path):
