@@ -89,30 +89,36 @@ class SeededDraws:
     def __init__(self, seeds: Sequence[int], device: torch.device | str = "cpu") -> None:
         self._keys = _mix(torch.tensor(list(seeds), dtype=torch.int64, device=device) + 1)
         self._num_drawn = torch.zeros_like(self._keys)
-        self._index = torch.arange(len(self._keys), device=device)
+        self._index: Tensor | None = None
 
     def rows(self, index: Int[Tensor, " N"]) -> "SeededDraws":
         view = object.__new__(SeededDraws)
         view._keys, view._num_drawn = self._keys, self._num_drawn  # shared: a view, not a copy
-        view._index = self._index[index]
+        view._index = index if self._index is None else self._index[index]
         return view
 
     @classmethod
     def join(cls, parts: Sequence["SeededDraws"]) -> "SeededDraws":
         """The streams of some batches as one; each goes on where it stands, here and only here."""
         joined = object.__new__(cls)
-        joined._keys = torch.cat([part._keys[part._index] for part in parts])
-        joined._num_drawn = torch.cat([part._num_drawn[part._index] for part in parts])
-        joined._index = torch.arange(len(joined._keys), device=joined._keys.device)
+        joined._keys = torch.cat([part._of_rows(part._keys) for part in parts])
+        joined._num_drawn = torch.cat([part._of_rows(part._num_drawn) for part in parts])
+        joined._index = None
         return joined
+
+    def _of_rows(self, values: Int[Tensor, " all"]) -> Int[Tensor, " B"]:
+        return values if self._index is None else values[self._index]
 
     def uniform(self, where: Bool[Tensor, " B *n"]) -> Float[Tensor, " B *n"]:
         """float64 numbers in [0, 1), a multiple of 2^-53 each."""
         flat = where.flatten(1) if where.ndim > 1 else where[:, None]
-        rank = flat.cumsum(dim=1)
-        counter = self._num_drawn[self._index, None] + rank
-        self._num_drawn[self._index] += rank[:, -1] if flat.shape[1] else 0
-        bits = _mix(self._keys[self._index, None] + counter * _GAMMA)
+        rank = flat.cumsum(dim=1) if flat.shape[1] > 1 else flat.long()
+        counter = self._of_rows(self._num_drawn)[:, None] + rank
+        if self._index is None:
+            self._num_drawn += flat.sum(dim=1)
+        else:
+            self._num_drawn[self._index] += flat.sum(dim=1)
+        bits = _mix(self._of_rows(self._keys)[:, None] + counter * _GAMMA)
         return (_shift_right(bits, 11).double() * 2.0**-53).reshape(where.shape)
 
     def categorical(
@@ -120,13 +126,14 @@ class SeededDraws:
     ) -> Int[Tensor, " B *n"]:
         uniform = self.uniform(where)
         num_at_once = max(1, _NUMBERS_AT_ONCE // log_probs.shape[-1])
+        if uniform.numel() <= num_at_once:
+            return _inverse_cdf(log_probs, uniform)
         parts = zip(
             log_probs.flatten(0, -2).split(num_at_once),
             uniform.flatten().split(num_at_once),
             strict=True,
         )
-        token_ids = torch.cat([_inverse_cdf(*part) for part in parts])
-        return token_ids.reshape(where.shape).masked_fill(~where, 0)
+        return torch.cat([_inverse_cdf(*part) for part in parts]).reshape(where.shape)
 
     def bernoulli(
         self, probs: Float[Tensor, " B *n"], where: Bool[Tensor, " B *n"]
@@ -141,12 +148,12 @@ class SeededDraws:
         return (self.uniform(where.any(dim=1))[:, None] < survival).sum(dim=1)
 
     def permutation(self, length: int) -> Int[Tensor, "B {length}"]:
-        shape = (len(self._index), length)
+        shape = (len(self._of_rows(self._keys)), length)
         where = torch.ones(shape, dtype=torch.bool, device=self._keys.device)
         return self.uniform(where).argsort(dim=1, stable=True)
 
 
-def _inverse_cdf(log_probs: Float[Tensor, "n V"], uniform: Float[Tensor, " n"]) -> Tensor:
+def _inverse_cdf(log_probs: Float[Tensor, "*n V"], uniform: Float[Tensor, "*n"]) -> Tensor:
     log_probs = log_probs.double()
     cdf = (log_probs - log_probs.amax(dim=-1, keepdim=True)).exp().cumsum(dim=-1)
     threshold = uniform * cdf[..., -1]

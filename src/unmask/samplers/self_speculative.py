@@ -96,7 +96,7 @@ class SelfSpeculative:
                 rows, draft = rows[unsettled], predictor.select(draft, unsettled)
             if not len(rows):
                 break
-            self._verify(run, rows, predictor, draft, draws.rows(rows))
+            self._verify(run, rows, predictor, draft, draws)
 
         token_ids = mask_after(run.filled_ids, state.order, run.settled, predictor.vocab_size)
         info = StepInfo(
@@ -116,8 +116,11 @@ class SelfSpeculative:
         draws: Draws,
     ) -> None:
         """One verify round for some sequences of the batch, noted in `run`."""
-        first, settled, stop = run.first[rows], run.settled[rows], run.stop[rows]
-        order, filled_ids = run.order[rows], run.filled_ids[rows]
+        # Views where it can be: a pass over one short sequence is as quick as fifty copies.
+        is_all = len(rows) == len(run.first)
+        among = slice(None) if is_all else rows
+        first, settled, stop = run.first[among], run.settled[among], run.stop[among]
+        order, filled_ids = run.order[among], run.filled_ids[among]
         width = int((stop - settled).max())
         window = columns.of_order(order, settled, stop, width)
         target_log_probs = self.filter(
@@ -128,33 +131,33 @@ class SelfSpeculative:
         drafted = (settled - first)[:, None] + torch.arange(width, device=rows.device)
         drafted = drafted.clamp(max=run.drafted_ids.shape[1] - 1)
         draft_log_probs = run.draft_log_probs
-        if run.num_rounds or len(rows) < len(run.first):  # V can be large: no needless copy
+        if run.num_rounds or not is_all:  # V can be large: no needless copy
             draft_log_probs = draft_log_probs[rows[:, None], drafted]
         run.num_rounds += 1
         in_window = window.in_window
         if self.patience < math.inf:
             doubt = disagreement(draft_log_probs, target_log_probs).cumsum(dim=1)
             doubt = torch.cat([torch.zeros_like(doubt[:, :1]), doubt], dim=1)
-            doubt = doubt + run.doubt[rows, None]
+            doubt = doubt + run.doubt[among, None]
             in_window = in_window & (doubt[:, :-1] <= self.patience)
         verdict = judge(
-            run.drafted_ids[rows].gather(1, drafted),
+            run.drafted_ids[among].gather(1, drafted),
             draft_log_probs=draft_log_probs,
             target_log_probs=target_log_probs,
             in_window=in_window,
-            draws=draws,
+            draws=draws if is_all else draws.rows(rows),
         )
         place = settled + verdict.num_accepted
         replaced = columns.of_order(order, place, place + verdict.is_rejected, width=1)
-        run.filled_ids[rows] = replaced.write(filled_ids, verdict.replacement_ids[:, None])
-        run.settled[rows] = place + verdict.is_rejected
-        run.rejected[rows] += verdict.is_rejected
-        run.tail_passes[rows] += 1
+        num_settled = verdict.num_accepted + verdict.is_rejected
+        run.filled_ids[among] = replaced.write(filled_ids, verdict.replacement_ids[:, None])
+        run.settled[among] = settled + num_settled
+        run.rejected[among] += verdict.is_rejected
+        run.tail_passes[among] += 1
         if self.patience < math.inf:
-            num_settled = (run.settled[rows] - settled)[:, None]
-            run.doubt[rows] = doubt.gather(1, num_settled).squeeze(1)
-            is_over = run.doubt[rows] > self.patience
-            run.stop[rows] = torch.where(is_over, run.settled[rows], stop)
+            doubt = doubt.gather(1, num_settled[:, None]).squeeze(1)
+            run.doubt[among] = doubt
+            run.stop[among] = torch.where(doubt > self.patience, run.settled[among], stop)
 
 
 @dataclass
