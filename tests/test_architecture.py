@@ -27,19 +27,20 @@ MAY_IMPORT: dict[str, set[str]] = {
     "speculation": BASE | {"process"},
     "predictors": BASE | {"process"},
     "network": BASE | {"process", "predictors"},
+    "dllm": MATHEMATICS | {"network"},
     "samplers": MATHEMATICS,  # the Predictor protocol, never a network
     "data": BASE | {"predictors"},
     "evaluation": MATHEMATICS | {"samplers", "data"},
-    "training": MATHEMATICS | {"network", "samplers", "data"},
+    "training": MATHEMATICS | {"network", "dllm", "samplers", "data"},
     "model_folder": BASE | {"network", "shipped"},
     "model": MATHEMATICS | {"network", "samplers", "data", "evaluation", "model_folder"},
     "speed": MATHEMATICS | {"samplers"},
     "frontier": MATHEMATICS
     | {"version", "network", "samplers", "data", "evaluation", "model", "speed"},
-    "recipes": BASE | {"network", "data", "training", "model"},
+    "recipes": BASE | {"network", "dllm", "data", "training", "model"},
     "cli": MATHEMATICS
     | {"version", "network", "samplers", "data", "evaluation", "training", "recipes"}
-    | {"allocator", "model", "model_folder", "frontier", "speed"},
+    | {"allocator", "model", "model_folder", "frontier", "speed", "dllm"},
 }
 """Imports run downward: a room may import itself and what is named here."""
 

@@ -26,6 +26,7 @@ from unmask.speculation.likelihood import expected_work, log_likelihood
 from unmask.training.config import TrainerConfig
 from unmask.training.loop import new_state, train
 from unmask.training.optimizers import OptimizerConfig
+from unmask.training.task import TextTask
 
 VOCAB, LENGTH = 5, 4
 CONFIG = HybridConfig(
@@ -44,9 +45,8 @@ def trained(tmp_path_factory):
     optimizer = OptimizerConfig(warmup_steps=20)
     state = new_state(CONFIG, optimizer, trainer)
     folder = tmp_path_factory.mktemp("toy")
-    validation = train(
-        state, split(token_ids), folder, optimizer=optimizer, trainer=trainer, codec={}
-    )
+    task = TextTask(split(token_ids), LENGTH, "random", {})
+    validation = train(state, task, folder, optimizer=optimizer, trainer=trainer)
     return state.averaged.module.double().eval(), validation
 
 

@@ -18,6 +18,7 @@ from tests.training.small_run import assert_same_tensors, saved_tensors, timeles
 from unmask.cli.main import main
 from unmask.draws import SeededDraws
 from unmask.network import checkpoint
+from unmask.network.config import HybridConfig
 from unmask.recipes.recipe import preset
 from unmask.training.loop import new_state
 from unmask.training.state import newest_checkpoint, whole_checkpoints
@@ -67,10 +68,12 @@ def only_sentence(capsys: pytest.CaptureFixture) -> str:
     [
         (
             ["huge", "--data=TEXT", "--out=OUT"],
-            "no recipe 'huge'. Choose one of: owt-paper, text8",
+            "no recipe 'huge'. Choose one of: arithmetic, owt-paper, text8",
         ),
         (["--data=TEXT", "--out=OUT"], "required: recipe"),
         (["tiny", "--out=OUT"], "--data is missing"),
+        (["tiny", "--data=arithmetic", "--out=OUT"], "choose the recipe arithmetic"),
+        (["arithmetic", "--data=TEXT", "--out=OUT"], "Give --data arithmetic, or choose a text8"),
         (["tiny", "--data=TEXT"], "--out is missing"),
         (["tiny", "--data=nowhere.txt", "--out=OUT"], "there is no file nowhere.txt"),
         (["tiny", "--data=EMPTY", "--out=OUT"], "is empty"),
@@ -192,7 +195,7 @@ def test_help_teaches(capsys) -> None:
         "usage: unmask train RECIPE --data FILE --out FOLDER [options]",
         "SIGTERM, Ctrl-C and --trainer.minutes end a session with a checkpoint",
         "torchrun --nproc-per-node 2 -m unmask.cli.train",
-        "One of: owt-paper, text8-judge, text8-noncausal, text8-paper,",
+        "One of: arithmetic, owt-paper, text8-judge, text8-noncausal,",
         "--trainer.num_steps NUM_STEPS Steps in all, over every session of the run; the cosine "
         "ends here. (type: int, default: 8000)",
         "--model.tail_rotary {crossed,halves} crossed: queries turn by the position they predict",
@@ -257,8 +260,8 @@ def disk_full_at(write: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 FULL_RUN = [*SMALL, "--trainer.num_steps=4", "--trainer.checkpoint_every=2"]
-# recipe, metrics; then twice: five files of a checkpoint, two of the model in the run folder
-NUM_WRITES = 2 + 2 * 7 + 2  # the last checkpoint is there already when the run ends
+# recipe, metrics; then twice: six files of a checkpoint, two of the model in the run folder
+NUM_WRITES = 2 + 2 * 8 + 2  # the last checkpoint is there already when the run ends
 
 
 def test_the_writes_of_a_run_are_counted_rightly(text, tmp_path, monkeypatch) -> None:
@@ -270,7 +273,7 @@ def test_the_writes_of_a_run_are_counted_rightly(text, tmp_path, monkeypatch) ->
 @pytest.mark.parametrize(
     "write",
     [
-        pytest.param(write, marks=[] if write in (1, 2, 5, 11, 13, 15) else pytest.mark.slow)
+        pytest.param(write, marks=[] if write in (1, 2, 6, 12, 15, 17) else pytest.mark.slow)
         for write in range(1, NUM_WRITES + 1)
     ],
 )
@@ -283,7 +286,7 @@ def test_a_full_disk_costs_no_more_than_the_file_that_did_not_fit(
         assert call(*run) == 2
     assert "No space left on device" in only_sentence(capsys)
     assert not list(tmp_path.rglob("*.partial"))
-    saved = [2] if 7 < write <= 14 else [2, 4] if write > 14 else []
+    saved = [2] if 8 < write <= 16 else [2, 4] if write > 16 else []
     assert [int(folder.name[-8:]) for folder in whole_checkpoints(tmp_path / "run")] == saved
     if saved:
         state = state_of(*FULL_RUN)
@@ -300,7 +303,9 @@ def state_of(*overrides: str):
     parser = train.build_parser()
     parser.set_defaults(train._dotted(train.preset_values("tiny")))
     options = parser.parse(["tiny", *overrides])
-    sections = {name: cls(**options[name].as_dict()) for name, cls in train._SECTIONS.items()}
+    sections = {
+        name: cls(**options[name].as_dict()) for name, cls in train._sections(HybridConfig).items()
+    }
     return new_state(sections["model"], sections["optimizer"], sections["trainer"])
 
 
@@ -442,3 +447,17 @@ def test_a_batch_that_two_processes_cannot_share_is_refused(
     assert done.returncode != 0
     assert "unmask: TrainerConfig.batch_size is 3, which 2 processes cannot share" in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_a_large_models_recipe_makes_a_folder_as_such_models_are_published(
+    tmp_path: Path, capsys
+) -> None:
+    run = ["arithmetic", "--data=arithmetic", "--out", tmp_path / "run", "--model.width=16"]
+    run += ["--model.hidden=16", "--model.num-blocks=1", "--trainer.batch-size=4"]
+    run += ["--trainer.num-valid=4", "--trainer.num-steps=2"]
+    assert call(*run) == 0
+    folder = tmp_path / "run"
+    assert json.loads((folder / "config.json").read_text())["model_type"] == "llada"
+    assert {"tokenizer.json", "tokenizer_config.json"} <= {file.name for file in folder.iterdir()}
+    assert call(*run, "--trainer.num-steps=3", "--resume=auto") == 0
+    assert "resuming" in (said := capsys.readouterr()).err and "step 3 of 3" in said.out

@@ -4,15 +4,15 @@ import pytest
 import yaml
 
 from unmask.errors import ConfigError
-from unmask.network.config import HybridConfig
-from unmask.recipes.recipe import Recipe, preset, preset_names, preset_values
+from unmask.recipes.recipe import Recipe, model_kind, preset, preset_names, preset_values
 from unmask.training.config import TrainerConfig
 from unmask.training.optimizers import OptimizerConfig
 
 
 def test_the_presets_that_ship() -> None:
     assert preset_names() == [
-        "owt-paper", "text8-judge", "text8-noncausal", "text8-paper", "text8-small", "tiny"
+        "arithmetic", "owt-paper", "text8-judge", "text8-noncausal", "text8-paper", "text8-small",
+        "tiny",
     ]  # fmt: skip
 
 
@@ -29,7 +29,7 @@ def test_a_preset_sets_only_fields_there_are(name: str) -> None:
 def test_a_recipe_survives_its_yaml(name: str) -> None:
     values = yaml.safe_load(preset(name).to_yaml())
     again = Recipe(
-        model=HybridConfig(**values["model"]),
+        model=model_kind(values)(**values["model"]),
         optimizer=OptimizerConfig(**values["optimizer"]),
         trainer=TrainerConfig(**values["trainer"]),
     )
@@ -46,5 +46,7 @@ def test_the_networks_of_the_paper_have_its_size() -> None:
 
 @pytest.mark.parametrize("name", ["nothing", "", "../tiny", "tiny.yaml"])
 def test_an_unknown_preset_is_answered_with_those_there_are(name: str) -> None:
-    with pytest.raises(ConfigError, match="there is no recipe .*owt-paper, text8-judge"):
+    with pytest.raises(
+        ConfigError, match="there is no recipe .*arithmetic, owt-paper, text8-judge"
+    ):
         preset(name)

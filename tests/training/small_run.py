@@ -17,6 +17,7 @@ from unmask.training.loop import new_state, resume, train
 from unmask.training.optimizers import OptimizerConfig
 from unmask.training.report import Observer
 from unmask.training.state import TrainingState, newest_checkpoint
+from unmask.training.task import TextTask
 
 TIMES = ("seconds", "cpu_seconds", "tokens_per_second")
 
@@ -40,6 +41,10 @@ def with_trainer(recipe: Recipe, **changes) -> Recipe:
     return replace(recipe, trainer=replace(recipe.trainer, **changes))
 
 
+def task(recipe: Recipe, data: Corpus) -> TextTask:
+    return TextTask(data, recipe.model.length, recipe.trainer.orders, {})
+
+
 def corpus(num_tokens: int = 4000) -> Corpus:
     uniform = SeededDraws([5]).uniform(torch.ones(1, num_tokens, dtype=torch.bool))[0]
     return split((uniform * 27).to(torch.uint8))
@@ -55,11 +60,10 @@ def run(recipe: Recipe, folder: Path, observe: Observer = ignore) -> TrainingSta
     resume(state, folder)
     train(
         state,
-        corpus(),
+        task(recipe, corpus()),
         folder,
         optimizer=recipe.optimizer,
         trainer=recipe.trainer,
-        codec={},
         observe=observe,
     )
     return state

@@ -15,6 +15,7 @@ from tests.training.small_run import (
     corpus,
     run,
     saved_tensors,
+    task,
     timeless_rows,
     with_trainer,
 )
@@ -130,7 +131,7 @@ def test_training_learns(tmp_path: Path) -> None:
     recipe = with_trainer(SMALL, num_steps=60, checkpoint_every=60, log_every=20)
     state = new_state(recipe.model, recipe.optimizer, recipe.trainer)
     validation = train(
-        state, data, tmp_path, optimizer=recipe.optimizer, trainer=recipe.trainer, codec={}
+        state, task(recipe, data), tmp_path, optimizer=recipe.optimizer, trainer=recipe.trainer
     )
     assert validation is not None
     assert validation.target_bits < validation.draft_bits < 4.5
@@ -174,11 +175,10 @@ def test_a_text_too_short_is_refused_before_anything_is_written(
     with pytest.raises(DataError, match="too few for one sequence"):
         train(
             state,
-            corpus(num_tokens),
+            task(recipe, corpus(num_tokens)),
             tmp_path / "run",
             optimizer=recipe.optimizer,
             trainer=recipe.trainer,
-            codec={},
         )
     assert not (tmp_path / "run").exists()
 
@@ -201,7 +201,7 @@ def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path, other: Recipe
     ("file", "damage"),
     [
         (file, damage)
-        for file in ("weights.safetensors", "model.safetensors", "optimizer.safetensors")
+        for file in ("weights.safetensors", "average.safetensors", "optimizer.safetensors")
         for damage in ("cut", "missing")
     ]
     + [("progress.json", "cut")],

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from tests.training.small_run import SMALL, corpus
+from tests.training.small_run import SMALL, corpus, task
 from unmask.errors import ConfigError, MissingExtraError
 from unmask.training.loop import new_state
 from unmask.training.session import Session, is_main_process, own_rows
@@ -34,10 +34,9 @@ def test_without_accelerate_the_way_to_get_it_is_named(tmp_path, monkeypatch) ->
     with pytest.raises(MissingExtraError, match=r"pip install 'unmask\[train\]'"):
         Session(
             state,
-            corpus(),
+            task(SMALL, corpus()),
             tmp_path / "run",
             optimizer=SMALL.optimizer,
             trainer=SMALL.trainer,
-            codec={},
         )
     assert not (tmp_path / "run").exists()

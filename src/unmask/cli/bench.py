@@ -16,6 +16,7 @@ from unmask.cli.model_options import (
 from unmask.cli.parser import Parser
 from unmask.cli.progress import progress
 from unmask.cli.sampler_options import SamplerOptions
+from unmask.dllm.config import DllmConfig
 from unmask.errors import ConfigError
 from unmask.network.hybrid import HybridTransformer
 from unmask.recipes.recipe import preset, preset_names
@@ -37,10 +38,10 @@ def run(arguments: Sequence[str]) -> int:
     network: Any = model.network
     if options.recipe:
         config = preset(options.recipe).model
-        if not config.num_trunk_blocks:
+        if isinstance(config, DllmConfig) or not config.num_trunk_blocks:
             raise ConfigError(
-                f"the recipe {options.recipe} has no trunk blocks: it is of a judge, which cannot "
-                "generate. Choose another."
+                f"the recipe {options.recipe} is not of a model that drafts and verifies, so "
+                "there is nothing of the kind to time. Choose another."
             )
         network = HybridTransformer(config).eval()
         network = network.to(model.network.device, dtype_of(options))

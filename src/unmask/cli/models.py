@@ -4,8 +4,10 @@ import json
 from collections.abc import Sequence
 
 from unmask.cli.parser import Parser
+from unmask.dllm.config import DllmConfig
 from unmask.model_folder import shipped_folder, shipped_names
 from unmask.network.checkpoint import CONFIG_FILE, WEIGHTS_FILE, read_json
+from unmask.network.config import HybridConfig
 from unmask.recipes.recipe import preset, preset_names
 
 
@@ -35,11 +37,17 @@ def run(arguments: Sequence[str]) -> int:
         recipe = preset(name)
         model = recipe.model
         print(
-            f"  {name:<16} {model.num_trunk_blocks} + {model.num_tail_blocks} blocks, width "
-            f"{model.width}, length {model.length}, {model.vocab_size:,} tokens; "
+            f"  {name:<16} {_blocks(model)} blocks, width {model.width}, "
+            f"length {model.length}, {model.vocab_size:,} tokens; "
             f"{recipe.trainer.num_steps:,} steps of {recipe.trainer.batch_size}"
         )
     return 0
+
+
+def _blocks(model: HybridConfig | DllmConfig) -> str:
+    if isinstance(model, DllmConfig):
+        return str(model.num_blocks)
+    return f"{model.num_trunk_blocks} + {model.num_tail_blocks}"
 
 
 def build_parser() -> Parser:

@@ -13,42 +13,47 @@ from jsonargparse import Namespace
 from unmask.cli.parser import Parser
 from unmask.cli.progress import progress
 from unmask.cli.run_options import add_folder_options, add_text_options
-from unmask.data.text import Corpus
 from unmask.errors import ConfigError
 from unmask.network.config import HybridConfig
-from unmask.recipes.recipe import Recipe, preset_names, preset_values
-from unmask.recipes.run import go_on, load_data, open_run
+from unmask.recipes.recipe import Recipe, model_kind, preset_names, preset_values
+from unmask.recipes.run import go_on, load_task, open_run
 from unmask.training.config import TrainerConfig
 from unmask.training.loop import new_state, train
 from unmask.training.optimizers import OptimizerConfig
 from unmask.training.report import Report
 from unmask.training.session import is_main_process
-
-_SECTIONS = {"model": HybridConfig, "optimizer": OptimizerConfig, "trainer": TrainerConfig}
+from unmask.training.state import Progress
+from unmask.training.task import Task, TextTask
 
 
 def run(arguments: Sequence[str]) -> int:
     """Train; the exit status."""
-    parser = build_parser()
-    parser.set_defaults(_dotted(preset_values(_recipe_name(parser, arguments))))
+    values = preset_values(_recipe_name(arguments))
+    parser = build_parser(model_kind(values))
+    parser.set_defaults(_dotted(values))
     options = parser.parse(arguments)
-    recipe = Recipe(**{name: cls(**options[name].as_dict()) for name, cls in _SECTIONS.items()})
+    sections = _sections(model_kind(values))
+    recipe = Recipe(**{name: cls(**options[name].as_dict()) for name, cls in sections.items()})
     if options.print_recipe:
         print(recipe.to_yaml(), end="")
         return 0
     return _train(recipe, options)
 
 
-def _recipe_name(parser: Parser, arguments: Sequence[str]) -> str:
+def _recipe_name(arguments: Sequence[str]) -> str:
     """The recipe, whose values are the other options' defaults, so it must be found first."""
     if arguments and not arguments[0].startswith("-"):
         return arguments[0]  # so that `unmask train RECIPE --help` shows them
-    name: str = parser.parse(arguments).recipe
+    name: str = build_parser().parse(arguments).recipe
     return name
 
 
-def build_parser() -> Parser:
-    """The options of `unmask train`."""
+def _sections(model: type) -> dict[str, type]:
+    return {"model": model, "optimizer": OptimizerConfig, "trainer": TrainerConfig}
+
+
+def build_parser(model: type = HybridConfig) -> Parser:
+    """The options of `unmask train`, for a recipe of this kind of model."""
     parser = Parser(
         "train",
         "Train a model from a recipe. The run folder holds checkpoints, metrics.jsonl and, "
@@ -78,17 +83,20 @@ def build_parser() -> Parser:
         help="Print the recipe with all overrides as YAML, and stop; --config reads it.",
     )
     parser.add_argument("--config", action="config", help="YAML with overrides, by section.")
-    for name, cls in _SECTIONS.items():
+    for name, cls in _sections(model).items():
         parser.add_class_arguments(cls, name)
     return parser
 
 
 def _train(recipe: Recipe, options: Namespace) -> int:
     if not options.data:
-        raise ConfigError("--data is missing: name a text to train on, such as text8.zip.")
-    corpus, codec = load_data(recipe, options.data, "text8" if options.normalise else "as_is")
+        raise ConfigError(
+            "--data is missing: name a text to train on, such as text8.zip, or for the recipe "
+            "arithmetic the problems that are made on the spot: --data arithmetic."
+        )
+    task = load_task(recipe, options.data, "text8" if options.normalise else "as_is")
     if options.dry_run:
-        return _dry_run(recipe, corpus)
+        return _dry_run(recipe, task)
     if not options.out:
         raise ConfigError("--out is missing: name the folder of the run.")
     state = open_run(recipe, options.out, options.resume)
@@ -96,40 +104,45 @@ def _train(recipe: Recipe, options: Namespace) -> int:
     if done:
         _say(f"resuming {options.out} at step {done:,}", file=sys.stderr)
     with _progress_bar(recipe, done) as observe:
-        go_on(recipe, state, corpus, codec, out=options.out, observe=observe)
+        go_on(recipe, state, task, out=options.out, observe=observe)
     step, num_steps = state.progress.step, recipe.trainer.num_steps
     _say(f"step {step:,} of {num_steps:,}; model in {options.out}")
     return 0
 
 
-def _dry_run(recipe: Recipe, corpus: Corpus) -> int:
+def _dry_run(recipe: Recipe, task: Task) -> int:
     """Two steps in a folder that is thrown away; the second is timed."""
     trainer = replace(recipe.trainer, num_steps=2, log_every=1, num_valid=2, compile=False)
     state = new_state(recipe.model, recipe.optimizer, trainer)
     num_weights = sum(p.numel() for p in state.model.parameters())
-    seconds: list[float] = []
+    seen: list[Progress] = []
     with tempfile.TemporaryDirectory() as folder:
         train(
             state,
-            corpus,
+            task,
             Path(folder),
             optimizer=recipe.optimizer,
             trainer=trainer,
-            codec={},
-            observe=lambda report: seconds.append(report.progress.seconds),
+            observe=lambda report: seen.append(report.progress),
         )
     if not is_main_process():
         return 0
-    step_seconds = seconds[1] - seconds[0]
-    tokens = recipe.trainer.batch_size * recipe.model.length
+    step_seconds = seen[1].seconds - seen[0].seconds
+    tokens = seen[1].num_tokens - seen[0].num_tokens
     hours = step_seconds * recipe.trainer.num_steps / 3600
     _say(
-        f"{num_weights:,} weights; {len(corpus.train):,} training tokens; "
+        f"{num_weights:,} weights; {_amount(task)}"
         f"{recipe.trainer.num_steps:,} steps of {tokens:,} tokens; "
         f"{tokens / step_seconds:,.0f} tokens/s on this machine: about {hours:.1f} hours. "
         "Nothing was written."
     )
     return 0
+
+
+def _amount(task: Task) -> str:
+    if not isinstance(task, TextTask):
+        return ""
+    return f"{len(task.corpus.train):,} training tokens; "
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from unmask.dllm.config import DllmConfig
 from unmask.errors import ConfigError
 from unmask.network.config import HybridConfig
 from unmask.training.config import TrainerConfig
@@ -18,7 +19,7 @@ _PRESETS = resources.files("unmask.recipes") / "presets"
 class Recipe:
     """Network, optimiser and course of a run. The data is named when it is run."""
 
-    model: HybridConfig = field(default_factory=HybridConfig)
+    model: HybridConfig | DllmConfig = field(default_factory=HybridConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
 
@@ -48,11 +49,16 @@ def preset_values(name: str) -> dict[str, dict[str, Any]]:
     return values
 
 
+def model_kind(values: dict[str, dict[str, Any]]) -> type[HybridConfig] | type[DllmConfig]:
+    """What the model of a preset is: a large model's network says of which family it is."""
+    return DllmConfig if "family" in values.get("model", {}) else HybridConfig
+
+
 def preset(name: str) -> Recipe:
     """A shipped recipe. Raises `ConfigError` for an unknown name."""
     values = preset_values(name)
     return Recipe(
-        model=HybridConfig(**values.get("model", {})),
+        model=model_kind(values)(**values.get("model", {})),
         optimizer=OptimizerConfig(**values.get("optimizer", {})),
         trainer=TrainerConfig(**values.get("trainer", {})),
     )

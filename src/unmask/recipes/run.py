@@ -1,4 +1,4 @@
-"""Carry out a recipe: read the text, make or resume the run, train.
+"""Carry out a recipe: read the data, make or resume the run, train.
 
 `unmask.train(unmask.preset("text8-small"), data="text8.zip", out="runs/a")` does all of it.
 """
@@ -6,36 +6,55 @@
 from pathlib import Path
 from typing import Literal
 
-from unmask.data.characters import Characters, text8
+from unmask.data.characters import text8
 from unmask.data.normalise import Normalise
-from unmask.data.text import Corpus, load_corpus
+from unmask.data.text import load_corpus
+from unmask.dllm.config import DllmConfig
 from unmask.errors import ConfigError, OutputError
+from unmask.recipes.arithmetic import arithmetic_task
 from unmask.recipes.recipe import Recipe
 from unmask.training import loop
 from unmask.training.report import Observer
 from unmask.training.session import is_main_process
 from unmask.training.state import TrainingState, newest_checkpoint
+from unmask.training.task import Task, TextTask
 from unmask.training.validation import Validation
 
 Resume = Literal["never", "auto"]
+ARITHMETIC = "arithmetic"
+"""The data that is made on the spot."""
 
 
-def load_data(
+def load_task(
     recipe: Recipe, data: Path | str, normalise: Literal["as_is", "text8"] = "as_is"
-) -> tuple[Corpus, Characters]:
-    """The text a recipe is to be trained on, split, and the codec it was encoded with.
+) -> Task:
+    """What a recipe is to be trained on: a text, or "arithmetic" for a large model's recipe.
 
     Raises:
-        ConfigError: the recipe's network has another vocabulary.
-        DataError: the text cannot be read, or has characters outside the alphabet.
+        ConfigError: the recipe's network does not fit this kind of data.
+        DataError: the text cannot be read, has characters outside the alphabet, or is too short.
     """
+    is_arithmetic = str(data) == ARITHMETIC
+    if isinstance(recipe.model, DllmConfig):
+        if not is_arithmetic:
+            raise ConfigError(
+                f"this recipe answers questions, and {data} is none of the kinds it can learn "
+                f"from. Give --data {ARITHMETIC}, or choose a text8 recipe for a text."
+            )
+        return arithmetic_task(recipe.model)
     codec = text8()
+    if is_arithmetic:
+        raise ConfigError(
+            f"this recipe is for text, and {ARITHMETIC} are questions with answers. Name a text, "
+            f"such as text8.zip, or choose the recipe {ARITHMETIC}."
+        )
     if recipe.model.vocab_size != codec.vocab_size:
         raise ConfigError(
             f"the recipe's model.vocab_size is {recipe.model.vocab_size}, but text in characters "
             f"has {codec.vocab_size} tokens. Choose a text8 recipe, or set --model.vocab_size."
         )
-    return load_corpus(data, codec, normalise=Normalise(normalise)), codec
+    corpus = load_corpus(data, codec, normalise=Normalise(normalise))
+    return TextTask(corpus, recipe.model.length, recipe.trainer.orders, codec.to_json())
 
 
 def open_run(recipe: Recipe, out: Path | str, resume: Resume = "never") -> TrainingState:
@@ -66,18 +85,17 @@ def train(
     """Train to the end of the recipe, its time limit or SIGTERM; the last validation.
 
     `out` becomes a run folder, and with each checkpoint a model folder that `load` reads.
-    Raises what `load_data` and `open_run` raise.
+    Raises what `load_task` and `open_run` raise.
     """
-    corpus, codec = load_data(recipe, data, normalise)
+    task = load_task(recipe, data, normalise)
     state = open_run(recipe, out, resume)
-    return go_on(recipe, state, corpus, codec, out=out, observe=observe)
+    return go_on(recipe, state, task, out=out, observe=observe)
 
 
 def go_on(
     recipe: Recipe,
     state: TrainingState,
-    corpus: Corpus,
-    codec: Characters,
+    task: Task,
     *,
     out: Path | str,
     observe: Observer,
@@ -85,11 +103,10 @@ def go_on(
     """Train from a state that is at hand."""
     return loop.train(
         state,
-        corpus,
+        task,
         Path(out),
         optimizer=recipe.optimizer,
         trainer=recipe.trainer,
-        codec=codec.to_json(),
         notes={"recipe.yaml": recipe.to_yaml()},
         observe=observe,
     )

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from unmask.data.text import Corpus
-from unmask.network.config import HybridConfig
+from unmask.dllm.config import DllmConfig
+from unmask.dllm.network import new_network
 from unmask.network.hybrid import HybridTransformer
 from unmask.training import ema, optimizers
 from unmask.training.config import TrainerConfig
@@ -19,14 +19,18 @@ from unmask.training.optimizers import OptimizerConfig
 from unmask.training.report import Observer
 from unmask.training.session import Session
 from unmask.training.state import Progress, TrainingState, newest_checkpoint
+from unmask.training.task import Task
 from unmask.training.validation import Validation
 
 
 def new_state(
-    model_config: HybridConfig, optimizer_config: OptimizerConfig, trainer: TrainerConfig
+    model_config: Any, optimizer_config: OptimizerConfig, trainer: TrainerConfig
 ) -> TrainingState:
-    """A run before its first step."""
-    model = HybridTransformer(model_config, seed=trainer.seed)
+    """A run before its first step: of a `HybridConfig` or a `DllmConfig`."""
+    if isinstance(model_config, DllmConfig):
+        model: Any = new_network(model_config, seed=trainer.seed)
+    else:
+        model = HybridTransformer(model_config, seed=trainer.seed)
     return TrainingState(
         model,
         ema.averaged(model, trainer.ema_decay),
@@ -45,12 +49,11 @@ def resume(state: TrainingState, run_folder: Path) -> bool:
 
 def train(
     state: TrainingState,
-    corpus: Corpus,
+    task: Task,
     run_folder: Path,
     *,
     optimizer: OptimizerConfig,
     trainer: TrainerConfig,
-    codec: dict[str, Any],
     notes: Mapping[str, str] | None = None,
     observe: Observer = lambda report: None,
 ) -> Validation | None:
@@ -60,10 +63,9 @@ def train(
     files to put there, by name. Nothing is written before everything has been checked.
 
     Raises:
-        DataError: the corpus is too short for one sequence.
         OutputError: a file could not be written; the checkpoint before it is intact.
     """
-    session = Session(state, corpus, run_folder, optimizer=optimizer, trainer=trainer, codec=codec)
+    session = Session(state, task, run_folder, optimizer=optimizer, trainer=trainer)
     session.open_folder(notes or {})
     with listening_for_stop() as was_told_to_stop:
         while state.progress.step < trainer.num_steps:

@@ -19,7 +19,6 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from unmask.draws import SeededDraws
-from unmask.network.hybrid import HybridTransformer
 from unmask.process import masking
 from unmask.process.orders import left_to_right
 from unmask.shapes import Counts, Order, TokenIds
@@ -44,11 +43,18 @@ class Corruption:
     """The random part of a training example: an order, and how much of it is revealed."""
 
     order: Order
+    """What is given comes first, positions that are not there (PAD) last."""
     num_revealed: Counts
+    length: Counts
+    """Positions of each sequence, padding not counted."""
 
     def select(self, rows: Int[Tensor, " N"], device: torch.device) -> "Corruption":
         """That of some sequences of the batch."""
-        return Corruption(self.order[rows].to(device), self.num_revealed[rows].to(device))
+        return Corruption(
+            self.order[rows].to(device),
+            self.num_revealed[rows].to(device),
+            self.length[rows].to(device),
+        )
 
 
 def corrupt(seed: int, batch_size: int, length: int, orders: Orders = "random") -> Corruption:
@@ -58,38 +64,60 @@ def corrupt(seed: int, batch_size: int, length: int, orders: Orders = "random") 
     """
     if orders == "left-to-right":
         order = left_to_right(batch_size, length)
-        return Corruption(order, torch.zeros_like(order[:, 0]))
+        none_revealed = torch.zeros_like(order[:, 0])
+        return Corruption(order, none_revealed, none_revealed + length)
     draws = SeededDraws([seed])
     num_revealed = masking.stratified_counts(draws, batch_size, length)
     where = torch.ones(1, batch_size * length, dtype=torch.bool)
     order = draws.uniform(where).view(batch_size, length).argsort(dim=1, stable=True)
-    return Corruption(order, num_revealed)
+    return Corruption(order, num_revealed, torch.full_like(num_revealed, length))
+
+
+def corrupt_answers(
+    seed: int, num_given: Counts, length: Counts, padded_length: int
+) -> Corruption:
+    """Random orders of what follows the first `num_given` positions, which are always revealed.
+
+    Of the n = length - num_given others as many are revealed as is uniform on 0..n-1, stratified
+    over the batch.
+    """
+    draws, batch_size = SeededDraws([seed]), len(length)
+    offsets = torch.arange(batch_size) + draws.uniform(torch.ones(1, dtype=torch.bool))
+    num_wanted = length - num_given
+    num_revealed = (num_wanted * offsets / batch_size).long().minimum(num_wanted - 1) + num_given
+    where = torch.ones(1, batch_size * padded_length, dtype=torch.bool)
+    turn = draws.uniform(where).view(batch_size, padded_length)
+    place = torch.arange(padded_length).expand(batch_size, -1)
+    turn = torch.where(place < num_given[:, None], place - float(padded_length), turn)
+    turn = torch.where(place >= length[:, None], place + 1.0, turn)
+    return Corruption(turn.argsort(dim=1, stable=True), num_revealed, length)
 
 
 def losses(model: torch.nn.Module, token_ids: TokenIds, corruption: Corruption) -> Losses:
-    """Both cross-entropies of one batch. `model` is a `HybridTransformer`, perhaps wrapped."""
+    """Both cross-entropies of one batch. `model` is a network with a `config`, perhaps wrapped."""
     config = unwrapped(model).config
     order, num_revealed = corruption.order, corruption.num_revealed[:, None]
     masked_ids = masking.mask_after(token_ids, order, corruption.num_revealed, config.mask_id)
     draft_logits, target_logits = model(masked_ids, token_ids, order)
-    ordered_ids = token_ids.gather(1, order)
+    ordered_ids = token_ids.gather(1, order).clamp(min=0)  # PAD, whose weight is zero
     draft_nats = _cross_entropy(draft_logits, ordered_ids)
-    target_nats = _cross_entropy(target_logits, ordered_ids)
+    has_tail = target_logits is not draft_logits
+    target_nats = _cross_entropy(target_logits, ordered_ids) if has_tail else draft_nats
 
     rank = torch.arange(order.shape[1], device=order.device)
     if config.first_target == "draft":
         target_nats = torch.where(rank == num_revealed, draft_nats, target_nats)
-    is_masked = (rank >= num_revealed).to(draft_nats.dtype)
-    weight = is_masked / (order.shape[1] - num_revealed)
+    length = corruption.length[:, None]
+    is_masked = ((rank >= num_revealed) & (rank < length)).to(draft_nats.dtype)
+    weight = is_masked / (length - num_revealed)
     return Losses((draft_nats * weight).sum(1), (target_nats * weight).sum(1))
 
 
-def unwrapped(model: torch.nn.Module) -> HybridTransformer:
+def unwrapped(model: torch.nn.Module) -> Any:
     """The network inside what accelerate or torch.compile put around it."""
     inner: Any = model
     while hasattr(inner, "module") or hasattr(inner, "_orig_mod"):
         inner = getattr(inner, "module", None) or inner._orig_mod
-    assert isinstance(inner, HybridTransformer), type(inner)
     return inner
 
 

@@ -14,22 +14,22 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from unmask.data.text import Corpus, consecutive_crops, random_crops
-from unmask.draws import SeededDraws, seed_dropout, stream_seed
+from unmask.draws import seed_dropout, stream_seed
 from unmask.errors import ConfigError, MissingExtraError
-from unmask.network import checkpoint
+from unmask.shapes import PAD, TokenIds
 from unmask.training import optimizers
 from unmask.training.clock import Clock
 from unmask.training.config import TrainerConfig
 from unmask.training.metrics import MetricsFile
-from unmask.training.objective import Corruption, Losses, corrupt, losses
+from unmask.training.objective import Corruption, Losses, losses
 from unmask.training.optimizers import OptimizerConfig
 from unmask.training.report import Observer, Report, validation_row
 from unmask.training.run_folder import open_run_folder
 from unmask.training.state import TrainingState
+from unmask.training.task import Task
 from unmask.training.validation import Validation, validate
 
-_CROPS, _MASKS, _DROPOUT = range(3)  # purposes of a step's random streams
+_DROPOUT = 2  # the purpose of a stream; those before it are the task's
 
 
 class Session:
@@ -37,25 +37,20 @@ class Session:
 
     Raises:
         ConfigError: the processes cannot share a batch evenly.
-        DataError: the corpus is too short for one sequence.
         MissingExtraError: accelerate is not installed.
     """
 
     def __init__(
         self,
         state: TrainingState,
-        corpus: Corpus,
+        task: Task,
         run_folder: Path,
         *,
         optimizer: OptimizerConfig,
         trainer: TrainerConfig,
-        codec: dict[str, Any],
     ) -> None:
         self.state, self.trainer, self.optimizer = state, trainer, optimizer
-        self.length = state.model.config.length
-        self.train_ids = corpus.train
-        self.valid_crops = consecutive_crops(corpus.valid, self.length, trainer.num_valid)
-        self.run_folder, self.codec = run_folder, codec
+        self.task, self.run_folder = task, run_folder
         self.metrics = MetricsFile(run_folder / "metrics.jsonl")
         self.validation: Validation | None = None
         self._accelerator = _accelerator()
@@ -89,22 +84,22 @@ class Session:
         step = self.state.progress.step
         share = self.optimizer.lr_share(step, self.trainer.num_steps)
         optimizers.set_lr_share(self.state.optimizers, share)
-        loss = self._losses(step)
+        token_ids, corruption = self.task.batch(self.trainer.seed, step, self.trainer.batch_size)
+        loss = self._losses(step, token_ids, corruption)
         self._accelerator.backward(loss.total)
         norm = self._accelerator.clip_grad_norm_(self.model.parameters(), self.optimizer.grad_clip)
         for part in self.state.optimizers:
             part.step()
             part.zero_grad()
         self.state.averaged.update_parameters(self.state.model)
-        num_tokens = self.trainer.batch_size * self.length
+        num_tokens = int((token_ids != PAD).sum())
         self.state.progress = self.clock.after_step(step + 1, num_tokens)
         measured = torch.stack([loss.draft.mean(), loss.target.mean(), norm]).detach()
         self.state.unreported.append(measured)
 
-    def _losses(self, step: int) -> Losses:
+    def _losses(self, step: int, token_ids: TokenIds, corruption: Corruption) -> Losses:
         """Of this process's rows of the batch."""
         device = self._accelerator.device
-        token_ids, corruption = self._batch(step)
         # Each process drops its own: the same pattern in all would correlate their rows.
         process = self._accelerator.process_index
         seed_dropout(stream_seed(self.trainer.seed, step, _DROPOUT, process))
@@ -114,23 +109,14 @@ class Session:
             own = corruption.select(self.rows, device)
             return losses(self.model, token_ids[self.rows].to(device), own)
 
-    def _batch(self, step: int) -> tuple[Int[Tensor, "B L"], Corruption]:
-        """The whole batch of a step, the same in every process."""
-        seed, size = self.trainer.seed, self.trainer.batch_size
-        crops = SeededDraws([stream_seed(seed, step, _CROPS)])
-        token_ids = random_crops(self.train_ids, self.length, size, crops)
-        masks_seed = stream_seed(seed, step, _MASKS)
-        return token_ids, corrupt(masks_seed, size, self.length, self.trainer.orders)
-
     def validate(self) -> None:
-        """Measure the averaged weights on the validation crops."""
+        """Measure the averaged weights on the validation sequences."""
         if self._accelerator.is_main_process:
             self.validation = validate(
                 self.state.averaged.module.eval(),
-                self.valid_crops,
+                *self.task.validation(self.trainer.num_valid),
                 batch_size=self.trainer.batch_size,
                 autocast=self.precision,
-                orders=self.trainer.orders,
             )
             self.metrics.append(**validation_row(self.state.progress.step, self.validation))
         self.wait_for_everyone()
@@ -171,10 +157,9 @@ class Session:
         """Write a checkpoint, and its model to the run folder."""
         self.state.unreported = self._shared_measurements()
         if self._accelerator.is_main_process:
-            newest = self.state.save(self.run_folder, self.codec)
-            weights = checkpoint.read_tensors(newest / checkpoint.WEIGHTS_FILE)
-            config = self.state.model.config
-            checkpoint.write_model(self.run_folder, config, weights, self.codec)
+            self.state.save(self.run_folder, self.task)
+            averaged = self.state.averaged.module.state_dict()
+            self.task.write(self.run_folder, self.state.model.config, averaged)
 
     def wait_for_everyone(self) -> None:
         """Let no process run ahead of the main one."""

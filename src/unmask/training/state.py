@@ -2,6 +2,7 @@
 
     checkpoints/step-00001000/
         config.json, model.safetensors   the averaged weights: a model folder like any other
+        average.safetensors              the same by the names that they have in the network
         weights.safetensors              the weights themselves
         optimizer.safetensors            what the optimisers remember
         progress.json                    step, tokens, seconds, and measurements not yet
@@ -25,9 +26,10 @@ from torch.optim.swa_utils import AveragedModel
 
 from unmask.errors import CheckpointError, OutputError
 from unmask.network import checkpoint
-from unmask.network.hybrid import HybridTransformer
 from unmask.training import optimizers as optimizers_
+from unmask.training.task import Task
 
+_AVERAGE = "average.safetensors"
 _WEIGHTS = "weights.safetensors"
 _OPTIMIZER = "optimizer.safetensors"
 _PROGRESS = "progress.json"
@@ -49,7 +51,8 @@ class Progress:
 class TrainingState:
     """The parts of a run that change with each step."""
 
-    model: HybridTransformer
+    model: Any
+    """The network; it has a `config`."""
     averaged: AveragedModel
     optimizers: list[torch.optim.Optimizer]
     progress: Progress
@@ -63,7 +66,7 @@ class TrainingState:
         optimizers_.move_state(self.optimizers, device)
         self.unreported = [measured.to(device) for measured in self.unreported]
 
-    def save(self, run_folder: Path, codec: dict[str, Any], *, keep: int = 2) -> Path:
+    def save(self, run_folder: Path, task: Task, *, keep: int = 2) -> Path:
         """Write a checkpoint and drop all but the newest `keep`.
 
         Raises:
@@ -76,7 +79,7 @@ class TrainingState:
         try:
             shutil.rmtree(draft, ignore_errors=True)
             draft.mkdir(parents=True)
-            self._write(draft, codec)
+            self._write(draft, task)
             os.replace(draft, final)
         except OSError as error:
             shutil.rmtree(draft, ignore_errors=True)
@@ -91,9 +94,10 @@ class TrainingState:
             shutil.rmtree(old, ignore_errors=True)
         return final
 
-    def _write(self, folder: Path, codec: dict[str, Any]) -> None:
+    def _write(self, folder: Path, task: Task) -> None:
         averaged = self.averaged.module.state_dict()
-        checkpoint.write_model(folder, self.model.config, averaged, codec)
+        task.write(folder, self.model.config, averaged)
+        checkpoint.write_tensors(folder / _AVERAGE, averaged)
         checkpoint.write_tensors(folder / _WEIGHTS, self.model.state_dict())
         remembered = optimizers_.state_tensors(self.model, self.optimizers)
         checkpoint.write_tensors(folder / _OPTIMIZER, remembered)
@@ -110,7 +114,7 @@ class TrainingState:
             CheckpointError: a file is damaged, or belongs to another network or optimiser.
         """
         model, averaged = self.model, self.averaged.module
-        for target, name in ((model, _WEIGHTS), (averaged, checkpoint.WEIGHTS_FILE)):
+        for target, name in ((model, _WEIGHTS), (averaged, _AVERAGE)):
             checkpoint.load_weights(target, checkpoint.read_tensors(folder / name), folder / name)
         values = checkpoint.read_json(folder / _PROGRESS)
         remembered = checkpoint.read_tensors(folder / _OPTIMIZER)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from unmask.training.config import Orders
-from unmask.training.objective import Losses, corrupt, losses
+from unmask.shapes import TokenIds
+from unmask.training.objective import Corruption, Losses, losses
 
 
 @dataclass(frozen=True)
@@ -29,20 +29,18 @@ class Validation:
 @torch.inference_mode()
 def validate(
     model: nn.Module,
-    crops: Tensor,
+    token_ids: TokenIds,
+    corruption: Corruption,
     *,
     batch_size: int,
     autocast: torch.dtype,
-    orders: Orders = "random",
-    seed: int = 0,
 ) -> Validation:
-    """Both cross-entropies of `crops` [N, L]; i is stratified over all N sequences."""
-    corruption = corrupt(seed, len(crops), crops.shape[1], orders)
+    """Both cross-entropies of N sequences under one corruption of each."""
     parts = []
     device = next(model.parameters()).device
     with torch.autocast(device.type, autocast, enabled=autocast != torch.float32):
-        for rows in torch.split(torch.arange(len(crops)), batch_size):
-            part = losses(model, crops[rows].to(device), corruption.select(rows, device))
+        for rows in torch.split(torch.arange(len(token_ids)), batch_size):
+            part = losses(model, token_ids[rows].to(device), corruption.select(rows, device))
             parts.append(part)
     return _summary(
         Losses(torch.cat([p.draft for p in parts]), torch.cat([p.target for p in parts]))

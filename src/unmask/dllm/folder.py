@@ -1,0 +1,147 @@
+"""A folder as LLaDA and Dream are published: config.json, safetensors, tokenizer.json.
+
+Weights lie in model.safetensors, or in several files that model.safetensors.index.json lists.
+Each tensor goes from its file straight to the type and the device it is wanted in, so that the
+model is never held twice. Opening a folder runs no code of its own.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from unmask.dllm.config import DllmConfig
+from unmask.dllm.names import published_names
+from unmask.dllm.network import DllmNetwork
+from unmask.errors import CheckpointError, ConfigError
+from unmask.network.checkpoint import (
+    CONFIG_FILE,
+    WEIGHTS_FILE,
+    read_json,
+    write_json,
+    write_tensors,
+)
+
+INDEX_FILE = "model.safetensors.index.json"
+
+
+def read_config(folder: Path) -> DllmConfig:
+    """What config.json says. Raises `CheckpointError` if it is not of such a model."""
+    try:
+        return DllmConfig.from_json(read_json(folder / CONFIG_FILE))
+    except ConfigError as error:
+        raise CheckpointError(f"{folder / CONFIG_FILE}: {error}") from error
+
+
+def read_network(
+    folder: Path, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
+) -> DllmNetwork:
+    """The network of a folder.
+
+    Raises:
+        CheckpointError: a file is missing or damaged; or tensors are missing, not expected, or
+            of another shape than config.json says: lists them.
+    """
+    config = read_config(folder)
+    with torch.device("meta"):
+        network = DllmNetwork(config)
+    shapes = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    wanted = {theirs: shapes[ours] for ours, theirs in published_names(config).items()}
+    files = _files(folder)
+    _check_tensors(folder, wanted, files)
+    ours = {theirs: name for name, theirs in published_names(config).items()}
+    weights: dict[str, Tensor] = {}
+    for file in sorted(set(files.values())):
+        with _opened(file, device) as tensors:
+            for name in tensors.keys():  # noqa: SIM118  (safe_open is no mapping)
+                if name in ours:
+                    weights[ours[name]] = tensors.get_tensor(name).to(dtype)
+    if config.tied:
+        weights["unembedding.weight"] = weights["embedding.weight"]
+    network.load_state_dict(weights, assign=True)
+    if config.tied:
+        network.unembedding.weight = network.embedding.weight
+    return network.eval().requires_grad_(False)
+
+
+def write_network(
+    folder: Path, config: DllmConfig, weights: dict[str, Tensor], *, num_files: int = 1
+) -> None:
+    """Write config.json and the weights, in one file or in several with their index.
+
+    Raises `OutputError` if the folder cannot be written to.
+    """
+    names = published_names(config)
+    theirs = {names[ours]: weights[ours] for ours in names}
+    write_json(folder / CONFIG_FILE, config.to_json())
+    if num_files == 1:
+        write_tensors(folder / WEIGHTS_FILE, theirs)
+        return
+    groups = [list(theirs)[n::num_files] for n in range(num_files)]
+    index: dict[str, str] = {}
+    for number, group in enumerate(groups, start=1):
+        file = f"model-{number:05d}-of-{num_files:05d}.safetensors"
+        write_tensors(folder / file, {name: theirs[name] for name in group})
+        index |= dict.fromkeys(group, file)
+    total = sum(value.numel() * value.element_size() for value in theirs.values())
+    write_json(folder / INDEX_FILE, {"metadata": {"total_size": total}, "weight_map": index})
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    """Where each tensor lies."""
+    if not (folder / INDEX_FILE).exists():
+        with _opened(folder / WEIGHTS_FILE) as tensors:
+            return dict.fromkeys(tensors.keys(), folder / WEIGHTS_FILE)
+    index = read_json(folder / INDEX_FILE).get("weight_map")
+    if not isinstance(index, dict) or not all(
+        isinstance(file, str) and Path(file).name == file for file in index.values()
+    ):
+        raise CheckpointError(
+            f"{folder / INDEX_FILE} has no weight_map of tensors and files beside it. "
+            "Fetch it again."
+        )
+    return {name: folder / file for name, file in index.items()}
+
+
+def _check_tensors(
+    folder: Path, wanted: dict[str, tuple[int, ...]], files: dict[str, Path]
+) -> None:
+    """Raise `CheckpointError`, with a list, unless names and shapes are those wanted."""
+    found: dict[str, tuple[int, ...]] = {}
+    for file in sorted(set(files.values())):
+        with _opened(file) as tensors:
+            for name in tensors.keys():  # noqa: SIM118
+                found[name] = tuple(tensors.get_slice(name).get_shape())
+    troubles = [f"{name} is missing" for name in wanted if name not in found]
+    troubles += [f"{name} is not expected" for name in found if name not in wanted]
+    troubles += [
+        f"{name} has shape {list(found[name])} instead of {list(shape)}"
+        for name, shape in wanted.items()
+        if name in found and found[name] != shape
+    ]
+    if troubles:
+        more = f", and {len(troubles) - 8} more" if len(troubles) > 8 else ""
+        raise CheckpointError(
+            f"the weights in {folder} do not fit its {CONFIG_FILE}: "
+            f"{'; '.join(troubles[:8])}{more}. Fetch the folder again, whole, from one source."
+        )
+
+
+@contextmanager
+def _opened(file: Path, device: torch.device | str = "cpu") -> Iterator[Any]:
+    try:
+        with safe_open(file, framework="pt", device=str(device)) as tensors:
+            yield tensors
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"{file} does not exist. A model folder needs {CONFIG_FILE} and {WEIGHTS_FILE}, or "
+            f"{INDEX_FILE} and all files that it lists."
+        ) from error
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"{file} is not a whole safetensors file ({error}). Fetch it again."
+        ) from error

@@ -1,0 +1,261 @@
+"""The network of LLaDA and Dream: Llama's blocks, attending in both directions.
+
+    x = E[tokens]
+    x += W_o Attention(R_t(W_q n), R_t(W_k n), W_v n),  n = norm(x)           every block
+    x += W_down (silu(W_gate n) * W_up n),              n = norm(x)
+    logits = W norm(x)
+
+R_t turns by the position t (rotary.py), norm is x / rms(x) times a weight; both are worked out
+in float32 at least. Any subset of a sequence can be run: its positions are told, and keys and
+values of other tokens may be given.
+
+Sources: Touvron et al. (2023), arXiv:2302.13971, for the blocks; Nie et al. (2025),
+arXiv:2502.09992, for their use without a causal mask.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from unmask.dllm.config import DllmConfig
+from unmask.draws import weight_generator
+from unmask.network.attention import attend
+from unmask.network.blocks import gather_rows, init_weights
+from unmask.network.rotary import Rotation
+from unmask.predictors.protocol import Draft
+from unmask.shapes import PAD, Order, TokenIds, WindowIds, WindowLogProbs
+
+
+@dataclass(frozen=True)
+class KeysValues:
+    """What a block remembers of tokens; keys are turned already."""
+
+    keys: Float[Tensor, "B G T c"]
+    values: Float[Tensor, "B G T c"]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Where the tokens of a pass stand, and what they attend to."""
+
+    rotation: Rotation
+    visible: Bool[Tensor, "*b #T N"] | None = None
+    """Which keys each token sees, remembered ones first; None: all."""
+    row_lengths: Sequence[int] = ()
+    """Of sequences packed into one row one after the other, which see only themselves."""
+
+
+class RmsNorm(nn.Module):
+    """x / sqrt(mean x^2 + eps) in float32 at least, then times a weight."""
+
+    def __init__(self, width: int, eps: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.eps = eps
+
+    def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
+        exact = x.to(torch.promote_types(x.dtype, torch.float32))
+        scale = torch.rsqrt(exact.square().mean(-1, keepdim=True) + self.eps)
+        return (exact * scale).to(x.dtype) * self.weight
+
+
+class Attention(nn.Module):
+    """Attention of all tokens of a pass over themselves and what is remembered."""
+
+    def __init__(self, config: DllmConfig) -> None:
+        super().__init__()
+        self.channels = config.width // config.num_heads
+        key_width = config.num_key_heads * self.channels
+        bias = config.has_qkv_bias
+        self.q = nn.Linear(config.width, config.width, bias=bias)
+        self.k = nn.Linear(config.width, key_width, bias=bias)
+        self.v = nn.Linear(config.width, key_width, bias=bias)
+        self.out = nn.Linear(config.width, config.width, bias=False)
+
+    def forward(
+        self,
+        x: Float[Tensor, "B T d"],
+        around: Surroundings,
+        remembered: KeysValues | None = None,
+    ) -> tuple[Float[Tensor, "B T d"], KeysValues]:
+        """The update of each token, and the keys and values of these tokens."""
+        query, key, value = (
+            part(x).unflatten(-1, (-1, self.channels)) for part in (self.q, self.k, self.v)
+        )
+        query = _turned(around.rotation, query).transpose(1, 2)
+        own = KeysValues(_turned(around.rotation, key).transpose(1, 2), value.transpose(1, 2))
+        keys, values = own.keys, own.values
+        if remembered is not None:
+            keys = torch.cat([remembered.keys, keys], dim=2)
+            values = torch.cat([remembered.values, values], dim=2)
+        num_shared = query.shape[1] // keys.shape[1]
+        if num_shared > 1:
+            keys, values = (x.repeat_interleave(num_shared, dim=1) for x in (keys, values))
+        if around.row_lengths:
+            parts = (x.contiguous().split(around.row_lengths, 2) for x in (query, keys, values))
+            mixed = torch.cat([attend(*row) for row in zip(*parts, strict=True)], dim=2)
+        else:
+            mixed = attend(query, keys, values, around.visible)
+        return self.out(mixed.transpose(1, 2).flatten(-2)), own
+
+
+def _turned(rotation: Rotation, x: Float[Tensor, "B T H c"]) -> Float[Tensor, "B T H c"]:
+    return rotation(x.to(torch.promote_types(x.dtype, torch.float32))).to(x.dtype)
+
+
+class Mlp(nn.Module):
+    """down(silu(gate(x)) * up(x))."""
+
+    def __init__(self, config: DllmConfig) -> None:
+        super().__init__()
+        self.gate = nn.Linear(config.width, config.hidden, bias=False)
+        self.up = nn.Linear(config.width, config.hidden, bias=False)
+        self.down = nn.Linear(config.hidden, config.width, bias=False)
+
+    def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
+        return self.down(F.silu(self.gate(x)) * self.up(x))
+
+
+class Block(nn.Module):
+    """Attention and MLP, each behind a norm and added to the residual stream."""
+
+    def __init__(self, config: DllmConfig) -> None:
+        super().__init__()
+        self.attention_norm = RmsNorm(config.width, config.norm_eps)
+        self.attention = Attention(config)
+        self.mlp_norm = RmsNorm(config.width, config.norm_eps)
+        self.mlp = Mlp(config)
+
+    def forward(
+        self,
+        x: Float[Tensor, "B T d"],
+        around: Surroundings,
+        remembered: KeysValues | None = None,
+    ) -> tuple[Float[Tensor, "B T d"], KeysValues]:
+        update, own = self.attention(self.attention_norm(x), around, remembered)
+        x = x + update
+        return x + self.mlp(self.mlp_norm(x)), own
+
+
+class DllmNetwork(nn.Module):
+    """A `Predictor`. Its weights are whatever memory held: see `new_network`, `read_network`."""
+
+    def __init__(self, config: DllmConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Embedding(config.vocab_size, config.width)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_blocks))
+        self.norm = RmsNorm(config.width, config.norm_eps)
+        self.unembedding = nn.Linear(config.width, config.vocab_size, bias=False)
+        if config.tied:
+            self.unembedding.weight = self.embedding.weight
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.embedding.weight.device
+
+    def rotation(self, positions: Int[Tensor, "*b T"]) -> Rotation:
+        """How tokens at these positions turn; in float32."""
+        channels = self.config.width // self.config.num_heads
+        exponent = torch.arange(0, channels, 2, dtype=torch.float64, device=self.device)
+        frequency = (self.config.rope_theta ** (-exponent / channels)).float()
+        angle = positions[..., None].float() * frequency
+        cos, sin = angle.cos(), angle.sin()
+        return Rotation(
+            torch.cat([cos, cos], -1)[..., None, :], torch.cat([-sin, sin], -1)[..., None, :]
+        )
+
+    def run(
+        self,
+        token_ids: TokenIds,
+        around: Surroundings,
+        remembered: Sequence[KeysValues] = (),
+    ) -> tuple[Float[Tensor, "B T d"], list[KeysValues]]:
+        """Hidden states after the last norm, and what each block may remember of the tokens.
+
+        `remembered` holds, for each block, keys and values of tokens that are not run.
+        """
+        is_mask = token_ids == self.config.mask_id
+        input_ids = token_ids.masked_fill(is_mask, self.config.mask_token_id).clamp(min=0)
+        x, made = self.embedding(input_ids), []
+        for number, block in enumerate(self.blocks):
+            x, own = block(x, around, remembered[number] if remembered else None)
+            made.append(own)
+        return self.norm(x), made
+
+    def hidden_states(self, token_ids: TokenIds) -> Float[Tensor, "B L d"]:
+        """One pass over whole sequences; what stands at PAD is meaningless.
+
+        PAD may stand on either side; positions count from the first token. On a CPU sequences
+        are packed, so that it costs nothing.
+        """
+        is_real = token_ids != PAD
+        positions = (is_real.cumsum(dim=1) - 1).clamp(min=0)
+        if is_real.all():
+            return self.run(token_ids, Surroundings(self.rotation(positions[:1])))[0]
+        if token_ids.device.type != "cpu":
+            visible = is_real[:, None, None, :]
+            return self.run(token_ids, Surroundings(self.rotation(positions), visible))[0]
+        around = Surroundings(
+            self.rotation(positions[is_real][None]), row_lengths=is_real.sum(dim=1).tolist()
+        )
+        packed, _ = self.run(token_ids[is_real][None], around)
+        hidden = packed.new_zeros(*token_ids.shape, packed.shape[-1])
+        hidden[is_real] = packed[0]
+        return hidden
+
+    def said_at(self, token_ids: TokenIds, positions: WindowIds) -> WindowIds:
+        """Where the network says what token stands at `positions`: there, or one before."""
+        if not self.config.is_shifted:
+            return positions
+        before = (positions - 1).clamp(min=0)
+        return torch.where(token_ids.gather(1, before) == PAD, positions, before)
+
+    def forward(
+        self, masked_ids: TokenIds, token_ids: TokenIds, order: Order
+    ) -> tuple[Float[Tensor, "B L V"], Float[Tensor, "B L V"]]:
+        """Draft and target logits of every entry of the order, which are the same here.
+
+        What training uses; see `HybridTransformer.forward`.
+        """
+        hidden = self.hidden_states(masked_ids)
+        logits = self.unembedding(gather_rows(hidden, self.said_at(masked_ids, order)))
+        return logits, logits
+
+    # The predictor: what samplers use.
+
+    @property
+    def vocab_size(self) -> int:
+        """V: every id of the tokenizer; MASK has the id V here."""
+        return self.config.vocab_size
+
+    @torch.inference_mode()
+    def draft(self, token_ids: TokenIds, positions: WindowIds) -> Draft:
+        """One pass; unembedding at `positions` only."""
+        hidden = self.hidden_states(token_ids)
+        return Draft(self.log_probs(gather_rows(hidden, self.said_at(token_ids, positions))), None)
+
+    def log_probs(self, hidden: Float[Tensor, "B K d"]) -> WindowLogProbs:
+        """Of every token but the mask, from hidden states; in float32 at least."""
+        logits: Tensor = self.unembedding(hidden)
+        logits[..., self.config.mask_token_id] = -torch.inf
+        dtype = torch.promote_types(logits.dtype, torch.float32)
+        return logits.log_softmax(dim=-1, dtype=dtype)
+
+
+def new_network(config: DllmConfig, seed: int = 0) -> DllmNetwork:
+    """Weights drawn from `seed` alone; each block begins as the identity."""
+    network = DllmNetwork(config)
+    generator = weight_generator(seed)
+    init_weights(network, generator)
+    nn.init.normal_(network.embedding.weight, std=1.0, generator=generator)
+    nn.init.normal_(network.unembedding.weight, std=0.02, generator=generator)
+    for name, parameter in network.named_parameters():
+        if name.endswith("bias"):
+            nn.init.zeros_(parameter)
+    return network

@@ -1,0 +1,143 @@
+"""Text and chats as token ids: the tokenizer.json and the chat template of a published model.
+
+The template is the Jinja text that transformers runs, from tokenizer_config.json or
+chat_template.jinja; it runs in Jinja's sandbox, which can compute text and nothing else.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from unmask.dllm.config import DllmConfig
+from unmask.errors import CheckpointError, MissingExtraError, PromptError
+from unmask.network.checkpoint import read_json
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+TOKENIZER_FILE = "tokenizer.json"
+TOKENIZER_CONFIG_FILE = "tokenizer_config.json"
+TEMPLATE_FILE = "chat_template.jinja"
+
+Message = dict[str, str]
+"""{"role": "user", "content": ...}"""
+
+
+@dataclass(frozen=True)
+class ChatTokenizer:
+    """A tokenizer, and how a chat becomes one text."""
+
+    tokenizer: "Tokenizer"
+    template: str
+    special: dict[str, str]
+    """Texts of the special tokens that the template may name: bos_token and the like."""
+
+    def encode(self, text: str) -> Int[Tensor, " L"]:
+        """Token ids of a text; special tokens in it are recognised, none is added."""
+        ids = self.tokenizer.encode(text, add_special_tokens=False).ids
+        return torch.tensor(ids, dtype=torch.int64)
+
+    def decode(self, token_ids: Int[Tensor, " L"], *, with_special: bool = False) -> str:
+        """The text of token ids."""
+        text: str = self.tokenizer.decode(token_ids.tolist(), skip_special_tokens=not with_special)
+        return text
+
+    def chat(self, messages: list[Message]) -> str:
+        """The prompt of a chat, up to where the assistant's answer begins.
+
+        Raises `PromptError` if the template refuses the messages.
+        """
+        if not self.template:
+            raise PromptError(
+                "this model has no chat template, so it is not one for chats. Give the prompt as "
+                "plain text."
+            )
+        from jinja2 import TemplateError
+        from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+
+        def raise_exception(message: str) -> None:
+            raise TemplateError(message)
+
+        environment.globals["raise_exception"] = raise_exception
+        try:
+            template = environment.from_string(self.template)
+            return template.render(messages=messages, add_generation_prompt=True, **self.special)
+        except TemplateError as error:
+            raise PromptError(f"the model's chat template refuses this chat: {error}.") from error
+
+
+def read_tokenizer(folder: Path, config: DllmConfig) -> ChatTokenizer:
+    """The tokenizer of a model folder.
+
+    Raises:
+        CheckpointError: a file is missing or damaged, or the ids of mask and end are no tokens.
+        MissingExtraError: tokenizers is not installed.
+    """
+    try:
+        from tokenizers import Tokenizer
+    except ImportError as error:
+        raise MissingExtraError(
+            "large models need tokenizers, which is not installed. "
+            "Run `pip install 'unmask[dllm]'`."
+        ) from error
+    file = folder / TOKENIZER_FILE
+    if not file.exists():
+        raise CheckpointError(
+            f"{file} does not exist. Fetch it from where the weights came from; a tokenizer in "
+            "another format has to be converted with transformers first."
+        )
+    try:
+        tokenizer = Tokenizer.from_file(str(file))
+    except Exception as error:  # the library raises bare Exception for every damage
+        raise CheckpointError(f"{file} is not a tokenizer ({error}). Fetch it again.") from error
+    for name in ("mask_token_id", "eos_token_id"):
+        if tokenizer.id_to_token(getattr(config, name)) is None:
+            raise CheckpointError(
+                f"{file} has no token {getattr(config, name)}, which config.json names as its "
+                f"{name}: it is the tokenizer of another model. Fetch the one of these weights."
+            )
+    if tokenizer.get_vocab_size() > config.vocab_size:
+        raise CheckpointError(
+            f"{file} has {tokenizer.get_vocab_size():,} tokens, the model only "
+            f"{config.vocab_size:,}: it is the tokenizer of another model."
+        )
+    settings = {}
+    if (folder / TOKENIZER_CONFIG_FILE).exists():
+        settings = read_json(folder / TOKENIZER_CONFIG_FILE)
+    own = (folder / TEMPLATE_FILE).read_text() if (folder / TEMPLATE_FILE).exists() else ""
+    return ChatTokenizer(tokenizer, own or _template(settings), _special(settings))
+
+
+def tokenizer_of(files: dict[str, str]) -> ChatTokenizer:
+    """The tokenizer of files that are not written yet."""
+    from tokenizers import Tokenizer
+
+    settings = json.loads(files[TOKENIZER_CONFIG_FILE])
+    tokenizer = Tokenizer.from_str(files[TOKENIZER_FILE])
+    return ChatTokenizer(tokenizer, _template(settings), _special(settings))
+
+
+def _template(settings: dict[str, Any]) -> str:
+    template = settings.get("chat_template") or ""
+    if isinstance(template, list):  # several, by name
+        named = {entry.get("name"): entry.get("template") for entry in template}
+        template = named.get("default") or ""
+    return str(template)
+
+
+def _special(settings: dict[str, Any]) -> dict[str, str]:
+    special = {}
+    for name in ("bos_token", "eos_token", "pad_token", "unk_token"):
+        value = settings.get(name)
+        if isinstance(value, dict):
+            value = value.get("content")
+        if isinstance(value, str):
+            special[name] = value
+    return special

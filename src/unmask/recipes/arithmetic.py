@@ -1,0 +1,46 @@
+"""What the `arithmetic` models learn: word problems of all levels, and a tokenizer for them."""
+
+from dataclasses import dataclass
+
+import torch
+
+from unmask.data.arithmetic import LEVELS, problem
+from unmask.dllm.config import DllmConfig
+from unmask.dllm.new_tokenizer import new_tokenizer
+from unmask.dllm.tokenizer import tokenizer_of
+from unmask.draws import SeededDraws
+from unmask.training.question_task import QuestionTask
+
+_SHARES: dict[str, float] = {"easy": 0.5, "medium": 0.3, "hard": 0.2}
+_NUM_FOR_TOKENIZER = 4000
+
+
+@dataclass(frozen=True)
+class ArithmeticQuestions:
+    """Problems of the three levels, half of them easy."""
+
+    def training(self, seed: int) -> tuple[str, str]:
+        made = problem(_level(seed), seed=seed)
+        return made.question, made.answer
+
+    def validation(self, seed: int) -> tuple[str, str]:
+        """Held out in wording and in numbers."""
+        made = problem(_level(seed), seed=seed, held_out=True)
+        return made.question, made.answer
+
+
+def arithmetic_task(config: DllmConfig) -> QuestionTask:
+    """The task, with a tokenizer learnt from the first training problems."""
+    questions = ArithmeticQuestions()
+    texts = ["\n".join(questions.training(seed)) for seed in range(_NUM_FOR_TOKENIZER)]
+    files = new_tokenizer([*texts, "user", "assistant"], config.vocab_size)
+    return QuestionTask(questions, tokenizer_of(files), config, files)
+
+
+def _level(seed: int) -> str:
+    drawn = SeededDraws([seed]).uniform(torch.ones(1, 1, dtype=torch.bool)).item()
+    for level in LEVELS:
+        drawn -= _SHARES[level]
+        if drawn < 0:
+            return level
+    return "hard"

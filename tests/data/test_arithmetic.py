@@ -1,0 +1,90 @@
+"""The problems are right, of their level, and what is held out is held out."""
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from unmask.data.arithmetic import LEVELS, _is_held_out, problem, result_of
+from unmask.errors import ConfigError
+
+SEEDS = st.integers(0, 2**63 - 1)
+
+
+def solve(question: str) -> int:
+    """The result, worked out from the words of the question alone."""
+    sentences = re.findall(r"[^.?]+[.?]", question)
+    numbers = [[int(n) for n in re.findall(r"\d+", sentence)] for sentence in sentences]
+    total = numbers[0][0]
+    for sentence, given_numbers in zip(sentences[1:-1], numbers[1:-1], strict=True):
+        if len(given_numbers) == 2:
+            total += given_numbers[0] * given_numbers[1]
+            continue
+        (n,) = given_numbers
+        if "times as many" in sentence:
+            total *= n
+        elif re.search(r"equal|equally", sentence):
+            assert total % n == 0
+            total //= n
+        elif re.search(r"of them to|loses|sells|takes", sentence):
+            total -= n
+        else:
+            assert re.search(r"more|finds|arrive", sentence), sentence
+            total += n
+    return total
+
+
+@settings(deadline=None)
+@given(SEEDS, st.sampled_from(sorted(LEVELS)), st.booleans())
+def test_the_answer_is_right_and_in_its_format(seed: int, level: str, held_out: bool) -> None:
+    made = problem(level, seed=seed, held_out=held_out)
+    assert result_of(made.answer) == str(made.result)
+    assert solve(made.question) == made.result
+    lines = made.answer.split("\n")
+    assert lines[-1] == f"#### {made.result}"
+    found = [re.search(r"<<(.+)=(\d+)>>(\d+) ", line) for line in lines[:-1]]
+    assert [f"{m[1]}={m[2]}" for m in found if m] == list(made.equations)
+    for match in found:
+        assert match and match[2] == match[3]
+        left, sign, right = re.fullmatch(r"(\d+)([-+*/])(\d+)", match[1]).groups()
+        signs = {"+": int.__add__, "-": int.__sub__, "*": int.__mul__, "/": int.__floordiv__}
+        assert signs[sign](int(left), int(right)) == int(match[2])
+    assert len(made.equations) == LEVELS[level].num_operations
+    assert max(map(int, re.findall(r"\d+", made.answer))) <= LEVELS[level].largest
+
+
+@settings(deadline=None, max_examples=40)
+@given(SEEDS, st.sampled_from(sorted(LEVELS)))
+def test_nothing_for_testing_is_ever_trained_on(seed: int, level: str) -> None:
+    training, testing = problem(level, seed=seed), problem(level, seed=seed, held_out=True)
+    assert not any(map(_is_held_out, (training.template, *training.equations)))
+    assert _is_held_out(testing.template)
+    assert any(map(_is_held_out, testing.equations))
+
+
+def test_a_tenth_is_held_out() -> None:
+    share = sum(_is_held_out(f"{n}+1={n + 1}") for n in range(5000)) / 5000
+    assert 0.08 < share < 0.12
+
+
+def test_a_problem_is_its_seed() -> None:
+    assert problem("easy", seed=3) == problem("easy", seed=3)
+    made = {problem("easy", seed=seed).question for seed in range(200)}
+    assert len(made) == 200
+
+
+def test_an_unknown_level_is_answered_with_those_there_are() -> None:
+    with pytest.raises(ConfigError, match="no level 'huge'.*easy, medium, hard"):
+        problem("huge", seed=0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "result"),
+    [
+        ("so\n#### 42", "42"), ("#### 1,234 ", "1234"), ("none", ""), ("#### a #### -7", "-7"),
+        ("####", ""),
+    ],
+)  # fmt: skip
+def test_the_result_of_an_answer(answer: str, result: str) -> None:
+    assert result_of(answer) == result

@@ -1,0 +1,102 @@
+"""Questions as training examples: what is given, what is hidden, what is written."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from unmask.dllm.folder import read_network
+from unmask.dllm.network import new_network
+from unmask.dllm.tokenizer import read_tokenizer
+from unmask.errors import ConfigError
+from unmask.recipes.arithmetic import arithmetic_task
+from unmask.recipes.recipe import preset
+from unmask.shapes import PAD
+from unmask.training.objective import corrupt_answers, losses
+
+CONFIG = replace(preset("arithmetic").model, width=16, hidden=32, num_blocks=1)
+
+
+@pytest.fixture(scope="module")
+def task():
+    return arithmetic_task(CONFIG)
+
+
+def test_an_example_is_a_chat_and_its_answer_up_to_the_canvas(task) -> None:
+    token_ids, corruption = task.batch(seed=1, step=5, size=16)
+    assert token_ids.shape[1] == corruption.length.max()
+    for row in range(16):
+        length = int(corruption.length[row])
+        own = token_ids[row, :length]
+        assert (token_ids[row, length:] == PAD).all() and (own != PAD).all()
+        text = task.tokenizer.decode(own, with_special=True)
+        prompt, answer = text.split("assistant<|end_header_id|>\n\n")
+        assert prompt.startswith("<|startoftext|><|start_header_id|>user")
+        assert answer.rstrip().endswith("<|endoftext|>") and "#### " in answer
+        num_given = len(task.tokenizer.encode(text[: -len(answer)]))
+        assert (length - num_given) % task.canvas == 0
+        assert corruption.num_revealed[row] >= num_given
+        assert sorted(corruption.order[row, :num_given].tolist()) == list(range(num_given))
+
+
+def test_a_step_has_its_own_examples_and_always_the_same(task) -> None:
+    one, again, next_one = (task.batch(seed=1, step=step, size=4) for step in (5, 5, 6))
+    assert torch.equal(one[0], again[0]) and torch.equal(one[1].order, again[1].order)
+    assert one[0].shape != next_one[0].shape or not torch.equal(one[0], next_one[0])
+    assert task.batch(seed=2, step=5, size=4)[0].tolist() != one[0].tolist()
+
+
+def test_canvases_may_be_longer_than_they_must(task) -> None:
+    token_ids, corruption = task.batch(seed=0, step=0, size=64)
+    ends = (token_ids == CONFIG.eos_token_id).sum(dim=1)
+    assert ends.min() >= 1
+    assert 0.1 < (ends > task.canvas).float().mean() < 0.45
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_answers_are_hidden_to_every_degree_and_padding_comes_last(seed: int) -> None:
+    num_given, length = torch.tensor([3, 1, 0, 5] * 8), torch.tensor([7, 9, 4, 6] * 8)
+    found = corrupt_answers(seed, num_given, length, 9)
+    assert (found.order.sort(dim=1).values == torch.arange(9)).all()
+    for row in range(32):
+        first, last = int(num_given[row]), int(length[row])
+        assert sorted(found.order[row, :first].tolist()) == list(range(first))
+        assert sorted(found.order[row, last:].tolist()) == list(range(last, 9))
+        assert first <= found.num_revealed[row] < last
+    share = (found.num_revealed - num_given) / (length - num_given)
+    assert share.min() < 0.1 and share.max() > 0.7
+    assert len({tuple(row.tolist()) for row in found.order[2::4]}) > 4
+
+
+def test_the_loss_is_the_mean_over_what_is_hidden(task) -> None:
+    network = new_network(CONFIG, seed=1).double()
+    token_ids, corruption = task.batch(seed=3, step=0, size=4)
+    found = losses(network, token_ids, corruption)
+    assert torch.equal(found.draft, found.target)
+    for row in range(4):
+        first, last = int(corruption.num_revealed[row]), int(corruption.length[row])
+        hidden = corruption.order[row, first:last]
+        masked = token_ids[row, :last].clone()
+        masked[hidden] = CONFIG.mask_id
+        states = network.hidden_states(masked[None])[0]
+        log_probs = network.unembedding(states[hidden]).log_softmax(-1)
+        nats = -log_probs.gather(1, token_ids[row, hidden][:, None]).mean()
+        assert found.draft[row].item() == pytest.approx(nats.item(), abs=1e-12)
+    assert found.draft.mean().item() == pytest.approx(math.log(544), rel=0.2)
+
+
+def test_a_question_too_long_for_the_model_is_refused(task) -> None:
+    short = replace(task, config=replace(CONFIG, length=64))
+    with pytest.raises(
+        ConfigError, match=r"has \d+ tokens, the model takes 64. Set --model.length"
+    ):
+        short.batch(seed=0, step=0, size=8)
+
+
+def test_what_is_written_is_a_published_folder(task, tmp_path) -> None:
+    network = new_network(CONFIG)
+    task.write(tmp_path, CONFIG, network.state_dict())
+    assert torch.equal(read_network(tmp_path).embedding.weight, network.embedding.weight)
+    tokenizer = read_tokenizer(tmp_path, CONFIG)
+    assert tokenizer.encode("12 apples").tolist() == task.tokenizer.encode("12 apples").tolist()
