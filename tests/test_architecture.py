@@ -13,11 +13,12 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "unmask"
 
-BASE = {"errors", "shapes", "draws", "atomic"}
+BASE = {"errors", "shapes", "rows", "draws", "atomic"}
 MATHEMATICS = BASE | {"process", "speculation", "predictors"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "shapes": set(),
+    "rows": set(),
     "version": set(),
     "allocator": set(),
     "atomic": {"errors"},
@@ -28,7 +29,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "predictors": BASE | {"process"},
     "network": BASE | {"process", "predictors"},
     "dllm": MATHEMATICS | {"network"},
-    "samplers": MATHEMATICS,  # the Predictor protocol, never a network
+    "caching": BASE | {"predictors"},
+    "samplers": MATHEMATICS | {"caching"},  # the Predictor protocol, never a network
     "data": BASE | {"predictors"},
     "evaluation": MATHEMATICS | {"samplers", "data"},
     "training": MATHEMATICS | {"network", "dllm", "samplers", "data"},

@@ -53,7 +53,7 @@ def test_the_network_of_a_recipe(capsys):
         (["--rounds", "0"], "rounds must be at least 1, got 0"),
         (["--length", "25"], "--length must be 1 to 24, the most that the network takes; got 25"),
         (["--recipe", "huge"], "there is no recipe 'huge'. Choose one of"),
-        (["--recipe", "text8-judge"], "has no trunk blocks"),
+        (["--recipe", "text8-judge"], "is not of a model that drafts and verifies"),
     ],
     ids=str,
 )

@@ -116,18 +116,6 @@ def test_padding_costs_nothing_or_is_looked_away_from_alike(monkeypatch) -> None
     torch.testing.assert_close(packed[is_real], masked[is_real])
 
 
-def test_keys_and_values_of_others_can_be_remembered() -> None:
-    """A pass over some tokens, with what the others gave in a whole pass, says the same."""
-    network = random_network(CONFIGS["Dream"])
-    token_ids, positions = torch.arange(8)[None] * 5, torch.arange(8)[None]
-    whole, made = network.run(token_ids, Surroundings(network.rotation(positions)))
-    some, others = torch.tensor([1, 4, 5]), torch.tensor([7, 0, 2, 3, 6])
-    remembered = [type(own)(own.keys[:, :, others], own.values[:, :, others]) for own in made]
-    around = Surroundings(network.rotation(positions[:, some]))
-    hidden, _ = network.run(token_ids[:, some], around, remembered)
-    torch.testing.assert_close(hidden, whole[:, some])
-
-
 def test_weights_are_drawn_from_the_seed_and_blocks_begin_as_the_identity() -> None:
     config = CONFIGS["Dream"]
     one, same, other = new_network(config, 1), new_network(config, 1), new_network(config, 2)

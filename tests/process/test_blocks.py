@@ -17,9 +17,10 @@ any_blocks = st.one_of(st.just(Whole()), st.builds(LeftToRight, lengths))
 every_input = settings(deadline=None, derandomize=True, max_examples=80)
 
 
-def candidates(blocks, rows):
+def candidates(blocks, rows, origin=0):
     """The candidate positions of each row."""
-    is_candidate = blocks.candidates(torch.tensor(rows))
+    is_masked = torch.tensor(rows)
+    is_candidate = blocks.candidates(is_masked, torch.full_like(is_masked[:, 0], origin).long())
     return [[n for n, it_is in enumerate(row) if it_is] for row in is_candidate.tolist()]
 
 
@@ -63,17 +64,18 @@ def test_one_block_is_the_whole_and_blocks_of_one_position_are_reading_order(row
     assert candidates(LeftToRight(1), rows) == [masked(row)[:1] for row in rows]
 
 
-def test_a_prompt_takes_part_of_a_block():
-    """Blocks of 4, five positions given: the second block is finished first, with three left."""
+def test_the_first_block_begins_after_the_prompt():
+    """Blocks of 4, five positions given."""
     row = [False] * 5 + [True] * 7
-    assert candidates(LeftToRight(4), [row]) == [[5, 6, 7]]
-    row[5:8] = [False] * 3
-    assert candidates(LeftToRight(4), [row]) == [[8, 9, 10, 11]]
+    assert candidates(LeftToRight(4), [row], origin=5) == [[5, 6, 7, 8]]
+    row[5:9] = [False] * 4
+    assert candidates(LeftToRight(4), [row], origin=5) == [[9, 10, 11]]
 
 
 @pytest.mark.parametrize("blocks", [Whole(), LeftToRight()], ids=str)
 def test_no_sequences_have_no_candidates(blocks):
-    assert blocks.candidates(torch.zeros(0, 3, dtype=torch.bool)).shape == (0, 3)
+    none = torch.zeros(0, 3, dtype=torch.bool)
+    assert blocks.candidates(none, torch.zeros(0).long()).shape == (0, 3)
 
 
 def test_rules_go_by_their_names():

@@ -21,9 +21,13 @@ def whole(masked):
     return masked
 
 
-def left_to_right(block_length):
+def left_to_right(block_length, origin=0):
     """Candidates: what is masked in the first block that has any."""
-    return lambda masked: [n for n in masked if n // block_length == masked[0] // block_length]
+
+    def block(n):
+        return (n - origin) // block_length
+
+    return lambda masked: [n for n in masked if block(n) == block(masked[0])]
 
 
 def best_only(probs):

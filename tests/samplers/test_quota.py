@@ -18,7 +18,11 @@ def state_of(num_masked, num_wanted, num_steps_taken):
     is_masked = torch.arange(max(num_wanted)) < torch.tensor(num_masked)[:, None]
     token_ids = is_masked.long()
     return MaskedState(
-        token_ids, is_masked, torch.tensor(num_wanted), torch.tensor(num_steps_taken)
+        token_ids,
+        is_masked,
+        torch.tensor(num_wanted),
+        torch.zeros_like(token_ids[:, 0]),
+        torch.tensor(num_steps_taken),
     )
 
 

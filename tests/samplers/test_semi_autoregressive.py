@@ -38,9 +38,11 @@ PREDICTOR = ByPosition()
 def slow_law(predictor, given, sampler, quotas):
     """A step of the twin: draws in the first block with masks, of which the surest stay."""
 
+    def block(i):
+        return (i - given.index(2)) // sampler.block_length
+
     def step(probs, num_passes):
-        block = min(probs) // sampler.block_length
-        inside = [i for i in probs if i // sampler.block_length == block]
+        inside = [i for i in probs if block(i) == block(min(probs))]
         for drawing, drawn in slow_quota.every_draw(probs, inside, sampler.filter.temperature):
             score = {i: probs[i][token] for i, token in drawn.items()}
             for choosing, chosen in slow_quota.every_choice(score, quotas[num_passes], 0):
@@ -61,7 +63,7 @@ def slow_law(predictor, given, sampler, quotas):
         ([2, 2, 2, 2], 4, 3, [2, 1, 1]),
         ([2, 0, 2, 2], 2, 2, [1, 2]),  # a given token takes part of a block
         ([2, 0, 2, 2], 3, 2, [2, 1]),
-        ([1, 0, 2, 2], 2, 1, [2]),  # and so may be all of it
+        ([1, 2, 2, 2], 2, 2, [2, 1]),  # but the first begins where something is wanted
         ([2, 2, 2], 2, 5, [1, 1, 1]),
         ([2, 2, 2], 3, 1, [3]),
     ],
@@ -147,9 +149,9 @@ def test_full_blocks_have_the_quota_of_the_source(block_length, num_blocks):
     ids=str,
 )
 def test_blocks_share_the_steps_by_what_is_wanted_in_them(wanted, num_steps, quotas):
-    """Blocks of four, of which the last positions are wanted."""
+    """Blocks of four, of which the first positions are wanted."""
     sampler = SemiAutoregressive(num_steps=num_steps, block_length=4)
-    given = [token for number in wanted for token in [0] * (4 - number) + [3] * number]
+    given = [token for number in wanted for token in [3] * number + [0] * (4 - number)]
     assert list(map(len, revealed_in_each_step(sampler, given))) == quotas
 
 
@@ -161,13 +163,13 @@ def test_blocks_share_the_steps_by_what_is_wanted_in_them(wanted, num_steps, quo
 )
 def test_blocks_are_filled_in_turn_and_every_step_counts(given, block_length, more_steps):
     masked = [i for i, token in enumerate(given) if token == 3]
-    num_blocks = len({i // block_length for i in masked})
+    num_blocks = len({(i - masked[0]) // block_length for i in masked})
     num_steps = max(1, num_blocks + more_steps)
     sampler = SemiAutoregressive(num_steps=num_steps, block_length=block_length)
     steps = revealed_in_each_step(sampler, given)
     assert len(steps) == min(num_steps, len(masked))
     assert sorted(itertools.chain(*steps)) == masked
-    blocks = [{i // block_length for i in step} for step in steps]
+    blocks = [{(i - masked[0]) // block_length for i in step} for step in steps]
     assert all(len(block) == 1 for block in blocks)
     in_turn = [min(block) for block in blocks]
     assert in_turn == sorted(in_turn)

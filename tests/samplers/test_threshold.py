@@ -54,7 +54,8 @@ def test_nothing_is_revealed_beyond_the_current_block(prompt):
     predictor = predictor_for(prompt)
     sampler = Threshold(threshold=0.6, blocks=LeftToRight(2))
     outcomes = outcomes_by_enumeration(predictor, sampler, prompt)
-    expected = outcomes_by_recursion(predictor, prompt, at_least(0.6), candidates=left_to_right(2))
+    blocks = left_to_right(2, origin=prompt.index(2))
+    expected = outcomes_by_recursion(predictor, prompt, at_least(0.6), candidates=blocks)
     assert outcomes == pytest.approx(expected, abs=1e-12)
 
 

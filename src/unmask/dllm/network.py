@@ -26,16 +26,20 @@ from unmask.draws import weight_generator
 from unmask.network.attention import attend
 from unmask.network.blocks import gather_rows, init_weights
 from unmask.network.rotary import Rotation
+from unmask.predictors.memory import Memory, MemoryShape, Recalled
 from unmask.predictors.protocol import Draft
+from unmask.rows import join
 from unmask.shapes import PAD, Order, TokenIds, WindowIds, WindowLogProbs
 
 
 @dataclass(frozen=True)
-class KeysValues:
-    """What a block remembers of tokens; keys are turned already."""
+class Remembered:
+    """Keys and values of whole sequences, in a block, and where the tokens of a pass stand."""
 
-    keys: Float[Tensor, "B G T c"]
-    values: Float[Tensor, "B G T c"]
+    keys_values: Float[Tensor, "B L 2 G c"]
+    """Keys are turned already."""
+    slots: Int[Tensor, "B T"]
+    """L for tokens that are not there."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class Surroundings:
 
     rotation: Rotation
     visible: Bool[Tensor, "*b #T N"] | None = None
-    """Which keys each token sees, remembered ones first; None: all."""
+    """Which keys each token sees; None: all."""
     row_lengths: Sequence[int] = ()
     """Of sequences packed into one row one after the other, which see only themselves."""
 
@@ -64,7 +68,7 @@ class RmsNorm(nn.Module):
 
 
 class Attention(nn.Module):
-    """Attention of all tokens of a pass over themselves and what is remembered."""
+    """Attention of the tokens of a pass over themselves, or over whole remembered sequences."""
 
     def __init__(self, config: DllmConfig) -> None:
         super().__init__()
@@ -80,18 +84,17 @@ class Attention(nn.Module):
         self,
         x: Float[Tensor, "B T d"],
         around: Surroundings,
-        remembered: KeysValues | None = None,
-    ) -> tuple[Float[Tensor, "B T d"], KeysValues]:
-        """The update of each token, and the keys and values of these tokens."""
+        remembered: Remembered | None = None,
+    ) -> tuple[Float[Tensor, "B T d"], Float[Tensor, "B N 2 G c"]]:
+        """The update of each token; keys and values of all that could be attended to."""
         query, key, value = (
             part(x).unflatten(-1, (-1, self.channels)) for part in (self.q, self.k, self.v)
         )
         query = _turned(around.rotation, query).transpose(1, 2)
-        own = KeysValues(_turned(around.rotation, key).transpose(1, 2), value.transpose(1, 2))
-        keys, values = own.keys, own.values
+        keys_values = torch.stack([_turned(around.rotation, key), value], dim=2)
         if remembered is not None:
-            keys = torch.cat([remembered.keys, keys], dim=2)
-            values = torch.cat([remembered.values, values], dim=2)
+            keys_values = write_rows(remembered.keys_values, remembered.slots, keys_values)
+        keys, values = (part.transpose(1, 2) for part in keys_values.unbind(2))
         num_shared = query.shape[1] // keys.shape[1]
         if num_shared > 1:
             keys, values = (x.repeat_interleave(num_shared, dim=1) for x in (keys, values))
@@ -100,7 +103,18 @@ class Attention(nn.Module):
             mixed = torch.cat([attend(*row) for row in zip(*parts, strict=True)], dim=2)
         else:
             mixed = attend(query, keys, values, around.visible)
-        return self.out(mixed.transpose(1, 2).flatten(-2)), own
+        return self.out(mixed.transpose(1, 2).flatten(-2)), keys_values
+
+
+def write_rows(
+    rows: Float[Tensor, "B L *n"], slots: Int[Tensor, "B T"], values: Float[Tensor, "B T *n"]
+) -> Float[Tensor, "B L *n"]:
+    """A copy of `rows` with values[b, t] at slots[b, t]; slot L is nowhere."""
+    length = rows.shape[1]
+    wider = torch.cat([rows, rows[:, :1]], dim=1)
+    batch = torch.arange(len(rows), device=rows.device)[:, None]
+    wider[batch, slots] = values.to(rows.dtype)
+    return wider[:, :length]
 
 
 def _turned(rotation: Rotation, x: Float[Tensor, "B T H c"]) -> Float[Tensor, "B T H c"]:
@@ -134,11 +148,11 @@ class Block(nn.Module):
         self,
         x: Float[Tensor, "B T d"],
         around: Surroundings,
-        remembered: KeysValues | None = None,
-    ) -> tuple[Float[Tensor, "B T d"], KeysValues]:
-        update, own = self.attention(self.attention_norm(x), around, remembered)
+        remembered: Remembered | None = None,
+    ) -> tuple[Float[Tensor, "B T d"], Float[Tensor, "B N 2 G c"]]:
+        update, keys_values = self.attention(self.attention_norm(x), around, remembered)
         x = x + update
-        return x + self.mlp(self.mlp_norm(x)), own
+        return x + self.mlp(self.mlp_norm(x)), keys_values
 
 
 class DllmNetwork(nn.Module):
@@ -174,18 +188,18 @@ class DllmNetwork(nn.Module):
         self,
         token_ids: TokenIds,
         around: Surroundings,
-        remembered: Sequence[KeysValues] = (),
-    ) -> tuple[Float[Tensor, "B T d"], list[KeysValues]]:
-        """Hidden states after the last norm, and what each block may remember of the tokens.
+        remembered: Sequence[Remembered] = (),
+    ) -> tuple[Float[Tensor, "B T d"], list[Float[Tensor, "B N 2 G c"]]]:
+        """Hidden states after the last norm, and the keys and values of each block.
 
-        `remembered` holds, for each block, keys and values of tokens that are not run.
+        `remembered`, one per block, if the tokens are only a part of their sequences.
         """
         is_mask = token_ids == self.config.mask_id
         input_ids = token_ids.masked_fill(is_mask, self.config.mask_token_id).clamp(min=0)
         x, made = self.embedding(input_ids), []
         for number, block in enumerate(self.blocks):
-            x, own = block(x, around, remembered[number] if remembered else None)
-            made.append(own)
+            x, keys_values = block(x, around, remembered[number] if remembered else None)
+            made.append(keys_values)
         return self.norm(x), made
 
     def hidden_states(self, token_ids: TokenIds) -> Float[Tensor, "B L d"]:
@@ -239,6 +253,72 @@ class DllmNetwork(nn.Module):
         """One pass; unembedding at `positions` only."""
         hidden = self.hidden_states(token_ids)
         return Draft(self.log_probs(gather_rows(hidden, self.said_at(token_ids, positions))), None)
+
+    @property
+    def memory_shape(self) -> MemoryShape:
+        """What is remembered of a token."""
+        config, weight = self.config, self.embedding.weight
+        return MemoryShape(
+            num_blocks=config.num_blocks,
+            num_key_heads=config.num_key_heads,
+            channels=config.width // config.num_heads,
+            width=config.width,
+            dtype=weight.dtype,
+            device=weight.device,
+        )
+
+    @torch.inference_mode()
+    def recall(
+        self,
+        token_ids: TokenIds,
+        positions: WindowIds,
+        *,
+        is_query: Bool[Tensor, "B L"],
+        memory: Memory,
+    ) -> Recalled:
+        """One pass over the queries. See `CachingPredictor`."""
+        is_real = token_ids != PAD
+        is_key = is_real & (is_query | (memory.run_ids != PAD))
+        num_queries = is_query.sum(dim=1)
+        is_whole = num_queries == is_real.sum(dim=1)
+        if is_whole.any() and not is_whole.all():
+            groups = [group.nonzero().squeeze(1) for group in (is_whole, ~is_whole)]
+        else:  # sequences that run little do not wait for those that run everything
+            groups = [torch.arange(len(token_ids), device=token_ids.device)]
+        parts = [
+            self._run_queries(token_ids[rows], is_query[rows], is_key[rows], memory.select(rows))
+            for rows in groups
+        ]
+        back = torch.cat(groups).argsort()
+        memory = join(parts).select(back)
+        hidden = gather_rows(memory.hidden, self.said_at(token_ids, positions))
+        query_keys = num_queries * is_key.sum(dim=1)
+        return Recalled(Draft(self.log_probs(hidden), None), memory, num_queries, query_keys)
+
+    def _run_queries(
+        self,
+        token_ids: TokenIds,
+        is_query: Bool[Tensor, "B L"],
+        is_key: Bool[Tensor, "B L"],
+        memory: Memory,
+    ) -> Memory:
+        """The memory after a pass over the queries."""
+        width = int(is_query.sum(dim=1).max())
+        if not width:
+            return memory
+        places = (~is_query).long().argsort(dim=1, stable=True)[:, :width]
+        is_there = is_query.gather(1, places)
+        slots = places.masked_fill(~is_there, token_ids.shape[1])
+        # Positions count from the first token: PAD may stand before it.
+        turns = ((token_ids != PAD).cumsum(dim=1) - 1).clamp(min=0).gather(1, places)
+        around = Surroundings(self.rotation(turns), is_key[:, None, None, :])
+        remembered = [Remembered(part, slots) for part in memory.keys_values.unbind(2)]
+        hidden, made = self.run(token_ids.gather(1, places), around, remembered)
+        return Memory(
+            torch.where(is_query, token_ids, memory.run_ids),
+            write_rows(memory.hidden, slots, hidden),
+            torch.stack(made, dim=2),
+        )
 
     def log_probs(self, hidden: Float[Tensor, "B K d"]) -> WindowLogProbs:
         """Of every token but the mask, from hidden states; in float32 at least."""

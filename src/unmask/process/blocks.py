@@ -1,8 +1,8 @@
 """Which of the masked positions a step may reveal: all, or those of one block.
 
 Semi-autoregressive decoding cuts the sequence into blocks of B positions and finishes one
-before it begins the next, from left to right. Positions given from the start are never masked,
-so blocks that lie within a prompt are finished from the start.
+before it begins the next, from left to right. The first block begins where the prompt ends: at
+the first position that is wanted, the *origin* of the sequence.
 
 Source: Nie et al. (2025), arXiv:2502.09992, section 2.4.
 """
@@ -11,17 +11,18 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from unmask.errors import ConfigError
+from unmask.shapes import Counts
 
 
 @runtime_checkable
 class Blocks(Protocol):
     """A rule for what may be revealed now."""
 
-    def candidates(self, is_masked: Bool[Tensor, "B L"]) -> Bool[Tensor, "B L"]:
+    def candidates(self, is_masked: Bool[Tensor, "B L"], origin: Counts) -> Bool[Tensor, "B L"]:
         """The masked positions that may be revealed: some, if any are masked."""
         ...
 
@@ -30,7 +31,7 @@ class Blocks(Protocol):
 class Whole:
     """Every masked position, all the time."""
 
-    def candidates(self, is_masked: Bool[Tensor, "B L"]) -> Bool[Tensor, "B L"]:
+    def candidates(self, is_masked: Bool[Tensor, "B L"], origin: Counts) -> Bool[Tensor, "B L"]:
         return is_masked
 
 
@@ -48,11 +49,16 @@ class LeftToRight:
                 "holds a position or more. 32 is common; for no blocks use `Whole()`."
             )
 
-    def candidates(self, is_masked: Bool[Tensor, "B L"]) -> Bool[Tensor, "B L"]:
-        block = torch.arange(is_masked.shape[1], device=is_masked.device) // self.block_length
+    def candidates(self, is_masked: Bool[Tensor, "B L"], origin: Counts) -> Bool[Tensor, "B L"]:
+        block = places(is_masked, origin) // self.block_length
         none = is_masked.shape[1]
         current = torch.where(is_masked, block, none).amin(dim=1, keepdim=True)
         return is_masked & (block == current)
+
+
+def places(is_masked: Bool[Tensor, "B L"], origin: Counts) -> Int[Tensor, "B L"]:
+    """How far each position lies behind the origin of its sequence; negative before it."""
+    return torch.arange(is_masked.shape[1], device=is_masked.device) - origin[:, None]
 
 
 BLOCKS: dict[str, type[Blocks]] = {"whole": Whole, "left-to-right": LeftToRight}

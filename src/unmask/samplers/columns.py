@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from unmask.samplers.rows import Rows, padded_with
+from unmask.rows import Rows, padded_with
 from unmask.shapes import Counts, Order, TokenIds, WindowIds, WindowMask
 
 

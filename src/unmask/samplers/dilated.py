@@ -27,6 +27,7 @@ from torch import Tensor
 from unmask.draws import Draws
 from unmask.errors import ConfigError
 from unmask.predictors.protocol import Predictor
+from unmask.process import blocks
 from unmask.samplers import masked
 from unmask.samplers.masked import MaskedState
 from unmask.samplers.sampler import StepInfo
@@ -68,6 +69,7 @@ class Dilated:
         length = state.is_masked.shape[1]
         turn = turns(length, self.block_length, self.base).to(state.is_masked.device)
         never = int(turn.max()) + 1
+        turn = turn[blocks.places(state.is_masked, state.origin).clamp(min=0)]
         current = torch.where(state.is_masked, turn, never).amin(dim=1, keepdim=True)
         is_chosen = state.is_masked & (turn == current)
         prediction = masked.predict(predictor, state.token_ids, is_chosen)

@@ -16,7 +16,7 @@ generative models".
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -27,7 +27,7 @@ from torch import Tensor
 from unmask.draws import SeededDraws
 from unmask.errors import ConfigError
 from unmask.predictors.protocol import Predictor
-from unmask.samplers.rows import Rows, join
+from unmask.rows import Rows, join
 from unmask.samplers.sampler import COUNTED, Sampler, StepInfo, check_given_ids
 from unmask.shapes import Counts, TokenIds
 
@@ -54,6 +54,10 @@ class Result:
     tail_passes: int
     accepted: int
     rejected: int
+    query_tokens: int
+    """Tokens that went through the trunk."""
+    query_keys: int
+    """Pairs of such a token and one that it attended to."""
     seconds: float
     """Wall-clock time from its admission until it was finished."""
     busy_seconds: float
@@ -149,6 +153,7 @@ class Engine:
 
 
 _ANY_LENGTH = 2**62
+_WORK = ("query_tokens", "query_keys")
 _Key = tuple[Sampler, int]
 
 
@@ -167,6 +172,9 @@ class _Account(Rows):
     tail_passes: Counts
     accepted: Counts
     rejected: Counts
+    query_tokens: Counts
+    query_keys: Counts
+    length: Counts
     start: Float[Tensor, " B"]
     busy: Float[Tensor, " B"]
 
@@ -186,7 +194,10 @@ class _Lane:
         number = torch.tensor(list(self.slots), device=device)
         zero = torch.zeros_like(number)
         start = torch.full_like(number, time.perf_counter(), dtype=torch.float64)
-        self.account = _Account(number, zero, zero, zero, zero, start, torch.zeros_like(start))
+        length = torch.full_like(number, given_ids.shape[1])
+        busy = torch.zeros_like(start)
+        counts = dict.fromkeys((*COUNTED, *_WORK), zero)
+        self.account = _Account(number=number, length=length, start=start, busy=busy, **counts)
 
     @property
     def num_sequences(self) -> int:
@@ -205,10 +216,15 @@ class _Lane:
         self.state, info = self.sampler.step(self.state, predictor, self.draws)
         share = (time.perf_counter() - before) / self.num_sequences
         account = self.account
-        self.account = _Account(
-            number=account.number,
-            start=account.start,
+        # Without word of them, passes ran whole sequences.
+        tokens, keys = info.query_tokens, info.query_keys
+        tokens = info.trunk_passes * account.length if tokens is None else tokens
+        keys = info.trunk_passes * account.length**2 if keys is None else keys
+        self.account = replace(
+            account,
             busy=account.busy + share,
+            query_tokens=account.query_tokens + tokens,
+            query_keys=account.query_keys + keys,
             **{name: getattr(account, name) + getattr(info, name) for name in COUNTED},
         )
         observe(self.state, info, account.number)
@@ -239,7 +255,7 @@ class _Lane:
                     token_ids=token_ids[row, : len(request.given_ids)],
                     seconds=now - columns["start"][row],
                     busy_seconds=columns["busy"][row],
-                    **{name: columns[name][row] for name in COUNTED},
+                    **{name: columns[name][row] for name in (*COUNTED, *_WORK)},
                 )
             )
         return results

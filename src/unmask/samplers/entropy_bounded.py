@@ -76,7 +76,7 @@ class EntropyBounded:
         self, state: MaskedState, predictor: Predictor, draws: Draws
     ) -> tuple[MaskedState, StepInfo]:
         """One pass, and tokens at the positions that the bound allows."""
-        candidates = self.blocks.candidates(state.is_masked)
+        candidates = self.blocks.candidates(state.is_masked, state.origin)
         prediction = masked.predict(predictor, state.token_ids, candidates)
         window, log_probs = prediction.window, prediction.log_probs
         entropy = scores.entropy(log_probs)

@@ -56,7 +56,7 @@ class Factor:
         self, state: MaskedState, predictor: Predictor, draws: Draws
     ) -> tuple[MaskedState, StepInfo]:
         """One pass, and the tokens of it that are sure enough together."""
-        candidates = self.blocks.candidates(state.is_masked)
+        candidates = self.blocks.candidates(state.is_masked, state.origin)
         found = masked.propose(predictor, state.token_ids, candidates, self.filter, draws)
         is_chosen = sure_together(found.confidence, found.window.in_window, self.factor)
         return masked.reveal(state, found.window, is_chosen, found.token_ids)

@@ -27,9 +27,9 @@ from unmask.errors import ConfigError
 from unmask.predictors.protocol import Predictor
 from unmask.process import blocks
 from unmask.process.blocks import Blocks
+from unmask.rows import padded_with
 from unmask.samplers import masked, scores
 from unmask.samplers.masked import MaskedState, Prediction
-from unmask.samplers.rows import padded_with
 from unmask.samplers.sampler import StepInfo
 from unmask.shapes import TokenIds, WindowIds, WindowMask, WindowProbs
 from unmask.speculation.filters import Filter
@@ -94,7 +94,7 @@ class Klass:
         self, state: KlassState, predictor: Predictor, draws: Draws
     ) -> tuple[KlassState, StepInfo]:
         """One pass, and the tokens of it that are ready."""
-        candidates = self.blocks.candidates(state.is_masked)
+        candidates = self.blocks.candidates(state.is_masked, state.origin)
         now = masked.propose(predictor, state.token_ids, candidates, self.filter, draws)
         window = now.window
         is_stable = movement(now, state.before, state.is_masked.shape[1]) < self.kl_bound

@@ -28,9 +28,9 @@ from torch import Tensor
 from unmask.draws import Draws
 from unmask.errors import ConfigError
 from unmask.predictors.protocol import Predictor
+from unmask.rows import join
 from unmask.samplers import columns, masked, scores, subsets
 from unmask.samplers.masked import MaskedState, Prediction
-from unmask.samplers.rows import join
 from unmask.samplers.sampler import StepInfo
 from unmask.shapes import Counts, TokenIds
 from unmask.speculation.filters import Filter
@@ -136,6 +136,7 @@ class Lookahead:
             state.token_ids[sequence],
             state.is_masked[sequence],
             state.num_wanted[sequence],
+            state.origin[sequence],
             state.num_steps_taken[sequence],
         )
         return masked.reveal(start, every_column, is_taken, token_ids)
@@ -169,5 +170,10 @@ _COLDEST = 1e-30  # dividing by less overflows; what is left is the best path an
 
 def _foreseen(state: MaskedState, prediction: Prediction) -> ForeseenState:
     return ForeseenState(
-        state.token_ids, state.is_masked, state.num_wanted, state.num_steps_taken, prediction
+        state.token_ids,
+        state.is_masked,
+        state.num_wanted,
+        state.origin,
+        state.num_steps_taken,
+        prediction,
     )

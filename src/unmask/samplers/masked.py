@@ -13,9 +13,9 @@ from torch import Tensor
 
 from unmask.draws import Draws
 from unmask.predictors.protocol import Predictor
+from unmask.rows import Rows, padded_with
 from unmask.samplers import columns, scores
 from unmask.samplers.columns import WindowColumns
-from unmask.samplers.rows import Rows, padded_with
 from unmask.samplers.sampler import StepInfo
 from unmask.shapes import PAD, Counts, TokenIds, WindowIds, WindowLogProbs, WindowMask, WindowProbs
 from unmask.speculation.filters import Filter
@@ -29,6 +29,8 @@ class MaskedState(Rows):
     is_masked: Bool[Tensor, "B L"] = field(metadata=padded_with(False))
     num_wanted: Counts
     """Positions that were masked at the start."""
+    origin: Counts
+    """The first of them."""
     num_steps_taken: Counts
 
     @property
@@ -42,14 +44,17 @@ class MaskedState(Rows):
 
     def advanced(self, token_ids: TokenIds, is_masked: Bool[Tensor, "B L"]) -> "MaskedState":
         """The state one step later."""
-        return MaskedState(token_ids, is_masked, self.num_wanted, self.num_steps_taken + 1)
+        return MaskedState(
+            token_ids, is_masked, self.num_wanted, self.origin, self.num_steps_taken + 1
+        )
 
 
 def start(given_ids: TokenIds, *, mask_id: int) -> MaskedState:
     """All that is not given is masked."""
     is_masked = given_ids == mask_id
     num_wanted = is_masked.sum(dim=1)
-    return MaskedState(given_ids, is_masked, num_wanted, torch.zeros_like(num_wanted))
+    origin = (is_masked.cumsum(dim=1) == 0).sum(dim=1)
+    return MaskedState(given_ids, is_masked, num_wanted, origin, torch.zeros_like(num_wanted))
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,9 @@ def predict(
 ) -> Prediction:
     """One pass; distributions at the wanted positions."""
     window = columns.of_positions(is_wanted)
-    return Prediction(window, predictor.draft(token_ids, window.positions).log_probs)
+    # Columns that are not real repeat the first: no row is asked for more because of others.
+    asked = torch.where(window.in_window, window.positions, window.positions[:, :1])
+    return Prediction(window, predictor.draft(token_ids, asked).log_probs)
 
 
 def no_prediction(given_ids: TokenIds, *, mask_id: int) -> Prediction:

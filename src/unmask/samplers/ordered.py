@@ -26,9 +26,9 @@ from unmask.errors import ConfigError
 from unmask.predictors.protocol import Draft, Predictor
 from unmask.process import orders
 from unmask.process.windows import Window
+from unmask.rows import OWN_PLACE, Rows, padded_with
 from unmask.samplers import columns
 from unmask.samplers.columns import WindowColumns
-from unmask.samplers.rows import OWN_PLACE, Rows, padded_with
 from unmask.shapes import PAD, Counts, Order, TokenIds
 
 OrderChoice = Literal["random", "left-to-right", "spaced", "confident"]

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from unmask.draws import Draws
 from unmask.predictors.protocol import Predictor
+from unmask.rows import Rows, padded_with
 from unmask.samplers import columns, scores
-from unmask.samplers.rows import Rows, padded_with
 from unmask.samplers.sampler import StepInfo
 from unmask.shapes import PAD, Counts, TokenIds
 from unmask.speculation.filters import Filter

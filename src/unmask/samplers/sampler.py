@@ -35,6 +35,10 @@ class StepInfo:
     """Drafted tokens that stayed, less those of earlier steps that were masked again."""
     rejected: Counts
     """Drafted tokens that were replaced."""
+    query_tokens: Counts | None = None
+    """Tokens that went through the trunk; None: all, in every pass."""
+    query_keys: Counts | None = None
+    """Pairs of such a token and one it attended to; None: all, in every pass."""
 
     @property
     def num_revealed(self) -> Counts:

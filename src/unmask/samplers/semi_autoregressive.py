@@ -11,8 +11,7 @@ blocks,
 
 so that L positions take min(T, L) steps. If all blocks are full and T is a multiple of their
 number this is the source's quota: with s steps for each block, block_length // s positions a
-step, and one more in the first block_length % s. In the source blocks begin after the prompt;
-here a prompt takes its part of them, and of their steps.
+step, and one more in the first block_length % s.
 
 Source: Nie et al. (2025), arXiv:2502.09992, section 2.4 and their code.
 """
@@ -26,6 +25,7 @@ from torch import Tensor
 from unmask.draws import Draws
 from unmask.errors import ConfigError
 from unmask.predictors.protocol import Predictor
+from unmask.process import blocks
 from unmask.process.blocks import LeftToRight
 from unmask.samplers import masked, quota, scores
 from unmask.samplers.masked import MaskedState
@@ -57,7 +57,7 @@ class SemiAutoregressive:
     def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> MaskedState:
         """All that is not given is masked."""
         state = masked.start(given_ids, mask_id=mask_id)
-        num_blocks = self._num_blocks(state.is_masked)
+        num_blocks = self._num_blocks(state.is_masked, state)
         if (num_blocks > self.num_steps).any():
             raise ConfigError(
                 f"SemiAutoregressive.num_steps must be at least {int(num_blocks.max())}, the "
@@ -71,7 +71,7 @@ class SemiAutoregressive:
         self, state: MaskedState, predictor: Predictor, draws: Draws
     ) -> tuple[MaskedState, StepInfo]:
         """Tokens everywhere in the block, of which the surest stay."""
-        is_candidate = LeftToRight(self.block_length).candidates(state.is_masked)
+        is_candidate = LeftToRight(self.block_length).candidates(state.is_masked, state.origin)
         found = masked.propose(predictor, state.token_ids, is_candidate, self.filter, draws)
         num_chosen = self._quota(state, is_candidate)
         is_chosen = scores.top(found.confidence, found.window.in_window, num_chosen)
@@ -81,11 +81,12 @@ class SemiAutoregressive:
         """n: how many positions the next step reveals."""
         is_later = state.is_masked & ~is_candidate
         share_of_later = self.num_steps * is_later.sum(dim=1) // state.num_wanted
-        num_kept = share_of_later.maximum(self._num_blocks(is_later))
+        num_kept = share_of_later.maximum(self._num_blocks(is_later, state))
         num_steps_here = (self.num_steps - state.num_steps_taken - num_kept).clamp(min=1)
         return -(-is_candidate.sum(dim=1) // num_steps_here)
 
-    def _num_blocks(self, is_masked: Bool[Tensor, "B L"]) -> Counts:
+    def _num_blocks(self, is_masked: Bool[Tensor, "B L"], state: MaskedState) -> Counts:
         """How many blocks have masked positions."""
-        blocks = torch.split(is_masked, self.block_length, dim=1)
-        return torch.stack([block.any(dim=1) for block in blocks]).sum(dim=0)
+        block = blocks.places(is_masked, state.origin).clamp(min=0) // self.block_length
+        count = torch.zeros_like(block).scatter_add(1, block, is_masked.long())
+        return (count > 0).sum(dim=1)

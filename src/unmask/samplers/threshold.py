@@ -51,7 +51,7 @@ class Threshold:
         self, state: MaskedState, predictor: Predictor, draws: Draws
     ) -> tuple[MaskedState, StepInfo]:
         """One pass, and the tokens of it that are sure enough."""
-        candidates = self.blocks.candidates(state.is_masked)
+        candidates = self.blocks.candidates(state.is_masked, state.origin)
         found = masked.propose(predictor, state.token_ids, candidates, self.filter, draws)
         is_chosen = sure_enough(found.confidence, found.window.in_window, self.threshold)
         return masked.reveal(state, found.window, is_chosen, found.token_ids)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unmask.process import orders
-from unmask.samplers.rows import OWN_PLACE, Rows, join, padded_with
+from unmask.rows import OWN_PLACE, Rows, join, padded_with
 from unmask.shapes import PAD, Counts, Order, TokenIds
 
 
