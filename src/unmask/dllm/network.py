@@ -23,11 +23,13 @@ from torch import Tensor, nn
 
 from unmask.dllm.config import DllmConfig
 from unmask.draws import weight_generator
+from unmask.errors import ConfigError
 from unmask.network.attention import attend
 from unmask.network.blocks import gather_rows, init_weights
 from unmask.network.rotary import Rotation
 from unmask.predictors.memory import Memory, MemoryShape, Recalled
 from unmask.predictors.protocol import Draft
+from unmask.predictors.shadows import Shadowed
 from unmask.rows import join
 from unmask.shapes import PAD, Order, TokenIds, WindowIds, WindowLogProbs
 
@@ -319,6 +321,36 @@ class DllmNetwork(nn.Module):
             write_rows(memory.hidden, slots, hidden),
             torch.stack(made, dim=2),
         )
+
+    @torch.inference_mode()
+    def shadowed(
+        self,
+        token_ids: TokenIds,
+        positions: WindowIds,
+        shadows: Int[Tensor, "B S"],
+    ) -> Shadowed:
+        """One pass with shadows. See `ShadowPredictor`."""
+        if self.config.is_shifted:
+            raise ConfigError(
+                "a model of type 'Dream' says at a position what comes next, so a masked copy of "
+                "a token says nothing about it. Choose the view 'in-place' or 'pre-draft'."
+            )
+        length = token_ids.shape[1]
+        is_real = token_ids != PAD
+        turns = (is_real.cumsum(dim=1) - 1).clamp(min=0)
+        masks = torch.full_like(shadows, self.config.mask_id)
+        place = torch.arange(length, device=token_ids.device)
+        # Rows ask, columns answer: tokens see tokens; a shadow sees itself and all tokens but its.
+        others = is_real[:, None, :] & (place != shadows[..., None])
+        itself = torch.eye(shadows.shape[1], dtype=torch.bool, device=token_ids.device)
+        to_tokens = torch.cat([is_real[:, None, :].expand(-1, length, -1), others], dim=1)
+        nobody = torch.zeros_like(others).mT
+        to_shadows = torch.cat([nobody, itself.expand(len(masks), -1, -1)], dim=1)
+        visible = torch.cat([to_tokens, to_shadows], dim=2)[:, None]
+        rotation = self.rotation(torch.cat([turns, turns.gather(1, shadows)], dim=1))
+        hidden, _ = self.run(torch.cat([token_ids, masks], dim=1), Surroundings(rotation, visible))
+        log_probs = self.log_probs(gather_rows(hidden[:, :length], positions))
+        return Shadowed(log_probs, self.log_probs(hidden[:, length:]))
 
     def log_probs(self, hidden: Float[Tensor, "B K d"]) -> WindowLogProbs:
         """Of every token but the mask, from hidden states; in float32 at least."""

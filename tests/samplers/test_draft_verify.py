@@ -1,0 +1,221 @@
+"""Draft and verify: what the rules do to whole sequences, and that every sequence ends."""
+
+import itertools
+
+import pytest
+import torch
+
+from tests.dllm.small import CONFIGS, random_network
+from unmask.caching.policies import Delayed, Dual, Prefix
+from unmask.draws import SeededDraws
+from unmask.errors import ConfigError
+from unmask.predictors.shadows import Team
+from unmask.process.blocks import LeftToRight
+from unmask.samplers.cached import Cached
+from unmask.samplers.draft_verify import DraftVerify
+from unmask.samplers.engine import Engine, Request
+from unmask.samplers.klass import Klass
+from unmask.samplers.semi_autoregressive import SemiAutoregressive
+from unmask.samplers.threshold import Threshold
+from unmask.speculation.filters import Filter
+
+MASK = 64
+GREEDY = Filter(temperature=0.0)
+DRAFTER = Threshold(threshold=0.1, blocks=LeftToRight(6), filter=GREEDY)
+ONE_BY_ONE = Threshold(threshold=2.0, filter=GREEDY)
+NETWORK, OTHER = (random_network(CONFIGS["llada"], seed=seed) for seed in (0, 1))
+RULES = ("trust", "exact", "confidence", "kl", "reverse-kl", "disagreement")
+VIEWS = ("in-place", "pre-draft", "shadow")
+
+
+def cached(cache, sampler=DRAFTER) -> Cached:
+    return Cached(sampler=sampler, cache=cache, shape=NETWORK.memory_shape)
+
+
+def generated(sampler, predictor=NETWORK, num_slots: int = 5) -> dict:
+    lengths = [(3, 13), (1, 11), (6, 14), (0, 9), (9, 10)]
+    requests = [
+        Request(
+            given_ids=torch.tensor(
+                [*range(7 * seed, 7 * seed + prompt), *[MASK] * (size - prompt)]
+            ),
+            sampler=sampler,
+            seed=seed,
+        )
+        for seed, (prompt, size) in enumerate(lengths)
+    ]
+    results = Engine(predictor, num_slots=num_slots).run(requests)
+    return {result.request.seed: result for result in results}
+
+
+def tokens(results: dict) -> dict[int, list[int]]:
+    return {seed: result.token_ids.tolist() for seed, result in results.items()}
+
+
+def test_what_is_drafted_one_by_one_the_same_model_confirms() -> None:
+    """K = 1, exact, the view before the draft: nothing is rejected, each pass is made twice."""
+    sampler = DraftVerify(
+        drafter=ONE_BY_ONE, num_draft_passes=1, rule="exact", view="pre-draft", num_committed=0
+    )
+    verified, plain = generated(sampler), generated(ONE_BY_ONE)
+    assert tokens(verified) == tokens(plain)
+    for seed, result in plain.items():
+        assert verified[seed].trunk_passes == 2 * result.trunk_passes
+        assert verified[seed].query_keys == 2 * result.query_keys
+
+
+def test_a_rule_that_rejects_nothing_leaves_the_drafts() -> None:
+    for rule, bounds in (("confidence", {"threshold": 0.0}), ("kl", {"kl_bound": float("inf")})):
+        sampler = DraftVerify(drafter=DRAFTER, rule=rule, num_committed=0, **bounds)
+        assert tokens(generated(sampler)) == tokens(generated(DRAFTER))
+
+
+def test_a_rule_that_rejects_everything_rejects_each_position_so_often() -> None:
+    plain = generated(DRAFTER)
+    for most in (0, 1, 3):
+        sampler = DraftVerify(
+            drafter=DRAFTER,
+            rule="confidence",
+            threshold=1.1,
+            num_draft_passes=100,
+            max_remasked=most,
+            num_committed=0,
+        )
+        for seed, result in generated(sampler).items():
+            # Drafts of the same canvas are the same: every round is the first once more.
+            expected = (most + 1) * (plain[seed].trunk_passes + 1)
+            assert result.trunk_passes == expected
+        assert tokens(generated(sampler)) == tokens(plain)
+
+
+@pytest.mark.parametrize(("rule", "view"), list(itertools.product(RULES, VIEWS)))
+def test_sequences_are_the_same_in_any_batch(rule: str, view: str) -> None:
+    for drafter in (DRAFTER, cached(Delayed(3, 6))):
+        sampler = DraftVerify(
+            drafter=drafter, num_draft_passes=2, rule=rule, view=view, threshold=0.1, kl_bound=0.02
+        )
+        alone, some = generated(sampler, num_slots=1), generated(sampler, num_slots=3)
+        assert tokens(alone) == tokens(some)
+        for seed, result in alone.items():
+            assert (result.token_ids != MASK).all()
+            assert result.query_keys == some[seed].query_keys
+            assert result.trunk_passes == some[seed].trunk_passes
+
+
+def test_the_rules_and_views_differ() -> None:
+    found = {
+        (rule, view): str(
+            tokens(
+                generated(
+                    DraftVerify(
+                        drafter=DRAFTER, rule=rule, view=view, threshold=0.1, kl_bound=0.02,
+                        num_draft_passes=2, num_committed=0,
+                    )
+                )
+            )
+        )
+        for rule in RULES
+        for view in VIEWS
+    }  # fmt: skip
+    assert len(set(found.values())) > 6
+
+
+def test_trust_puts_the_verifiers_best_token_in_the_drafts_place() -> None:
+    """One round over everything: what comes out is what the verifier says of it."""
+    all_at_once = Threshold(threshold=0.0, filter=GREEDY)
+    sampler = DraftVerify(
+        drafter=all_at_once, num_draft_passes=1, rule="trust", view="in-place", num_committed=0
+    )
+    drafted, trusted = tokens(generated(all_at_once)), tokens(generated(sampler))
+    for seed, token_ids in drafted.items():
+        said = NETWORK.draft(torch.tensor([token_ids]), torch.arange(len(token_ids))[None])
+        best = said.log_probs.argmax(-1)[0].tolist()
+        prompt = {0: 3, 1: 1, 2: 6, 3: 0, 4: 9}[seed]
+        assert trusted[seed] == token_ids[:prompt] + best[prompt:]
+    assert trusted != drafted
+
+
+def test_a_prefix_is_kept_up_to_the_first_rejection() -> None:
+    """Everything is drafted at once; the bound is what half of it reaches."""
+    everything = Threshold(threshold=0.0, filter=GREEDY)
+    given_ids, draws = torch.full((1, 12), MASK), SeededDraws([0])
+    drafted, _ = everything.step(
+        everything.init(given_ids, mask_id=MASK, draws=draws), NETWORK, draws
+    )
+    place = torch.arange(12)[None]
+    said = NETWORK.shadowed(drafted.token_ids, place[:, :1], place).of_shadows.exp()
+    reached = said.gather(-1, drafted.token_ids[..., None]).squeeze()
+    bound, seen = reached.median().item(), {}
+    for acceptance in ("position", "prefix"):
+        sampler = DraftVerify(
+            drafter=everything,
+            num_draft_passes=1,
+            rule="confidence",
+            threshold=bound,
+            acceptance=acceptance,
+            num_committed=0,
+        )
+        state = sampler.init(given_ids, mask_id=MASK, draws=draws)
+        state, _ = sampler.step(state, NETWORK, draws)
+        seen[acceptance] = (state.token_ids[0] == MASK).tolist()
+    assert seen["position"] == (reached < bound).tolist()
+    first = seen["position"].index(True)
+    assert seen["prefix"] == [False] * first + [True] * (12 - first)
+    assert False in seen["position"][first:]
+
+
+def test_each_verification_reveals_the_surest_masks() -> None:
+    """A drafter of one token per pass, and two more per verification."""
+    sampler = DraftVerify(
+        drafter=ONE_BY_ONE, num_draft_passes=1, rule="trust", view="in-place", num_committed=2
+    )
+    for result in generated(sampler).values():
+        num_wanted = int((result.request.given_ids == MASK).sum())
+        assert result.trunk_passes == 2 * -(-num_wanted // 3)
+
+
+def test_two_models_draft_and_verify() -> None:
+    sampler = DraftVerify(drafter=DRAFTER, rule="exact", view="shadow", num_committed=0)
+    team = Team(OTHER, NETWORK)
+    assert tokens(generated(sampler, team)) != tokens(generated(sampler, NETWORK))
+    unchecked = DraftVerify(drafter=DRAFTER, rule="confidence", threshold=0.0, num_committed=0)
+    assert tokens(generated(unchecked, team)) == tokens(generated(DRAFTER, OTHER))
+
+
+@pytest.mark.parametrize("cache", [Prefix(6), Dual(6), Delayed(4, 6)], ids=str)
+def test_the_verifiers_pass_renews_what_the_drafter_remembers(cache) -> None:
+    sampler = DraftVerify(
+        drafter=cached(cache), rule="confidence", threshold=0.05, view="in-place"
+    )
+    given_ids, draws = torch.tensor([[3, 1, 4] + [MASK] * 12]), SeededDraws([0])
+    state = sampler.init(given_ids, mask_id=MASK, draws=draws)
+    state, info = sampler.step(state, NETWORK, draws)
+    memory = state.drafter.memory
+    same = memory.run_ids == state.token_ids
+    whole = NETWORK.recall(
+        memory.run_ids, torch.tensor([[3]]), is_query=torch.ones_like(same), memory=memory
+    )
+    torch.testing.assert_close(memory.keys_values, whole.memory.keys_values)
+    assert state.drafter.age.tolist() == [1]
+    assert info.query_tokens.item() < 15 * info.trunk_passes.item()
+
+
+@pytest.mark.parametrize("drafter", [Klass(threshold=0.05), SemiAutoregressive(num_steps=20)])
+def test_other_samplers_can_draft(drafter) -> None:
+    for result in generated(DraftVerify(drafter=drafter, threshold=0.05)).values():
+        assert (result.token_ids != MASK).all()
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"num_draft_passes": 0}, "num_draft_passes must be at least 1, got 0"),
+        ({"threshold": -0.1}, "threshold must be a number of at least 0"),
+        ({"kl_bound": float("nan")}, "kl_bound must be a number of at least 0, got nan"),
+        ({"max_remasked": -1}, "max_remasked must be at least 0"),
+        ({"num_committed": -1}, "num_committed must be at least 0"),
+    ],
+)
+def test_choices_that_cannot_work_are_refused(values: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        DraftVerify(**values)
