@@ -36,13 +36,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "training": MATHEMATICS | {"network", "dllm", "samplers", "data"},
     "model_folder": BASE | {"network", "shipped"},
     "model": MATHEMATICS | {"network", "samplers", "data", "evaluation", "model_folder"},
+    "large_model": BASE | {"process", "speculation", "dllm", "samplers", "model"},
+    "loading": BASE | {"data", "network", "model", "large_model", "model_folder"},
     "speed": MATHEMATICS | {"samplers"},
     "frontier": MATHEMATICS
-    | {"version", "network", "samplers", "data", "evaluation", "model", "speed"},
+    | {"version", "network", "samplers", "data", "evaluation", "model", "loading", "speed"},
     "recipes": BASE | {"network", "dllm", "data", "training", "model"},
     "cli": MATHEMATICS
     | {"version", "network", "samplers", "data", "evaluation", "training", "recipes"}
-    | {"allocator", "model", "model_folder", "frontier", "speed", "dllm"},
+    | {"allocator", "model", "model_folder", "large_model", "loading", "frontier", "speed"}
+    | {"dllm"},
 }
 """Imports run downward: a room may import itself and what is named here."""
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import unmask
 
 PUBLIC = """
-    Ancestral Cosine Dilated Engine EntropyBounded Factor Filter FirstHitting Fixed FixedPartition
-    HybridConfig HybridTransformer JointTable Klass LearnedPolicy Linear Lookahead MarkovChain
-    MaskGIT Model ReMDM Recipe Request Sample SeededDraws SelfSpeculative SemiAutoregressive
-    StarShaped TargetOnly Threshold TopKEntropy TopKMargin UnmaskError Whole count_work
+    Ancestral Cached Cosine Dilated DraftVerify EarlyStop Engine EntropyBounded Factor Filter FirstHitting Fixed
+    FixedPartition HybridConfig HybridTransformer JointTable Klass LargeModel LearnedPolicy Linear Lookahead
+    MarkovChain MaskGIT Model ReMDM Recipe Request Sample SeededDraws SelfSpeculative SemiAutoregressive
+    StarShaped TargetOnly Team Threshold TopKEntropy TopKMargin UnmaskError Whole count_work
     keep_freed_memory load preset sample train
 """.split()
 

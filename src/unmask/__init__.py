@@ -10,13 +10,15 @@ if TYPE_CHECKING:
     from unmask.allocator import keep_freed_memory as keep_freed_memory
     from unmask.draws import SeededDraws as SeededDraws
     from unmask.errors import UnmaskError as UnmaskError
+    from unmask.large_model import LargeModel as LargeModel
+    from unmask.loading import load as load
     from unmask.model import Model as Model
     from unmask.model import Sample as Sample
-    from unmask.model import load as load
     from unmask.network.config import HybridConfig as HybridConfig
     from unmask.network.hybrid import HybridTransformer as HybridTransformer
     from unmask.predictors.counter import count_work as count_work
     from unmask.predictors.markov import MarkovChain as MarkovChain
+    from unmask.predictors.shadows import Team as Team
     from unmask.predictors.table import JointTable as JointTable
     from unmask.process.windows import Cosine as Cosine
     from unmask.process.windows import Fixed as Fixed
@@ -26,7 +28,10 @@ if TYPE_CHECKING:
     from unmask.recipes.recipe import preset as preset
     from unmask.recipes.run import train as train
     from unmask.samplers.ancestral import Ancestral as Ancestral
+    from unmask.samplers.cached import Cached as Cached
     from unmask.samplers.dilated import Dilated as Dilated
+    from unmask.samplers.draft_verify import DraftVerify as DraftVerify
+    from unmask.samplers.early_stop import EarlyStop as EarlyStop
     from unmask.samplers.engine import Engine as Engine
     from unmask.samplers.engine import Request as Request
     from unmask.samplers.entropy_bounded import EntropyBounded as EntropyBounded
@@ -50,8 +55,11 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Ancestral": "samplers.ancestral",
+    "Cached": "samplers.cached",
     "Cosine": "process.windows",
     "Dilated": "samplers.dilated",
+    "DraftVerify": "samplers.draft_verify",
+    "EarlyStop": "samplers.early_stop",
     "Engine": "samplers.engine",
     "EntropyBounded": "samplers.entropy_bounded",
     "Factor": "samplers.factor",
@@ -63,6 +71,7 @@ _HOME = {
     "HybridTransformer": "network.hybrid",
     "JointTable": "predictors.table",
     "Klass": "samplers.klass",
+    "LargeModel": "large_model",
     "LearnedPolicy": "samplers.learned_policy",
     "Linear": "process.windows",
     "Lookahead": "samplers.lookahead",
@@ -78,6 +87,7 @@ _HOME = {
     "SemiAutoregressive": "samplers.semi_autoregressive",
     "StarShaped": "samplers.star_shaped",
     "TargetOnly": "samplers.target_only",
+    "Team": "predictors.shadows",
     "Threshold": "samplers.threshold",
     "TopKEntropy": "samplers.top_k",
     "TopKMargin": "samplers.top_k",
@@ -85,7 +95,7 @@ _HOME = {
     "Whole": "process.windows",
     "count_work": "predictors.counter",
     "keep_freed_memory": "allocator",
-    "load": "model",
+    "load": "loading",
     "preset": "recipes.recipe",
     "sample": "samplers.sampler",
     "train": "recipes.run",

@@ -5,8 +5,8 @@ for sample in model.generate(num_samples=2, seed=7):
     print(sample.text, sample.nfe)
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,10 @@ class Sample:
     """Drafted tokens that were replaced."""
     seconds: float
     """From when it began until it was finished, beside others of its batch."""
+    query_tokens: int = 0
+    """Tokens that went through the trunk, over all passes."""
+    query_keys: int = 0
+    """Pairs of such a token and one that it attended to."""
 
     @property
     def acceptance_rate(self) -> float:
@@ -71,6 +75,16 @@ class Model:
         self.network, self.codec, self.name = network, codec, name
 
     @property
+    def vocab_size(self) -> int:
+        """V, MASK not counted."""
+        return self.codec.vocab_size
+
+    @property
+    def default_sampler(self) -> Sampler:
+        """What generates where nothing else is asked for."""
+        return SelfSpeculative()
+
+    @property
     def length(self) -> int:
         """The longest sequence the model can generate, in tokens."""
         return self.network.config.length
@@ -84,7 +98,15 @@ class Model:
                 f"`unmask evaluate MODEL --judge {self.name}`, and generate with another model."
             )
 
-    def given_ids(self, *, prompt: str = "", template: str = "", length: int = 0) -> Tensor:
+    def given_ids(
+        self,
+        *,
+        prompt: str = "",
+        template: str = "",
+        length: int = 0,
+        chat: str | Sequence[Mapping[str, str]] = "",
+        max_new_tokens: int = 0,
+    ) -> Tensor:
         """One sequence of token ids with MASK where tokens are to be generated.
 
         A template shows what is wanted as "_" and fixes the length; a prompt comes first and
@@ -93,6 +115,11 @@ class Model:
         Raises:
             PromptError: it does not fit the model, or nothing is left to generate.
         """
+        if chat or max_new_tokens:
+            raise PromptError(
+                f"{self.name} continues text, it is not a model for chats. Give a prompt, and the "
+                "length of prompt and text together."
+            )
         if prompt and template:
             raise PromptError(
                 "a prompt and a template were given; choose one. A template can begin with text."
@@ -122,12 +149,20 @@ class Model:
         prompt: str = "",
         template: str = "",
         length: int = 0,
+        chat: str | Sequence[Mapping[str, str]] = "",
+        max_new_tokens: int = 0,
     ) -> list[Sample]:
         """Samples with the seeds seed, seed + 1, ...; `sampler` None is `SelfSpeculative()`.
 
         See `given_ids` for prompt, template and length. The batch size changes the speed only.
         """
-        given = self.given_ids(prompt=prompt, template=template, length=length)
+        given = self.given_ids(
+            prompt=prompt,
+            template=template,
+            length=length,
+            chat=chat,
+            max_new_tokens=max_new_tokens,
+        )
         stream = self.stream(
             sampler, given, num_samples=num_samples, seed=seed, batch_size=batch_size
         )
@@ -152,7 +187,7 @@ class Model:
         for name, value in (("num_samples", num_samples), ("batch_size", batch_size)):
             if value < 1:
                 raise ConfigError(f"{name} must be at least 1, got {value}.")
-        chosen = SelfSpeculative() if sampler is None else sampler
+        chosen = self.default_sampler if sampler is None else sampler
 
         def tell(state: Any, info: StepInfo, numbers: Tensor) -> None:
             observe(int(info.num_revealed.sum()))
@@ -164,10 +199,13 @@ class Model:
         return map(self._sample_of, engine.run(requests))
 
     def _sample_of(self, result: Result) -> Sample:
-        token_ids = result.token_ids.cpu()
+        return replace(self._account_of(result), text=self.codec.decode(result.token_ids.cpu()))
+
+    def _account_of(self, result: Result) -> Sample:
+        """A sample without its text."""
         return Sample(
-            text=self.codec.decode(token_ids),
-            token_ids=token_ids.tolist(),
+            text="",
+            token_ids=result.token_ids.tolist(),
             seed=result.request.seed,
             trunk_passes=result.trunk_passes,
             tail_passes=result.tail_passes,
@@ -175,6 +213,8 @@ class Model:
             accepted=result.accepted,
             rejected=result.rejected,
             seconds=result.seconds,
+            query_tokens=result.query_tokens,
+            query_keys=result.query_keys,
         )
 
     def encode(self, text: str) -> TokenIds:
@@ -246,21 +286,3 @@ class Model:
         """Write a model folder that `load` reads."""
         weights = self.network.state_dict()
         checkpoint.write_model(Path(folder), self.network.config, weights, self.codec.to_json())
-
-
-def load(
-    name: str = "text8s", *, dtype: torch.dtype = torch.float32, device: str = "cpu"
-) -> Model:
-    """A shipped model by name, a model folder by path, or a model of the Hugging Face hub by id.
-
-    Opening a model runs no code of its own.
-
-    Raises:
-        CheckpointError: there is no such model, or its files are damaged.
-    """
-    folder = find_folder(name)
-    network, codec = checkpoint.read_model(folder, dtype)
-    try:
-        return Model(network.to(device), Characters.from_json(codec), name)
-    except ConfigError as error:
-        raise CheckpointError(f"{folder / checkpoint.CONFIG_FILE}: {error}") from error

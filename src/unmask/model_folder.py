@@ -8,7 +8,6 @@ from importlib import resources
 from pathlib import Path
 
 from unmask.errors import CheckpointError
-from unmask.network import checkpoint
 
 WORDS_FILE = "words.xz"
 """The words of the training text, in the model's folder, where it is text."""
@@ -53,7 +52,7 @@ def _fetched(hub_id: str) -> Path:
     from huggingface_hub import snapshot_download
 
     trained_parts = [f"{folder}/*" for folder in (POLICY_FOLDER, ERROR_HEAD_FOLDER)]
-    files = [checkpoint.CONFIG_FILE, checkpoint.WEIGHTS_FILE, WORDS_FILE, *trained_parts]
+    files = ["*.safetensors", "*.json", "chat_template.jinja", WORDS_FILE, *trained_parts]
     try:
         return Path(snapshot_download(hub_id, allow_patterns=files))
     except Exception as error:  # the hub's client raises a dozen kinds, all of them "not there"

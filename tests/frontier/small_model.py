@@ -4,7 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from unmask.data.characters import Characters, text8
-from unmask.model import Model, load
+from unmask.loading import load
+from unmask.model import Model
 from unmask.model_folder import POLICY_FOLDER
 from unmask.network.config import HybridConfig
 from unmask.network.hybrid import HybridTransformer

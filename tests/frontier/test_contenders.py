@@ -8,7 +8,8 @@ from unmask.data.characters import text8
 from unmask.errors import CheckpointError, ConfigError
 from unmask.frontier.contenders import check_is_contender, contenders
 from unmask.frontier.folder import fingerprint
-from unmask.model import Model, load
+from unmask.loading import load
+from unmask.model import Model
 from unmask.network.hybrid import HybridTransformer
 from unmask.network.policy import PolicyConfig, PolicyNetwork, write_policy
 

@@ -10,7 +10,7 @@ from unmask.frontier import plots, report
 from unmask.frontier.contenders import contenders
 from unmask.frontier.evaluate import Plan, evaluate
 from unmask.frontier.folder import Settings, fingerprint, open_folder
-from unmask.model import load
+from unmask.loading import load
 from unmask.network.policy import PolicyNetwork, write_policy
 
 PLAN = Plan(samplers=("self-speculative", "ancestral"), budgets=(4, 8), num_samples=16, seed=3)

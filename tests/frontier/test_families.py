@@ -8,7 +8,7 @@ from unmask.draws import SeededDraws
 from unmask.errors import CheckpointError, ConfigError
 from unmask.frontier.families import FAMILIES, family, rounds_for
 from unmask.frontier.knob import knob_for
-from unmask.model import load
+from unmask.loading import load
 from unmask.network.error_head import ErrorHead, LearnedErrorPredictor, write_error_head
 from unmask.samplers.learned_policy import LearnedPolicy
 from unmask.samplers.registry import SAMPLERS, describe

@@ -13,7 +13,8 @@ import torch
 
 from unmask.cli.parser import Parser
 from unmask.errors import UnmaskError
-from unmask.model import Model, load
+from unmask.loading import load
+from unmask.model import Model
 from unmask.model_folder import shipped_names
 from unmask.version import VERSION
 

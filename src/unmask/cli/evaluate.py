@@ -21,7 +21,8 @@ from unmask.frontier.evaluate import Plan, evaluate
 from unmask.frontier.exact import Yardsticks, measure_exact, yardsticks
 from unmask.frontier.families import family_names
 from unmask.frontier.folder import ReportFolder, fingerprint, open_folder
-from unmask.model import Model, load
+from unmask.loading import load
+from unmask.model import Model
 
 _SHIPPED_JUDGE = "text8s-judge"
 _TICKS = 1000

@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
+from jsonargparse import Namespace
 
 from unmask.cli.model_options import add_compile_option, add_model_options, load_model
 from unmask.cli.parser import Parser
@@ -24,9 +26,9 @@ def run(arguments: Sequence[str]) -> int:
     model = load_model(options)
     sampler = sampler_options.build(options, model)
     given = model.given_ids(
-        prompt=options.prompt, template=options.template, length=options.length
+        prompt=options.prompt, template=options.template, length=options.length, **_chat(options)
     )
-    num_wanted = int((given == model.codec.vocab_size).sum()) * options.num_samples
+    num_wanted = int((given == model.vocab_size).sum()) * options.num_samples
     with progress("generating", num_wanted) as advance:
         num_done = 0
 
@@ -54,6 +56,12 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _chat(options: Namespace) -> dict[str, Any]:
+    """What only large models take, if it was given."""
+    chosen = {"chat": options.chat, "max_new_tokens": options.max_new_tokens}
+    return {name: value for name, value in chosen.items() if value}
+
+
 def build_parser() -> Parser:
     """The options of `unmask generate`, those of the sampler apart."""
     parser = Parser(
@@ -71,6 +79,13 @@ def build_parser() -> Parser:
     parser.add_argument("--template", type=str, default="", help="A text with _ for each blank.")
     parser.add_argument(
         "--length", type=int, default=0, help="Tokens per sample, prompt included; 0: the most."
+    )
+    parser.add_argument("--chat", type=str, default="", help="A question, to a large model.")
+    parser.add_argument(
+        "--max-new-tokens",
+        type=int,
+        default=0,
+        help="Room for a large model's answer; 0: 128, or what is left of its context.",
     )
     parser.add_argument("--output", type=str, help="New file for the samples, a JSON each line.")
     parser.add_argument("--json", action="store_true", help="Print one JSON object per sample.")

@@ -9,7 +9,9 @@ from jsonargparse import Namespace
 from unmask.cli.parser import Parser
 from unmask.errors import ConfigError, DataError
 from unmask.evaluation.words import read_words
-from unmask.model import Model, load
+from unmask.large_model import LargeModel
+from unmask.loading import load
+from unmask.model import Model
 from unmask.model_folder import WORDS_FILE, find_folder, shipped_names
 from unmask.network.hybrid import HybridTransformer
 from unmask.network.quantise import quantise_trunk
@@ -71,7 +73,14 @@ def load_model(options: Namespace) -> Model:
             f"--device {options.device!r} cannot be used here ({reason}). Use cpu."
         ) from error
     model = load(options.model, dtype=dtype_of(options), device=str(device))
-    prepare(model.network, options)
+    if isinstance(model, LargeModel):
+        if options.precision == "int8" or options.get("compile"):
+            raise ConfigError(
+                "--precision int8 and --compile are for models that draft and verify; a large "
+                "model is opened in float32 or bf16."
+            )
+    else:
+        prepare(model.network, options)
     return model
 
 

@@ -15,6 +15,7 @@ from jsonargparse import Namespace
 
 from unmask.cli.parser import Parser
 from unmask.errors import ConfigError
+from unmask.large_model import LargeModel
 from unmask.model import Model
 from unmask.samplers.registry import PARTS, SAMPLERS
 from unmask.samplers.sampler import Sampler
@@ -36,6 +37,7 @@ class SamplerOptions:
         self, parser: Parser, arguments: Sequence[str], samplers: Mapping[str, type] = SAMPLERS
     ) -> None:
         name = _chosen(arguments, "--sampler", samplers, "self-speculative")
+        self._is_chosen = any(argument.startswith("--sampler") for argument in arguments)
         self._sampler_class = samplers[name]
         by_name = {f.name: f for f in fields(self._sampler_class)}
         parts = [part for part in by_name if part in PARTS]
@@ -89,6 +91,8 @@ class SamplerOptions:
             ConfigError: choices that cannot work.
             CheckpointError: a trained part is not there, or its files are damaged.
         """
+        if not self._is_chosen and isinstance(model, LargeModel):
+            return model.default_sampler
         values: dict[str, Any] = options.get("sampler", Namespace()).as_dict()
         for part, cls in self._part_classes.items():
             values[part] = cls(**(values.get(part) or {}))

@@ -143,6 +143,10 @@ class DllmConfig:
         embeddings = (1 if self.tied else 2) * self.vocab_size * self.width
         return self.num_blocks * block + embeddings + self.width
 
+    def nfe(self, trunk_passes: float, tail_passes: float) -> float:
+        """Network function evaluations: every pass goes through all blocks."""
+        return trunk_passes + tail_passes
+
     def to_json(self) -> dict[str, Any]:
         """The config.json of the family."""
         names = _FIELDS[self.family]

@@ -14,7 +14,8 @@ from unmask.errors import ConfigError
 from unmask.frontier.families import check_is_family, family
 from unmask.frontier.folder import fingerprint
 from unmask.frontier.knob import Family
-from unmask.model import Model, load
+from unmask.loading import load
+from unmask.model import Model
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.samplers.target_only import TargetOnly
 

@@ -41,6 +41,16 @@ class CachedState(Rows):
         return token_ids
 
     @property
+    def origin(self) -> Counts:
+        """The first position that is wanted."""
+        origin: Counts = self.inner.origin
+        return origin
+
+    def rewritten(self, token_ids: TokenIds, *, mask_id: int) -> "CachedState":
+        """The state with other tokens; what is remembered is that of the old ones."""
+        return replace(self, inner=self.inner.rewritten(token_ids, mask_id=mask_id))
+
+    @property
     def is_done(self) -> Bool[Tensor, " B"]:
         """Which sequences are finished."""
         is_done: Bool[Tensor, " B"] = self.inner.is_done

@@ -39,7 +39,6 @@ from unmask.rows import Rows, join, padded_with
 from unmask.samplers import columns, scores
 from unmask.samplers.cached import CachedState
 from unmask.samplers.columns import WindowColumns
-from unmask.samplers.masked import MaskedState
 from unmask.samplers.sampler import Sampler, StepInfo
 from unmask.samplers.threshold import Threshold
 from unmask.shapes import PAD, Counts, TokenIds, WindowIds, WindowLogProbs
@@ -62,12 +61,18 @@ class DraftVerifyState(Rows):
     @property
     def token_ids(self) -> TokenIds:
         """The sequences."""
-        return _plain(self.drafter).token_ids
+        token_ids: TokenIds = self.drafter.token_ids
+        return token_ids
 
     @property
     def is_done(self) -> Bool[Tensor, " B"]:
         """Which sequences are finished."""
-        return _plain(self.drafter).is_done
+        is_done: Bool[Tensor, " B"] = self.drafter.is_done
+        return is_done
+
+    def rewritten(self, token_ids: TokenIds, *, mask_id: int) -> "DraftVerifyState":
+        """The state with other tokens."""
+        return replace(self, drafter=self.drafter.rewritten(token_ids, mask_id=mask_id))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +126,7 @@ class DraftVerify:
     def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> DraftVerifyState:
         """The drafter's beginning."""
         drafter = self.drafter.init(given_ids, mask_id=mask_id, draws=draws)
-        return DraftVerifyState(drafter, torch.zeros_like(given_ids), _plain(drafter).origin)
+        return DraftVerifyState(drafter, torch.zeros_like(given_ids), drafter.origin)
 
     def step(
         self, state: DraftVerifyState, predictor: Any, draws: Draws
@@ -175,7 +180,7 @@ class DraftVerify:
         was_remasked = rejected.write(torch.zeros_like(token_ids), torch.ones_like(drafted_ids))
         return replace(
             state,
-            drafter=round_.with_tokens(token_ids),
+            drafter=round_.state.rewritten(token_ids, mask_id=mask_id),
             num_remasked=state.num_remasked + was_remasked,
         )
 
@@ -185,17 +190,18 @@ class _Round:
 
     def __init__(self, drafter: Any, team: Team, draws: Draws) -> None:
         self.state, self.team, self._draws = drafter, team, draws
-        zero = torch.zeros_like(_plain(drafter).num_wanted)
+        zero = torch.zeros_like(drafter.origin)
         self._passes, self._tokens, self._keys = zero, zero, zero
         self._drawn_from: Tensor | None = None
 
     @property
     def token_ids(self) -> TokenIds:
-        return _plain(self.state).token_ids
+        token_ids: TokenIds = self.state.token_ids
+        return token_ids
 
     def draft(self, sampler: Sampler, *, is_watched: bool) -> None:
         """One pass of the drafter over the sequences that have masks left."""
-        rows = (~_plain(self.state).is_done).nonzero().squeeze(1)
+        rows = (~self.state.is_done).nonzero().squeeze(1)
         if not len(rows):
             return
         before = self.token_ids[rows]
@@ -268,14 +274,6 @@ class _Round:
         is_same = self.team.drafter is self.team.verifier
         return is_same and isinstance(self.state, CachedState)
 
-    def with_tokens(self, token_ids: TokenIds) -> Any:
-        """The drafter's state, with other tokens."""
-        plain = _plain(self.state)
-        plain = replace(plain, token_ids=token_ids, is_masked=token_ids == self.team.vocab_size)
-        if isinstance(self.state, CachedState):
-            return replace(self.state, inner=plain)
-        return plain
-
     def info(self, before_ids: TokenIds, after_ids: TokenIds) -> StepInfo:
         """What the round did."""
         mask_id = self.team.vocab_size
@@ -311,9 +309,3 @@ class _Watched:
         made: Recalled = self._predictor.recall(token_ids, positions, **options)
         self.positions, self.log_probs = positions, made.draft.log_probs
         return made
-
-
-def _plain(state: Any) -> MaskedState:
-    """The sampler's own state, without what is remembered for it."""
-    plain: MaskedState = state.inner if isinstance(state, CachedState) else state
-    return plain

@@ -5,7 +5,7 @@ with a token drawn from each (`propose`), chooses some of them by a rule of its 
 tokens there (`reveal`). A pass is made whether or not the rule chooses anything.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Bool
@@ -41,6 +41,10 @@ class MaskedState(Rows):
     @property
     def num_masked(self) -> Counts:
         return self.is_masked.sum(dim=1)
+
+    def rewritten(self, token_ids: TokenIds, *, mask_id: int) -> "MaskedState":
+        """The state with other tokens; masked is what is MASK."""
+        return replace(self, token_ids=token_ids, is_masked=token_ids == mask_id)
 
     def advanced(self, token_ids: TokenIds, is_masked: Bool[Tensor, "B L"]) -> "MaskedState":
         """The state one step later."""

@@ -1,0 +1,44 @@
+"""Stop where the text ends: once an end token stands and nothing before it is masked.
+
+What is left behind it is filled with end tokens, without a pass. Models that were taught to fill
+their canvas with end tokens would do so themselves, a few tokens at a time.
+
+Source: the early stop of Fast-dLLM's and dLLM-Cache's code; the rule is the same.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from unmask.draws import Draws
+from unmask.samplers.sampler import Sampler, StepInfo
+from unmask.shapes import TokenIds
+
+
+@dataclass(frozen=True, kw_only=True)
+class EarlyStop:
+    """A sampler that ends with its text. Its states can be rewritten (`MaskedState`)."""
+
+    sampler: Sampler
+    end_ids: tuple[int, ...]
+    """Tokens that end a text; the first is what is filled in."""
+
+    def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> Any:
+        """The sampler's beginning."""
+        return self.sampler.init(given_ids, mask_id=mask_id, draws=draws)
+
+    def step(self, state: Any, predictor: Any, draws: Draws) -> tuple[Any, StepInfo]:
+        """A step of the sampler, and an end to texts that have one."""
+        state, info = self.sampler.step(state, predictor, draws)
+        token_ids, mask_id = state.token_ids, predictor.vocab_size
+        is_masked = token_ids == mask_id
+        place = torch.arange(token_ids.shape[1], device=token_ids.device)
+        ends = torch.tensor(self.end_ids, device=token_ids.device)
+        is_end = torch.isin(token_ids, ends) & (place >= state.origin[:, None])
+        is_complete = is_masked.cumsum(dim=1) == 0  # up to here nothing is masked
+        is_over = (is_end & is_complete).any(dim=1, keepdim=True)
+        is_filled = is_over & is_masked
+        filled_ids = token_ids.masked_fill(is_filled, self.end_ids[0])
+        accepted = info.accepted + is_filled.sum(dim=1)
+        return state.rewritten(filled_ids, mask_id=mask_id), replace(info, accepted=accepted)
