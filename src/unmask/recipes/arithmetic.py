@@ -12,7 +12,7 @@ from unmask.draws import SeededDraws
 from unmask.training.question_task import QuestionTask
 
 _SHARES: dict[str, float] = {"easy": 0.5, "medium": 0.3, "hard": 0.2}
-_NUM_FOR_TOKENIZER = 4000
+_NUM_FOR_TOKENIZER = 400
 
 
 @dataclass(frozen=True)
