@@ -4,7 +4,7 @@ import torch
 
 from unmask.data.characters import Characters
 from unmask.errors import CheckpointError, ConfigError
-from unmask.large_model import load_large
+from unmask.large_model import LargeModel, load_large
 from unmask.model import Model
 from unmask.model_folder import find_folder
 from unmask.network import checkpoint
@@ -29,3 +29,21 @@ def load(
         return Model(network.to(device), Characters.from_json(codec), name)
     except ConfigError as error:
         raise CheckpointError(f"{folder / checkpoint.CONFIG_FILE}: {error}") from error
+
+
+def load_text_model(
+    name: str = "text8s", *, dtype: torch.dtype = torch.float32, device: str = "cpu"
+) -> Model:
+    """`load`, for what only models of characters can do.
+
+    Raises:
+        CheckpointError: there is no such model, or its files are damaged.
+        ConfigError: it is a large model.
+    """
+    model = load(name, dtype=dtype, device=device)
+    if isinstance(model, LargeModel):
+        raise ConfigError(
+            f"{name} is a large model, which answers questions; this is for models of characters, "
+            "such as text8s. Ask it with `unmask generate MODEL --chat QUESTION`."
+        )
+    return model

@@ -34,3 +34,20 @@ def test_what_does_not_fit_a_large_model_is_refused(model, capsys):
     assert "were asked for" in refused(capsys, *chat, "--max-new-tokens", "900")
     assert "in float32 or bf16" in refused(capsys, *chat, "--precision", "int8")
     assert "not a model for chats" in refused(capsys, "generate", "--chat", "12?")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["evaluate", "MODEL"],
+        ["score", "MODEL", "TEXT"],
+        ["bench", "MODEL"],
+        ["tune", "MODEL", "--max-nfe", "9"],
+        ["reproduce", "text8", "--model", "MODEL"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_what_large_models_cannot_do_is_said(arguments, model, capsys, tmp_path):
+    (tmp_path / "text").write_text("words " * 400)
+    places = {"MODEL": model, "TEXT": str(tmp_path / "text")}
+    assert "is a large model" in refused(capsys, *[places.get(a, a) for a in arguments])

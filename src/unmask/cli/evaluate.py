@@ -21,7 +21,7 @@ from unmask.frontier.evaluate import Plan, evaluate
 from unmask.frontier.exact import Yardsticks, measure_exact, yardsticks
 from unmask.frontier.families import family_names
 from unmask.frontier.folder import ReportFolder, fingerprint, open_folder
-from unmask.loading import load
+from unmask.loading import load_text_model
 from unmask.model import Model
 
 _SHIPPED_JUDGE = "text8s-judge"
@@ -142,7 +142,7 @@ def _judge(options: Namespace, model: Model) -> Model | None:
     if options.judge == "none":
         return None
     is_chosen = options.judge != "auto"
-    judge = load(options.judge if is_chosen else _SHIPPED_JUDGE, device=options.device)
+    judge = load_text_model(options.judge if is_chosen else _SHIPPED_JUDGE, device=options.device)
     check_is_judge(judge.network)
     if judge.codec != model.codec or judge.length < model.length:
         if not is_chosen:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from jsonargparse import Namespace
 
-from unmask.cli.model_options import add_compile_option, add_model_options, load_model
+from unmask.cli.model_options import add_compile_option, add_model_options, load_any_model
 from unmask.cli.parser import Parser
 from unmask.cli.progress import progress
 from unmask.cli.sampler_options import SamplerOptions
@@ -23,7 +23,7 @@ def run(arguments: Sequence[str]) -> int:
     parser = build_parser()
     sampler_options = SamplerOptions(parser, arguments)
     options = parser.parse(sampler_options.rest)
-    model = load_model(options)
+    model = load_any_model(options)
     sampler = sampler_options.build(options, model)
     given = model.given_ids(
         prompt=options.prompt, template=options.template, length=options.length, **_chat(options)

@@ -9,10 +9,10 @@ from jsonargparse import Namespace
 from unmask.cli.parser import Parser
 from unmask.errors import ConfigError, DataError
 from unmask.evaluation.words import read_words
-from unmask.large_model import LargeModel
-from unmask.loading import load
+from unmask.loading import load, load_text_model
 from unmask.model import Model
 from unmask.model_folder import WORDS_FILE, find_folder, shipped_names
+from unmask.network.checkpoint import CONFIG_FILE, read_json
 from unmask.network.hybrid import HybridTransformer
 from unmask.network.quantise import quantise_trunk
 
@@ -63,7 +63,25 @@ def add_words_option(parser: Parser) -> None:
 
 
 def load_model(options: Namespace) -> Model:
-    """The model asked for."""
+    """The model asked for. Raises `ConfigError` if it is a large one."""
+    model = load_text_model(options.model, dtype=dtype_of(options), device=_device(options))
+    prepare(model.network, options)
+    return model
+
+
+def load_any_model(options: Namespace) -> Model:
+    """The model asked for, of characters or a large one."""
+    if "model_type" not in read_json(find_folder(options.model) / CONFIG_FILE):
+        return load_model(options)
+    if options.precision == "int8" or options.get("compile"):
+        raise ConfigError(
+            "--precision int8 and --compile are for models that draft and verify; a large model "
+            "is opened in float32 or bf16."
+        )
+    return load(options.model, dtype=dtype_of(options), device=_device(options))
+
+
+def _device(options: Namespace) -> str:
     try:
         device = torch.device(options.device)
         torch.empty(0, device=device)
@@ -72,16 +90,7 @@ def load_model(options: Namespace) -> Model:
         raise ConfigError(
             f"--device {options.device!r} cannot be used here ({reason}). Use cpu."
         ) from error
-    model = load(options.model, dtype=dtype_of(options), device=str(device))
-    if isinstance(model, LargeModel):
-        if options.precision == "int8" or options.get("compile"):
-            raise ConfigError(
-                "--precision int8 and --compile are for models that draft and verify; a large "
-                "model is opened in float32 or bf16."
-            )
-    else:
-        prepare(model.network, options)
-    return model
+    return str(device)
 
 
 def prepare(network: HybridTransformer, options: Namespace) -> None:

@@ -14,7 +14,7 @@ from unmask.errors import ConfigError
 from unmask.frontier.families import check_is_family, family
 from unmask.frontier.folder import fingerprint
 from unmask.frontier.knob import Family
-from unmask.loading import load
+from unmask.loading import load_text_model
 from unmask.model import Model
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.samplers.target_only import TargetOnly
@@ -78,7 +78,7 @@ def _parts(name: str) -> tuple[str, str]:
 
 def _opened(name: str, model: Model) -> Model:
     dtype = model.network.embedding.weight.dtype
-    other = load(name, dtype=dtype, device=str(model.network.device))
+    other = load_text_model(name, dtype=dtype, device=str(model.network.device))
     if (other.codec, other.length) != (model.codec, model.length):
         raise ConfigError(
             f"{name} writes {other.length} tokens of {other.codec.alphabet!r}, {model.name} "

@@ -1,0 +1,180 @@
+"""Questions with answers that can be checked: GSM8K's JSONL, MMLU's CSV.
+
+    GSM8K   {"question": ..., "answer": "reasoning ... #### 42"} on each line
+    MMLU    question, four choices, and the right one: as a letter without a header row (the
+            original files), or as 0..3 under the header question,choice0,...,choice3,answer
+
+What a model's answer says (`said`) is found by the rule of the protocol that asked it; it counts
+if it is the reference, letter for letter.
+
+Sources: Cobbe et al. (2021), arXiv:2110.14168; Hendrycks et al. (2021), arXiv:2009.03300. The
+protocols of answers alone are those of Goyal et al. (2026), arXiv:2604.05250 (their code).
+"""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from unmask.data.arithmetic import result_of
+from unmask.data.files import read_bytes
+from unmask.errors import ConfigError, DataError
+
+_LETTERS = "ABCD"
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question, and what is right."""
+
+    text: str
+    reference: str
+    """A number, or the letter of a choice."""
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How questions are put to a model, and how its answers are read."""
+
+    name: str
+    ask: Callable[[str], str]
+    """The message to the model."""
+    said: Callable[[str], str]
+    """What an answer says; "" if it says nothing."""
+
+    def is_right(self, question: Question, answer: str) -> bool:
+        """Whether an answer says what is right."""
+        return self.said(answer) == question.reference
+
+
+def read_gsm8k(path: Path | str, member: str | None = None) -> list[Question]:
+    """The questions of a file in GSM8K's layout. Raises `DataError`, with the line."""
+    questions = []
+    for number, line in enumerate(_text(path, member).split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            entry: Any = json.loads(line)
+            question, answer = entry["question"], entry["answer"]
+            reference = result_of(answer)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(
+                f"{path}, line {number}: not a question of GSM8K ({error!r}). A line is a JSON "
+                'object {"question": ..., "answer": "... #### 42"}.'
+            ) from error
+        if not reference:
+            raise DataError(
+                f'{path}, line {number}: the answer has no "#### " with a result behind it.'
+            )
+        questions.append(Question(question, reference))
+    return _some(questions, path)
+
+
+def read_mmlu(path: Path | str, member: str | None = None) -> list[Question]:
+    """The questions of a CSV file in MMLU's layout. Raises `DataError`, with the row."""
+    questions = []
+    for number, row in enumerate(csv.reader(io.StringIO(_text(path, member))), start=1):
+        if number == 1 and row and row[0] == "question":
+            continue
+        if not row:
+            continue
+        right = row[-1].strip()
+        if right in ("0", "1", "2", "3"):
+            right = _LETTERS[int(right)]
+        if len(row) != 6 or right not in tuple(_LETTERS):
+            raise DataError(
+                f"{path}, row {number}: not a question of MMLU. A row has the question, four "
+                "choices, and A to D or 0 to 3."
+            )
+        choices = [f"{letter}. {row[1 + n]}" for n, letter in enumerate(_LETTERS)]
+        questions.append(Question("\n".join([row[0], *choices]), right))
+    return _some(questions, path)
+
+
+READERS = {"gsm8k": read_gsm8k, "mmlu": read_mmlu}
+"""How a task's files are read, by its name on the command line."""
+
+
+def number_in(text: str) -> str:
+    """The number after "Answer:", else the last one, without commas; "" if there is none."""
+    named = re.findall(rf"[Aa]nswer:\s*\$?({_NUMBER})", text)
+    found = named or re.findall(_NUMBER, text)
+    return _plain(found[-1]) if found else ""
+
+
+def letter_in(text: str) -> str:
+    """The letter after "Answer:", else a last line that is one letter; "" if there is none."""
+    named = re.findall(r"[Aa]nswer:\s*\(?([A-D])\b", text)
+    if named:
+        return str(named[-1])
+    last = text.strip().splitlines()[-1].strip(" .()") if text.strip() else ""
+    return last if last in tuple(_LETTERS) else ""
+
+
+def _worked(text: str) -> str:
+    marked = result_of(text)
+    found = re.match(_NUMBER, marked.lstrip("$ "))
+    return _plain(found[0]) if found else number_in(text)
+
+
+_NUMBER = r"-?\d[\d,]*(?:\.\d+)?"
+
+
+def _plain(number: str) -> str:
+    number = number.replace(",", "")
+    return number.rstrip("0").rstrip(".") if "." in number else number
+
+
+PROTOCOLS: dict[str, tuple[Protocol, ...]] = {
+    "gsm8k": (
+        Protocol("worked", lambda text: text, _worked),
+        Protocol(
+            "answer-only",
+            lambda text: (
+                f"{text}\n\nGive the final number alone, as 'Answer: <number>', without "
+                "steps or explanation."
+            ),
+            number_in,
+        ),
+    ),
+    "mmlu": (
+        Protocol(
+            "letter",
+            lambda text: (
+                f"{text}\n\nGive the letter of the right choice alone, as "
+                "'Answer: <letter>', without steps."
+            ),
+            letter_in,
+        ),
+    ),
+}
+"""The protocols of each task, the usual one first."""
+
+
+def protocol(task: str, name: str = "") -> Protocol:
+    """A protocol by name; the usual one without. Raises `ConfigError`."""
+    if task not in PROTOCOLS:
+        raise ConfigError(f"there is no task {task!r}. Choose one of: {', '.join(PROTOCOLS)}.")
+    named = {each.name: each for each in PROTOCOLS[task]}
+    if name and name not in named:
+        raise ConfigError(
+            f"the task {task} has no protocol {name!r}. Choose one of: {', '.join(named)}."
+        )
+    return named[name] if name else PROTOCOLS[task][0]
+
+
+def _text(path: Path | str, member: str | None) -> str:
+    try:
+        return read_bytes(path, member).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 text ({error}). Convert it first.") from error
+
+
+def _some(questions: list[Question], path: Path | str) -> list[Question]:
+    if not questions:
+        raise DataError(f"{path} holds no questions.")
+    return questions

@@ -1,0 +1,115 @@
+"""Files of questions, whole and damaged, and what answers say."""
+
+import pytest
+
+from unmask.data.questions import (
+    PROTOCOLS,
+    Question,
+    letter_in,
+    number_in,
+    protocol,
+    read_gsm8k,
+    read_mmlu,
+)
+from unmask.errors import ConfigError, DataError
+
+
+def test_gsm8k_is_read(tmp_path) -> None:
+    file = tmp_path / "gsm8k.jsonl"
+    file.write_text(
+        '{"question": "How many?", "answer": "2*3=<<2*3=6>>6\\n#### 6"}\n\n'
+        '{"question": "And é?", "answer": "#### 1,234"}\n'
+    )
+    assert read_gsm8k(file) == [Question("How many?", "6"), Question("And é?", "1234")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'Why?,one,two,"three, or so",four,C\nHow?,a,b,c,d,A\n',
+        'question,choice0,choice1,choice2,choice3,answer\n'
+        'Why?,one,two,"three, or so",four,2\nHow?,a,b,c,d,0\n',
+    ],
+    ids=["letters", "header"],
+)  # fmt: skip
+def test_mmlu_is_read_in_both_layouts(text: str, tmp_path) -> None:
+    file = tmp_path / "mmlu.csv"
+    file.write_text(text)
+    assert read_mmlu(file) == [
+        Question("Why?\nA. one\nB. two\nC. three, or so\nD. four", "C"),
+        Question("How?\nA. a\nB. b\nC. c\nD. d", "A"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "message"),
+    [
+        (read_gsm8k, '{"question": "a", "answer": "#### 1"}\nnothing\n', "line 2: not a question"),
+        (read_gsm8k, '{"question": "a"}\n', "line 1: not a question of GSM8K .KeyError"),
+        (read_gsm8k, "[1]\n", "line 1: not a question"),
+        (read_gsm8k, '{"question": "a", "answer": "1"}\n', 'line 1: the answer has no "#### "'),
+        (read_gsm8k, "\n\n", "holds no questions"),
+        (read_mmlu, "a,b,c\n", "row 1: not a question of MMLU"),
+        (read_mmlu, "q,1,2,3,4,E\n", "row 1: not a question of MMLU"),
+        (read_mmlu, "question,choice0,choice1,choice2,choice3,answer\n", "holds no questions"),
+    ],
+)
+def test_what_is_not_a_question_is_named_with_its_place(read, text, message, tmp_path) -> None:
+    file = tmp_path / "file"
+    file.write_text(text)
+    with pytest.raises(DataError, match=message):
+        read(file)
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"\xff\xfe\xfa")
+    with pytest.raises(DataError, match="is not UTF-8"):
+        read_gsm8k(file)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ("so <<2+2=4>>4\n#### 4", "4"),
+        ("#### 1,200 apples", "1200"),
+        ("#### $5.50", "5.5"),
+        ("#### 7.00", "7"),
+        ("it is 12, no: 13.", "13"),
+        ("Answer: -3 of 5", "-3"),
+        ("nothing", ""),
+        ("####", ""),
+    ],
+)
+def test_the_result_that_a_worked_answer_says(answer: str, said: str) -> None:
+    asked = protocol("gsm8k")
+    assert asked.name == "worked" and asked.ask("How?") == "How?"
+    assert asked.said(answer) == said
+    assert asked.is_right(Question("", said), answer) or not said
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [("Answer: 42.", "42"), ("answer: $1,000", "1000"), ("1 or 2", "2"), ("none", "")],
+)
+def test_the_number_in_an_answer(answer: str, said: str) -> None:
+    assert number_in(answer) == said
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [("Answer: B", "B"), ("Answer: (C)", "C"), ("I think\nD.", "D"), ("Answer: Because", ""),
+     ("A or B", ""), ("", "")],
+)  # fmt: skip
+def test_the_letter_in_an_answer(answer: str, said: str) -> None:
+    assert letter_in(answer) == said
+
+
+def test_protocols_go_by_their_names() -> None:
+    assert protocol("gsm8k", "answer-only").ask("How?").startswith("How?\n\nGive the final number")
+    assert protocol("mmlu").said("Answer: A") == "A"
+    assert set(PROTOCOLS) == {"gsm8k", "mmlu"}
+    with pytest.raises(ConfigError, match="no task 'humaneval'. Choose one of: gsm8k, mmlu"):
+        protocol("humaneval")
+    with pytest.raises(ConfigError, match="no protocol 'x'. Choose one of: worked, answer-only"):
+        protocol("gsm8k", "x")
