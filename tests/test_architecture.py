@@ -40,7 +40,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "loading": BASE | {"data", "network", "model", "large_model", "model_folder"},
     "speed": MATHEMATICS | {"samplers"},
     "frontier": MATHEMATICS
-    | {"version", "network", "samplers", "data", "evaluation", "model", "loading", "speed"},
+    | {"version", "network", "samplers", "data", "evaluation", "model", "loading", "speed"}
+    | {"large_model", "caching"},
     "recipes": BASE | {"network", "dllm", "data", "training", "model"},
     "cli": MATHEMATICS
     | {"version", "network", "samplers", "data", "evaluation", "training", "recipes"}

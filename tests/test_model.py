@@ -2,6 +2,7 @@
 
 import json
 import math
+from fnmatch import fnmatch
 
 import pytest
 import torch
@@ -200,5 +201,10 @@ def test_a_hub_id_is_fetched_and_loaded(monkeypatch):
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
     assert unmask.load("owner/text8s").length == 256
-    files = ["config.json", "model.safetensors", "words.xz", "policy/*", "error_head/*"]
-    assert asked == [("owner/text8s", files)]
+    ((hub_id, patterns),) = asked
+    assert hub_id == "owner/text8s"
+    wanted = ["config.json", "model.safetensors", "model-00001-of-00002.safetensors", "words.xz"]
+    wanted += ["tokenizer.json", "chat_template.jinja", "policy/model.safetensors"]
+    assert all(any(fnmatch(file, pattern) for pattern in patterns) for file in wanted)
+    refused = ["pytorch_model.bin", "modeling_llada.py", "model.pkl"]
+    assert not any(fnmatch(file, pattern) for pattern in patterns for file in refused)

@@ -219,7 +219,8 @@ class NotedDraws(SeededDraws):
 
     def categorical(self, log_probs, where):
         drawn = super().categorical(log_probs, where)
-        self.windows.append(drawn[where].tolist())
+        if where.ndim == 2:  # else it is what replaces a rejected draft
+            self.windows.append(drawn[where].tolist())
         return drawn
 
 

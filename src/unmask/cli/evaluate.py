@@ -11,6 +11,7 @@ from unmask.cli.measure_options import add_measure_options, settings_of
 from unmask.cli.model_options import add_compile_option, add_model_options, known_words, load_model
 from unmask.cli.parser import Parser
 from unmask.cli.progress import progress
+from unmask.cli.question_options import add_question_options, evaluate_questions
 from unmask.data.text import Corpus, load_corpus
 from unmask.errors import ConfigError
 from unmask.evaluation.judge import check_is_judge, judge_bits
@@ -31,6 +32,8 @@ _TICKS = 1000
 def run(arguments: Sequence[str]) -> int:
     """Measure what is not measured yet, and write the report; the exit status."""
     options = build_parser().parse(arguments)
+    if options.task:
+        return evaluate_questions(options)
     plan = Plan(
         samplers=tuple(name.strip() for name in options.samplers.split(",")),
         budgets=_numbers(options.budgets),
@@ -122,9 +125,14 @@ def build_parser() -> Parser:
         "can read them; none. A judge can be added to a report later.",
     )
     parser.add_argument(
-        "--data", type=str, default="", help="Text whose validation part is scored beside them."
+        "--data",
+        type=str,
+        default="",
+        help="Text whose validation part is scored beside them; with --task the questions: a file "
+        "in the task's layout, or arithmetic:LEVEL.",
     )
     add_exact_options(parser)
+    add_question_options(parser)
     return parser
 
 

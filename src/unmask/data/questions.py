@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unmask.data.arithmetic import result_of
+from unmask.data.arithmetic import problem, result_of
 from unmask.data.files import read_bytes
+from unmask.draws import stream_seed
 from unmask.errors import ConfigError, DataError
 
 _LETTERS = "ABCD"
@@ -94,6 +95,17 @@ def read_mmlu(path: Path | str, member: str | None = None) -> list[Question]:
         questions.append(Question("\n".join([row[0], *choices]), right))
     return _some(questions, path)
 
+
+def arithmetic_questions(level: str, num: int, seed: int = 0) -> list[Question]:
+    """Held-out problems of a level (data/arithmetic.py)."""
+    made = [
+        problem(level, seed=stream_seed(seed, _ARITHMETIC, number), held_out=True)
+        for number in range(num)
+    ]
+    return [Question(each.question, str(each.result)) for each in made]
+
+
+_ARITHMETIC = 0x6172  # tells the seeds of these problems from those that validate a training run
 
 READERS = {"gsm8k": read_gsm8k, "mmlu": read_mmlu}
 """How a task's files are read, by its name on the command line."""

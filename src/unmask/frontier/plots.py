@@ -3,8 +3,8 @@
 Each is drawn from report.json alone, so pictures can be made again without measuring.
 """
 
-from collections.abc import Callable, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterator, Sequence
+from itertools import cycle, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +46,19 @@ def draw_all(folder: Path, report: dict[str, Any]) -> list[Path]:
         pictures["acceptance"] = _acceptance
     written = []
     for name, draw in pictures.items():
-        written += _drawn(folder, name, draw, report)
+        written += drawn(folder, name, draw, report)
     return written
 
 
-def _drawn(
+def markers() -> Iterator[str]:
+    """One sign after another, for ever."""
+    return cycle(_MARKERS)
+
+
+def drawn(
     folder: Path, name: str, draw: Callable[[Any, dict[str, Any]], None], report: dict[str, Any]
 ) -> list[Path]:
+    """One picture of a report, as PNG and SVG; the files written."""
     try:
         import matplotlib
         from matplotlib.figure import Figure

@@ -23,6 +23,7 @@ Sources: Campbell et al. (2025), arXiv:2510.03929, Algorithm 1; patience is ours
 """
 
 import math
+from copy import copy
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -116,11 +117,10 @@ class SelfSpeculative:
         draws: Draws,
     ) -> None:
         """One verify round for some sequences of the batch, noted in `run`."""
-        # Views where it can be: a pass over one short sequence is as quick as fifty copies.
         is_all = len(rows) == len(run.first)
-        among = slice(None) if is_all else rows
-        first, settled, stop = run.first[among], run.settled[among], run.stop[among]
-        order, filled_ids = run.order[among], run.filled_ids[among]
+        among = run.select(rows)
+        first, settled, stop = among.first, among.settled, among.stop
+        order, filled_ids = among.order, among.filled_ids
         width = int((stop - settled).max())
         window = columns.of_order(order, settled, stop, width)
         target_log_probs = self.filter(
@@ -131,17 +131,17 @@ class SelfSpeculative:
         drafted = (settled - first)[:, None] + torch.arange(width, device=rows.device)
         drafted = drafted.clamp(max=run.drafted_ids.shape[1] - 1)
         draft_log_probs = run.draft_log_probs
-        if run.num_rounds or not is_all:  # V can be large: no needless copy
+        if run.num_rounds or not is_all:
             draft_log_probs = draft_log_probs[rows[:, None], drafted]
         run.num_rounds += 1
         in_window = window.in_window
         if self.patience < math.inf:
             doubt = disagreement(draft_log_probs, target_log_probs).cumsum(dim=1)
             doubt = torch.cat([torch.zeros_like(doubt[:, :1]), doubt], dim=1)
-            doubt = doubt + run.doubt[among, None]
+            doubt = doubt + among.doubt[:, None]
             in_window = in_window & (doubt[:, :-1] <= self.patience)
         verdict = judge(
-            run.drafted_ids[among].gather(1, drafted),
+            among.drafted_ids.gather(1, drafted),
             draft_log_probs=draft_log_probs,
             target_log_probs=target_log_probs,
             in_window=in_window,
@@ -150,14 +150,17 @@ class SelfSpeculative:
         place = settled + verdict.num_accepted
         replaced = columns.of_order(order, place, place + verdict.is_rejected, width=1)
         num_settled = verdict.num_accepted + verdict.is_rejected
-        run.filled_ids[among] = replaced.write(filled_ids, verdict.replacement_ids[:, None])
-        run.settled[among] = settled + num_settled
-        run.rejected[among] += verdict.is_rejected
-        run.tail_passes[among] += 1
+        found = {
+            "filled_ids": replaced.write(filled_ids, verdict.replacement_ids[:, None]),
+            "settled": settled + num_settled,
+            "rejected": among.rejected + verdict.is_rejected,
+            "tail_passes": among.tail_passes + 1,
+        }
         if self.patience < math.inf:
             doubt = doubt.gather(1, num_settled[:, None]).squeeze(1)
-            run.doubt[among] = doubt
-            run.stop[among] = torch.where(doubt > self.patience, run.settled[among], stop)
+            found["doubt"] = doubt
+            found["stop"] = torch.where(doubt > self.patience, found["settled"], stop)
+        run.note(rows, found)
 
 
 @dataclass
@@ -180,3 +183,25 @@ class _Pass:
         self.rejected = torch.zeros_like(self.first)
         self.doubt: Float[Tensor, " B"] = torch.zeros_like(self.first, dtype=torch.float64)
         """v summed over the places settled in this pass."""
+
+    def select(self, rows: Int[Tensor, " N"]) -> "_Pass":
+        """The same for some sequences of the batch, but for `draft_log_probs`: V can be large."""
+        if len(rows) == len(self.first):
+            return self
+        some = copy(self)
+        for name in _BY_SEQUENCE:
+            setattr(some, name, getattr(self, name)[rows])
+        return some
+
+    def note(self, rows: Int[Tensor, " N"], found: dict[str, Tensor]) -> None:
+        """What has changed for some sequences; never in place, for others may hold the old."""
+        for name, value in found.items():
+            is_all = len(rows) == len(self.first)
+            old = getattr(self, name)
+            setattr(self, name, value if is_all else old.index_put((rows,), value))
+
+
+_BY_SEQUENCE = (
+    "order", "first", "stop", "drafted_ids", "filled_ids", "settled", "tail_passes", "rejected",
+    "doubt",
+)  # fmt: skip

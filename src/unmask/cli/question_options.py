@@ -1,0 +1,141 @@
+"""`unmask evaluate MODEL --task TASK`: decoders of a large model on the same questions."""
+
+import json
+from pathlib import Path
+
+from jsonargparse import Namespace
+
+from unmask.atomic import make_folder
+from unmask.cli.model_options import load_any_model
+from unmask.cli.parser import Parser
+from unmask.cli.progress import progress
+from unmask.data.questions import (
+    PROTOCOLS,
+    READERS,
+    Question,
+    arithmetic_questions,
+    protocol,
+)
+from unmask.errors import ConfigError, OutputError
+from unmask.frontier import answer_report
+from unmask.frontier.answering import Records, answer_all, prompts
+from unmask.frontier.decoders import decoder
+from unmask.frontier.folder import fingerprint
+from unmask.large_model import LargeModel
+from unmask.network import checkpoint
+from unmask.speed.machine import machine
+from unmask.version import VERSION
+
+_ARITHMETIC = "arithmetic:"
+_SETTINGS_FILE = "settings.json"
+
+
+def add_question_options(parser: Parser) -> None:
+    """--task and what goes with it."""
+    parser.add_argument(
+        "--task",
+        type=str,
+        default="",
+        help=f"Ask a large model questions and compare its decoders: {', '.join(PROTOCOLS)}.",
+    )
+    parser.add_argument(
+        "--decoders",
+        type=str,
+        default="one-by-one,threshold,threshold+dual,draft-verify/confidence/shadow",
+        help="Which, with commas; the first is the reference.",
+    )
+    parser.add_argument("--protocol", type=str, default="", help="How questions are put.")
+    parser.add_argument("--num-questions", type=int, default=500, help="The first so many.")
+    parser.add_argument("--max-new-tokens", type=int, default=128, help="Room for an answer.")
+
+
+def evaluate_questions(options: Namespace) -> int:
+    """Ask what is not answered yet, and write the report; the exit status."""
+    chosen = protocol(options.task, options.protocol)
+    if options.num_questions < 2:
+        raise ConfigError(
+            f"--num-questions must be at least 2, got {options.num_questions}: an interval needs "
+            "that many."
+        )
+    questions = _questions(options)
+    names = [name.strip() for name in options.decoders.split(",")]
+    model = load_any_model(options)
+    if not isinstance(model, LargeModel):
+        raise ConfigError(
+            f"{options.model} continues text and answers no questions. Name a large model, or "
+            "leave --task out."
+        )
+    decoders = {name: decoder(name, model, options.max_new_tokens) for name in names}
+    prompts(model, questions, chosen, options.max_new_tokens)  # before anything is written
+    about = {
+        "unmask": VERSION,
+        "machine": machine(),
+        "model": Path(options.model).name,
+        "weights": fingerprint(model),
+        "precision": options.precision,
+        "task": options.task,
+        "protocol": chosen.name,
+        "data": Path(options.data).name,
+        "num_questions": len(questions),
+        "max_new_tokens": options.max_new_tokens,
+        "seed": options.seed,
+        "batch_size": options.batch_size,
+    }
+    folder = Path(options.out)
+    _open(folder, about, is_resumed=options.resume)
+    answers = {}
+    with progress("answering", len(names) * len(questions)) as advance:
+        for place, (name, sampler) in enumerate(decoders.items()):
+
+            def note(num_done: int, place: int = place, name: str = name) -> None:
+                advance(place * len(questions) + num_done, name)
+
+            answers[name] = answer_all(
+                model,
+                questions,
+                chosen,
+                sampler,
+                Records(folder / "records" / f"{name.replace('/', '-')}.jsonl"),
+                max_new_tokens=options.max_new_tokens,
+                batch_size=options.batch_size,
+                seed=options.seed,
+                advance=note,
+            )
+    report = answer_report.build(answers, about, seed=options.seed)
+    answer_report.write(folder, report)
+    print(answer_report.as_markdown(report))
+    print(f"report in {folder}")
+    return 0
+
+
+def _questions(options: Namespace) -> list[Question]:
+    if not options.data:
+        raise ConfigError(
+            "--data is missing: name a file of questions in the task's layout, or "
+            f"{_ARITHMETIC}easy."
+        )
+    if options.data.startswith(_ARITHMETIC):
+        level = options.data.removeprefix(_ARITHMETIC)
+        return arithmetic_questions(level, options.num_questions, options.seed)
+    return READERS[options.task](options.data)[: options.num_questions]
+
+
+def _open(folder: Path, about: dict[str, object], *, is_resumed: bool) -> None:
+    """A new report, or one that is gone on with."""
+    file = folder / _SETTINGS_FILE
+    asked = {name: value for name, value in about.items() if name not in ("machine", "unmask")}
+    if file.exists() and is_resumed:
+        found = checkpoint.read_json(file)
+        differing = [name for name in asked if found.get(name) != asked[name]]
+        if differing:
+            raise ConfigError(
+                f"{folder} is the report of another run: its {differing[0]} is "
+                f"{json.dumps(found.get(differing[0]))}, this one's "
+                f"{json.dumps(asked[differing[0]])}. Choose another --out."
+            )
+        return
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        how = "Go on with it by --resume, or choose" if file.exists() else "Choose"
+        raise OutputError(f"{folder} is there already. {how} another --out.")
+    make_folder(folder)
+    checkpoint.write_json(file, asked)

@@ -1,0 +1,123 @@
+"""What decoders are worth: right answers against passes, query-key work, and seconds.
+
+A decoder is compared with the reference, the first one named, on the same questions. With r_n
+and s_n whether question n was answered rightly by the two,
+
+    accuracy  = mean r_n,       difference = mean (r_n - s_n)
+
+with percentiles of a bootstrap that draws questions, with replacement. Work is what hooks on the
+network would count: pairs of a token that was run and one that it attended to, which caches make
+fewer; `work_share` is the decoder's over the reference's.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from unmask.atomic import replacing
+from unmask.draws import SeededDraws
+from unmask.frontier.answering import Answered
+from unmask.frontier.curves import interval
+from unmask.frontier.plots import drawn, markers
+from unmask.network import checkpoint
+
+NUM_DRAWS = 1000
+"""Of the bootstrap behind each interval."""
+
+
+def build(
+    answers: Mapping[str, Sequence[Answered]], about: dict[str, Any], *, seed: int = 0
+) -> dict[str, Any]:
+    """report.json of decoders on the same questions; the first is the reference."""
+    reference = next(iter(answers))
+    rows = [_row(name, given, answers[reference], seed=seed) for name, given in answers.items()]
+    return {**about, "reference": reference, "decoders": rows}
+
+
+def _row(
+    name: str, answers: Sequence[Answered], reference: Sequence[Answered], *, seed: int
+) -> dict[str, Any]:
+    def mean(field: str, of: Sequence[Answered] = answers) -> float:
+        return sum(getattr(each, field) for each in of) / len(of)
+
+    right, reference_right = (
+        torch.tensor([each.is_right for each in given]).double() for given in (answers, reference)
+    )
+    rows = _draws(len(right), seed)
+    difference = interval((right[rows] - reference_right[rows]).mean(dim=1))
+    accuracy = interval(right[rows].mean(dim=1))
+    return {
+        "name": name,
+        "accuracy": {"value": accuracy.value, "low": accuracy.low, "high": accuracy.high},
+        "difference": {"value": difference.value, "low": difference.low, "high": difference.high},
+        "passes": mean("trunk_passes"),
+        "query_tokens": mean("query_tokens"),
+        "query_keys": mean("query_keys"),
+        "work_share": mean("query_keys") / mean("query_keys", reference),
+        "seconds": mean("seconds"),
+        "num_tokens": mean("num_tokens"),
+        "tokens_per_second": mean("num_tokens") / mean("seconds"),
+        "num_questions": len(answers),
+    }
+
+
+def _draws(num_questions: int, seed: int) -> torch.Tensor:
+    """Rows of questions: as they are, then as the bootstrap draws them."""
+    draws = SeededDraws([seed + n for n in range(NUM_DRAWS)])
+    chosen = draws.uniform(torch.ones(NUM_DRAWS, num_questions, dtype=torch.bool)) * num_questions
+    return torch.cat([torch.arange(num_questions)[None], chosen.long()])
+
+
+def as_markdown(report: dict[str, Any]) -> str:
+    """The report for people."""
+    lines = [
+        f"{report['task']}, protocol {report['protocol']}: {report['num_questions']} questions to "
+        f"{report['model']}. In brackets the middle 95 % of a bootstrap over questions; work is "
+        f"query-key pairs, as a share of that of {report['reference']}.",
+        "",
+        "| decoder | right | against the reference | passes | work | seconds | tokens/s |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in report["decoders"]:
+        right, gain = row["accuracy"], row["difference"]
+        lines.append(
+            f"| {row['name']} | {right['value']:.1%} ({right['low']:.1%} to {right['high']:.1%}) "
+            f"| {gain['value']:+.1%} ({gain['low']:+.1%} to {gain['high']:+.1%}) "
+            f"| {row['passes']:.1f} | {row['work_share']:.2f} | {row['seconds']:.3f} "
+            f"| {row['tokens_per_second']:,.0f} |"
+        )
+    return "\n".join(lines)
+
+
+def write(folder: Path, report: dict[str, Any]) -> None:
+    """report.json, report.md and the pictures."""
+    checkpoint.write_json(folder / "report.json", report)
+    with replacing(folder / "report.md") as draft:
+        draft.write_text(as_markdown(report) + "\n")
+    for field, label in _COSTS.items():
+        drawn(folder, f"accuracy_{field}", _accuracy_against(field, label), report)
+
+
+_COSTS = {
+    "passes": "network passes per question",
+    "query_keys": "query-key pairs per question",
+    "seconds": "seconds per question",
+}
+
+
+def _accuracy_against(field: str, label: str) -> Any:
+    def draw(axes: Any, report: dict[str, Any]) -> None:
+        for marker, row in zip(markers(), report["decoders"], strict=False):
+            right = row["accuracy"]
+            bars = [[right["value"] - right["low"]], [right["high"] - right["value"]]]
+            axes.errorbar(
+                [row[field]], [right["value"]], yerr=bars, fmt=marker, label=row["name"], capsize=2
+            )
+        axes.set_xscale("log")
+        axes.set_xlabel(label)
+        axes.set_ylabel("share of right answers")
+        axes.legend(fontsize=6, ncols=2)
+
+    return draw

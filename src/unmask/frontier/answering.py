@@ -1,0 +1,132 @@
+"""Questions put to a large model, with a record of each answer.
+
+    records/DECODER.jsonl    a line per question: what was said, whether it is right, what it cost
+
+A line is written when its answer is there, so a run that is killed goes on where it was.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from unmask.atomic import make_folder
+from unmask.data.questions import Protocol, Question
+from unmask.errors import OutputError
+from unmask.large_model import LargeModel
+from unmask.samplers.engine import Engine, Request
+from unmask.samplers.sampler import Sampler
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answered:
+    """One question's answer, and its cost."""
+
+    number: int
+    is_right: bool
+    said: str
+    text: str
+    num_tokens: int
+    """Up to where the answer ends, the prompt not counted."""
+    trunk_passes: int
+    query_tokens: int
+    query_keys: int
+    seconds: float
+    """Its share of the time of its passes."""
+
+
+@dataclass(frozen=True)
+class Records:
+    """The answers of one decoder, in a file."""
+
+    file: Path
+
+    def read(self) -> list[Answered]:
+        """Those there are; a line cut short by a crash is left out."""
+        if not self.file.exists():
+            return []
+        found = []
+        for line in self.file.read_text().split("\n"):
+            try:
+                found.append(Answered(**json.loads(line)))
+            except (ValueError, TypeError):
+                continue
+        return sorted(found, key=lambda each: each.number)
+
+    def append(self, answered: Answered) -> None:
+        """Add one. Raises `OutputError` if it cannot be written."""
+        try:
+            with self.file.open("a") as file:
+                file.write(json.dumps(asdict(answered)) + "\n")
+        except OSError as error:
+            raise OutputError(
+                f"cannot write to {self.file}: {error.strerror or error}. What it holds is "
+                "whole; make room and go on with --resume."
+            ) from error
+
+
+def prompts(
+    model: LargeModel, questions: Sequence[Question], protocol: Protocol, max_new_tokens: int
+) -> list[Tensor]:
+    """Each question with room for its answer. Raises `PromptError` if one leaves none."""
+    return [
+        model.given_ids(chat=protocol.ask(question.text), max_new_tokens=max_new_tokens)
+        for question in questions
+    ]
+
+
+def answer_all(
+    model: LargeModel,
+    questions: Sequence[Question],
+    protocol: Protocol,
+    sampler: Sampler,
+    records: Records,
+    *,
+    max_new_tokens: int,
+    batch_size: int = 16,
+    seed: int = 0,
+    predictor: Any = None,
+    advance: Callable[[int], None] = lambda num_done: None,
+) -> list[Answered]:
+    """Answer what is not answered yet; all answers, in the order of the questions.
+
+    `predictor`, where it is not the model's network: a `Team`, say.
+
+    Raises:
+        PromptError: a question leaves no room for its answer.
+        OutputError: a record could not be written.
+    """
+    make_folder(records.file.parent)
+    done = {each.number for each in records.read()}
+    given = prompts(model, questions, protocol, max_new_tokens)
+
+    def requests() -> Iterator[Request]:
+        for number, given_ids in enumerate(given):
+            if number not in done:
+                yield Request(given_ids=given_ids, sampler=sampler, seed=seed + number)
+
+    num_done = len(done)
+    engine = Engine(predictor or model.network, num_slots=batch_size)
+    for result in engine.run(requests()):
+        number = result.request.seed - seed
+        new_ids = result.token_ids[-max_new_tokens:].cpu()
+        text = model.text_of(new_ids)
+        records.append(
+            Answered(
+                number=number,
+                is_right=protocol.is_right(questions[number], text),
+                said=protocol.said(text),
+                text=text,
+                num_tokens=model.num_before_end(new_ids),
+                trunk_passes=result.trunk_passes,
+                query_tokens=result.query_tokens,
+                query_keys=result.query_keys,
+                seconds=result.busy_seconds,
+            )
+        )
+        num_done += 1
+        advance(num_done)
+    return [each for each in records.read() if each.number < len(questions)]

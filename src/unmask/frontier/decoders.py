@@ -1,0 +1,102 @@
+"""The ways to decode an answer that are compared, by name: RULE, RULE+CACHE, or draft-verify.
+
+    one-by-one          the surest token of the block, one per pass: the reference
+    half-steps          the two surest
+    threshold, factor   Fast-dLLM's rules at 0.9 and 1
+    entropy-bounded, klass, dilated
+    RULE+prefix, RULE+dual, RULE+delayed-R, RULE+greedy, RULE+prefill
+    wino                drafts at 0.6, kept at 0.9
+    draft-verify/VERIFICATION/VIEW[/prefix]     drafts by threshold+dual at 0.6
+
+All are greedy, go block by block, and stop where the text ends.
+"""
+
+from collections.abc import Callable
+from typing import get_args
+
+from unmask.caching.policies import CachePolicy, Delayed, Dual, Greedy, Prefill, Prefix
+from unmask.errors import ConfigError
+from unmask.large_model import LargeModel
+from unmask.process.blocks import LeftToRight
+from unmask.samplers.dilated import Dilated
+from unmask.samplers.draft_verify import DraftVerify, View
+from unmask.samplers.early_stop import EarlyStop
+from unmask.samplers.entropy_bounded import EntropyBounded
+from unmask.samplers.factor import Factor
+from unmask.samplers.klass import Klass
+from unmask.samplers.sampler import Sampler
+from unmask.samplers.semi_autoregressive import SemiAutoregressive
+from unmask.samplers.threshold import Threshold
+from unmask.samplers.wino import Wino
+from unmask.speculation.filters import Filter
+from unmask.speculation.verification import Rule
+
+BLOCK = 32
+_GREEDY, _BLOCKS = Filter(temperature=0.0), LeftToRight(BLOCK)
+
+_RULES: dict[str, Callable[[int], Sampler]] = {
+    "one-by-one": lambda room: SemiAutoregressive(
+        num_steps=room, block_length=BLOCK, filter=_GREEDY
+    ),
+    "half-steps": lambda room: SemiAutoregressive(
+        num_steps=max(room // 2, -(-room // BLOCK)), block_length=BLOCK, filter=_GREEDY
+    ),
+    "threshold": lambda room: Threshold(threshold=0.9, blocks=_BLOCKS, filter=_GREEDY),
+    "factor": lambda room: Factor(factor=1.0, blocks=_BLOCKS, filter=_GREEDY),
+    "entropy-bounded": lambda room: EntropyBounded(bound=0.1, blocks=_BLOCKS, filter=_GREEDY),
+    "klass": lambda room: Klass(threshold=0.6, kl_bound=0.015, blocks=_BLOCKS, filter=_GREEDY),
+    "dilated": lambda room: Dilated(block_length=BLOCK, filter=_GREEDY),
+    "wino": lambda room: Wino(block_length=BLOCK, filter=_GREEDY),
+}
+_CACHES: dict[str, CachePolicy] = {
+    "prefix": Prefix(BLOCK),
+    "dual": Dual(BLOCK),
+    "delayed-4": Delayed(4, BLOCK),
+    "delayed-8": Delayed(8, BLOCK),
+    "greedy": Greedy(),
+    "prefill": Prefill(),
+}
+DRAFT_THRESHOLD = 0.6
+"""From which confidence a drafter reveals a token: lower than it would without a verifier."""
+
+
+def decoder(name: str, model: LargeModel, room: int) -> Sampler:
+    """A decoder by name, for answers of at most `room` tokens.
+
+    Raises:
+        ConfigError: there is none of this name; says what there is.
+    """
+    if name.startswith("draft-verify"):
+        made = _draft_verify(name, model)
+    else:
+        rule, _, cache = name.partition("+")
+        if rule not in _RULES or (cache and cache not in _CACHES):
+            raise _unknown(name)
+        made = EarlyStop(sampler=_RULES[rule](room), end_ids=model.end_ids)
+        return model.cached(made, _CACHES[cache]) if cache else made
+    return EarlyStop(sampler=made, end_ids=model.end_ids)
+
+
+def _draft_verify(name: str, model: LargeModel) -> Sampler:
+    _, *choices = name.split("/")
+    prefix = "prefix" in choices
+    choices = [choice for choice in choices if choice != "prefix"]
+    rule, view = [*choices, *("confidence", "shadow")[len(choices) :]][:2]
+    if len(choices) > 2 or rule not in get_args(Rule) or view not in get_args(View):
+        raise _unknown(name)
+    drafter = Threshold(threshold=DRAFT_THRESHOLD, blocks=_BLOCKS, filter=_GREEDY)
+    return DraftVerify(
+        drafter=model.cached(drafter, _CACHES["dual"]),
+        rule=rule,  # type: ignore[arg-type]
+        view=view,  # type: ignore[arg-type]
+        acceptance="prefix" if prefix else "position",
+    )
+
+
+def _unknown(name: str) -> ConfigError:
+    return ConfigError(
+        f"there is no decoder {name!r}. Rules: {', '.join(_RULES)}; each alone or as RULE+CACHE "
+        f"with {', '.join(_CACHES)}. Or draft-verify/RULE/VIEW with a rule of "
+        f"{', '.join(get_args(Rule))} and a view of {', '.join(get_args(View))}, and /prefix "
+        "behind it to reject all that follows a rejection."
+    )

@@ -1,0 +1,114 @@
+"""Wide in, narrow out: every pass drafts freely, and takes back what it no longer believes in.
+
+Blocks are finished from left to right. One pass gives, in the current block,
+
+    p_i(x_i)    at masked positions: those above tau_1 are revealed, the surest first, at most
+                max(5, min(20, 0.7 of the masked)); without any, the surest alone
+    s_j(x_j)    by a shadow (predictors/shadows.py) at revealed ones: those below tau_2 are masked
+                again, the least believed first, fewer than were revealed
+
+Nothing is masked again if only one token was revealed, so each pass leaves one more.
+
+Source: Hong et al. (2025), arXiv:2507.18578 (WINO). There shadows also see each other.
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from unmask.draws import Draws
+from unmask.errors import ConfigError
+from unmask.predictors.shadows import ShadowPredictor
+from unmask.process.blocks import places
+from unmask.rows import padded_with
+from unmask.samplers import columns, masked, scores
+from unmask.samplers.columns import WindowColumns
+from unmask.samplers.masked import MaskedState
+from unmask.samplers.sampler import StepInfo
+from unmask.shapes import PAD, TokenIds
+from unmask.speculation.filters import Filter
+
+
+@dataclass(frozen=True)
+class WinoState(MaskedState):
+    """Sequences of which any positions may be masked, and what of them was given."""
+
+    is_given: Bool[Tensor, "B L"] = field(metadata=padded_with(False))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wino:
+    """How freely tokens are drafted, and how firmly they must be believed in afterwards."""
+
+    draft_threshold: float = 0.6
+    """tau_1: the confidence above which a token is revealed."""
+    keep_threshold: float = 0.9
+    """tau_2: the confidence below which a revealed token is masked again."""
+    block_length: int = 128
+    """Positions in a block."""
+    filter: Filter = field(default_factory=Filter)
+    """Temperature and top-p of what is drawn; confidences are the predictor's own."""
+
+    def __post_init__(self) -> None:
+        for name in ("draft_threshold", "keep_threshold"):
+            if not getattr(self, name) >= 0:
+                raise ConfigError(
+                    f"Wino.{name} must be a number of at least 0, got {getattr(self, name)}: it is "
+                    "a probability. 0.6 to draft and 0.9 to keep are the source's."
+                )
+        if self.block_length < 1:
+            raise ConfigError(
+                f"Wino.block_length must be at least 1, got {self.block_length}: a block holds a "
+                "position or more. 128 is the source's."
+            )
+
+    def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> WinoState:
+        """All that is not given is masked."""
+        state = masked.start(given_ids, mask_id=mask_id)
+        return WinoState(**vars(state), is_given=~state.is_masked)
+
+    def step(
+        self, state: WinoState, predictor: ShadowPredictor, draws: Draws
+    ) -> tuple[WinoState, StepInfo]:
+        """One pass: tokens revealed, and tokens taken back."""
+        place = places(state.is_masked, state.origin)
+        block = place // self.block_length
+        none = state.is_masked.shape[1]
+        current = torch.where(state.is_masked, block, none).amin(dim=1, keepdim=True)
+        is_inside = (block == current) & (place >= 0) & (state.token_ids != PAD)
+        open_ = columns.of_positions(is_inside & state.is_masked)
+        drafted = columns.of_positions(is_inside & ~state.is_masked & ~state.is_given)
+        said = predictor.shadowed(state.token_ids, open_.positions, drafted.positions)
+
+        found_ids = draws.categorical(self.filter(said.log_probs), where=open_.in_window)
+        confidence = scores.confidence(said.log_probs, found_ids)
+        most = (0.7 * open_.in_window.sum(dim=1)).long().clamp(min=5, max=20)
+        rank = scores.rank(confidence, open_.in_window)
+        is_sure = (confidence > self.draft_threshold) & (rank < most[:, None])
+        is_chosen = (is_sure | (rank == 0)) & open_.in_window
+        num_chosen = is_chosen.sum(dim=1)
+
+        standing_ids = state.token_ids.gather(1, drafted.positions)
+        standing_ids = standing_ids.masked_fill(~drafted.in_window, 0)
+        belief = scores.confidence(said.of_shadows, standing_ids)
+        is_doubtful = (belief < self.keep_threshold) & drafted.in_window
+        doubt_rank = scores.rank(-belief, drafted.in_window)
+        is_taken_back = is_doubtful & (doubt_rank < num_chosen[:, None] - 1)
+
+        token_ids = WindowColumns(open_.positions, is_chosen).write(state.token_ids, found_ids)
+        masks = torch.full_like(standing_ids, predictor.vocab_size)
+        token_ids = WindowColumns(drafted.positions, is_taken_back).write(token_ids, masks)
+        one, num_shadows = torch.ones_like(num_chosen), drafted.in_window.sum(dim=1)
+        length = (state.token_ids != PAD).sum(dim=1)
+        info = StepInfo(
+            trunk_passes=one,
+            tail_passes=one * 0,
+            accepted=num_chosen - is_taken_back.sum(dim=1),
+            rejected=one * 0,
+            query_tokens=length + num_shadows,
+            query_keys=(length + num_shadows) * length,
+        )
+        advanced = state.advanced(token_ids, token_ids == predictor.vocab_size)
+        return WinoState(**vars(advanced), is_given=state.is_given), info

@@ -1,0 +1,79 @@
+"""`unmask evaluate --task`: questions to a large model."""
+
+import json
+
+import pytest
+
+from tests.cli.command import refused, run
+from tests.large_model_folder import write_large_model
+
+
+@pytest.fixture
+def model(tmp_path):
+    return str(write_large_model(tmp_path / "model"))
+
+
+@pytest.fixture
+def questions(tmp_path):
+    lines = [{"question": f"{n} and 30?", "answer": f"#### {n + 30}"} for n in range(4)]
+    file = tmp_path / "questions.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return str(file)
+
+
+def test_decoders_are_compared_and_a_report_gone_on_with(model, questions, tmp_path, capsys):
+    out = tmp_path / "report"
+    command = ["evaluate", model, "--task", "gsm8k", "--data", questions, "--out", str(out)]
+    command += ["--max-new-tokens", "12", "--decoders", "one-by-one,threshold+dual"]
+    assert run(*command) == 0
+    said = capsys.readouterr().out
+    assert "| one-by-one |" in said and "| threshold+dual |" in said and "4 questions" in said
+    report = json.loads((out / "report.json").read_text())
+    assert [row["name"] for row in report["decoders"]] == ["one-by-one", "threshold+dual"]
+    assert len((out / "records" / "threshold+dual.jsonl").read_text().splitlines()) == 4
+    assert "is there already. Go on with it by --resume" in refused(capsys, *command)
+    before = (out / "records" / "one-by-one.jsonl").read_text()
+    assert run(*command[:-1], "one-by-one,draft-verify", "--resume") == 0
+    assert (out / "records" / "one-by-one.jsonl").read_text() == before
+    assert "another run: its max_new_tokens is 12, this one's 10" in refused(
+        capsys, *command, "--max-new-tokens", "10", "--resume"
+    )
+
+
+def test_arithmetic_is_asked_by_level(model, tmp_path, capsys):
+    command = ["evaluate", model, "--task", "gsm8k", "--data", "arithmetic:easy"]
+    command += ["--num-questions", "2", "--max-new-tokens", "8", "--decoders", "threshold"]
+    command += ["--out", str(tmp_path / "report")]
+    # The small model has room for 96 tokens, and for these words one a letter.
+    assert "there is room for 0 new ones" in refused(capsys, *command)
+    assert not (tmp_path / "report").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--task", "humaneval"], "there is no task 'humaneval'"),
+        (["--task", "gsm8k"], "--data is missing"),
+        (
+            ["--task", "gsm8k", "--data", "FILE", "--decoders", "beam"],
+            "there is no decoder 'beam'",
+        ),
+        (["--task", "gsm8k", "--data", "arithmetic:huge"], "there is no level 'huge'"),
+        (["--task", "gsm8k", "--data", "nowhere.jsonl"], "there is no file nowhere.jsonl"),
+        (["--task", "gsm8k", "--data", "FILE", "--num-questions", "1"], "must be at least 2"),
+        (["--task", "gsm8k", "--data", "FILE", "--protocol", "x"], "has no protocol 'x'"),
+        (["--task", "gsm8k", "--data", "FILE", "--max-new-tokens", "90"], "there is room for"),
+    ],
+)
+def test_a_mistake_is_answered_with_one_sentence(
+    arguments, message, model, questions, capsys, tmp_path
+):
+    arguments = [questions if argument == "FILE" else argument for argument in arguments]
+    said = refused(capsys, "evaluate", model, *arguments, "--out", str(tmp_path / "report"))
+    assert message in said
+    assert not (tmp_path / "report").exists()
+
+
+def test_a_model_of_text_answers_no_questions(questions, capsys, tmp_path):
+    arguments = ["--task", "gsm8k", "--data", questions, "--out", str(tmp_path / "report")]
+    assert "answers no questions" in refused(capsys, "evaluate", "text8s", *arguments)

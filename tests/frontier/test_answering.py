@@ -1,0 +1,122 @@
+"""Questions answered, recorded, and answered no second time."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+import unmask
+from tests.large_model_folder import write_large_model
+from unmask.data.questions import Question, arithmetic_questions, protocol
+from unmask.errors import ConfigError
+from unmask.frontier import answer_report
+from unmask.frontier.answering import Answered, Records, answer_all
+from unmask.frontier.decoders import decoder
+from unmask.samplers.draft_verify import DraftVerify
+
+QUESTIONS = [Question(f"{n} apples and 30 pears?", str(n)) for n in range(5)]
+PROTOCOL = protocol("gsm8k")
+DECODERS = (
+    "one-by-one", "half-steps", "threshold", "factor", "entropy-bounded", "klass", "dilated",
+    "threshold+prefix", "threshold+dual", "one-by-one+delayed-4", "one-by-one+delayed-8",
+    "dilated+greedy", "threshold+prefill", "draft-verify", "draft-verify/exact",
+    "draft-verify/trust/in-place", "draft-verify/kl/pre-draft/prefix", "wino",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return unmask.load(str(write_large_model(tmp_path_factory.mktemp("model"))))
+
+
+def answered(model, records, name="threshold", questions=QUESTIONS, **options):
+    sampler = decoder(name, model, 16)
+    return answer_all(model, questions, PROTOCOL, sampler, records, max_new_tokens=16, **options)
+
+
+@pytest.mark.parametrize("name", DECODERS)
+def test_every_decoder_answers(name, model, tmp_path) -> None:
+    found = answered(model, Records(tmp_path / "a.jsonl"), name, QUESTIONS[:2])
+    assert [each.number for each in found] == [0, 1]
+    for each in found:
+        assert 0 <= each.num_tokens <= 16 and each.trunk_passes >= 1 and each.query_keys > 0
+        assert each.said == PROTOCOL.said(each.text)
+        assert each.is_right == (each.said == str(each.number))
+
+
+def test_an_unknown_decoder_is_answered_with_those_there_are(model) -> None:
+    for name in ("beam", "threshold+disk", "draft-verify/none", "draft-verify/kl/shadow/x"):
+        with pytest.raises(
+            ConfigError, match=f"no decoder '{name.replace('+', '.')}'.*one-by-one"
+        ):
+            decoder(name, model, 16)
+
+
+def test_the_parts_of_a_verifying_decoder_are_those_named(model) -> None:
+    made = decoder("draft-verify/kl/in-place/prefix", model, 16).sampler
+    assert isinstance(made, DraftVerify)
+    assert (made.rule, made.view, made.acceptance) == ("kl", "in-place", "prefix")
+    usual = decoder("draft-verify", model, 16).sampler
+    assert (usual.rule, usual.view, usual.acceptance) == ("confidence", "shadow", "position")
+
+
+def test_answers_are_kept_and_the_rest_is_gone_on_with(model, tmp_path) -> None:
+    records, whole = Records(tmp_path / "some.jsonl"), Records(tmp_path / "all.jsonl")
+    expected = answered(model, whole)
+    first = answered(model, records, questions=QUESTIONS[:2])
+    with records.file.open("a") as file:
+        file.write('{"number": 3, "is_ri')  # killed while writing
+    seen = []
+    with records.file.open("a") as file:
+        file.write("\n")
+    found = answered(model, records, advance=seen.append)
+    assert seen == [3, 4, 5]
+    timeless = [replace(each, seconds=0.0) for each in expected]
+    assert [replace(each, seconds=0.0) for each in found] == timeless
+    assert found[:2] == first
+    assert [json.loads(line)["number"] for line in whole.file.read_text().splitlines()]
+
+
+def test_the_batch_changes_no_answer(model, tmp_path) -> None:
+    alone = answered(model, Records(tmp_path / "a.jsonl"), batch_size=1)
+    together = answered(model, Records(tmp_path / "b.jsonl"), batch_size=5)
+    assert [each.text for each in alone] == [each.text for each in together]
+
+
+def made_up(rights: str, keys: int, seconds: float) -> list[Answered]:
+    return [
+        Answered(
+            number=n, is_right=right == "1", said="", text="", num_tokens=10, trunk_passes=4,
+            query_tokens=40, query_keys=keys, seconds=seconds,
+        )
+        for n, right in enumerate(rights)
+    ]  # fmt: skip
+
+
+ABOUT = {"task": "gsm8k", "protocol": "worked", "model": "m", "num_questions": 8}
+
+
+def test_a_report_compares_on_the_same_questions(tmp_path) -> None:
+    answers = {
+        "slow": made_up("11110011", keys=1000, seconds=0.2),
+        "fast": made_up("11100011", keys=250, seconds=0.1),
+    }
+    report = answer_report.build(answers, ABOUT)
+    slow, fast = report["decoders"]
+    assert slow["accuracy"]["value"] == 0.75 and slow["work_share"] == 1.0
+    assert slow["difference"] == {"value": 0.0, "low": 0.0, "high": 0.0}
+    assert fast["accuracy"]["value"] == 0.625 and fast["work_share"] == 0.25
+    assert fast["difference"]["value"] == -0.125
+    assert -0.5 < fast["difference"]["low"] < -0.125 <= fast["difference"]["high"] == 0.0
+    assert fast["tokens_per_second"] == pytest.approx(100)
+    answer_report.write(tmp_path, report)
+    names = {file.name for file in tmp_path.iterdir()}
+    assert {"report.json", "report.md", "accuracy_passes.png", "accuracy_seconds.svg"} <= names
+    assert "| fast | 62.5% (" in (tmp_path / "report.md").read_text()
+
+
+def test_arithmetic_questions_are_held_out_and_always_the_same() -> None:
+    questions = arithmetic_questions("easy", 3)
+    assert questions == arithmetic_questions("easy", 5)[:3]
+    assert questions != arithmetic_questions("easy", 3, seed=1)
+    assert all(question.reference.isdigit() for question in questions)
