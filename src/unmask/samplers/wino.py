@@ -55,8 +55,8 @@ class Wino:
         for name in ("draft_threshold", "keep_threshold"):
             if not getattr(self, name) >= 0:
                 raise ConfigError(
-                    f"Wino.{name} must be a number of at least 0, got {getattr(self, name)}: it is "
-                    "a probability. 0.6 to draft and 0.9 to keep are the source's."
+                    f"Wino.{name} must be a number of at least 0, got {getattr(self, name)}: a "
+                    "probability. 0.6 to draft and 0.9 to keep are the source's."
                 )
         if self.block_length < 1:
             raise ConfigError(
