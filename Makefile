@@ -11,6 +11,8 @@ PYTHON ?= python3
 TESTS ?= tests
 BIN := .venv/bin
 READY := .venv/ready
+# A process for each core, up to four; they do not share the cores among their own threads as well.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check --no-input
 
 .PHONY: demo test test-slow check clean
@@ -19,10 +21,10 @@ demo: $(READY)
 	@$(BIN)/unmask generate
 
 test: $(READY)
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(PYTEST) $(TESTS)
 
 test-slow: $(READY)
-	@$(BIN)/python -m pytest -m "slow and not gpu" $(TESTS)
+	@$(PYTEST) -m "slow and not gpu" $(TESTS)
 
 check: $(READY)
 	@$(BIN)/ruff format --check .
