@@ -38,7 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "model": MATHEMATICS | {"network", "samplers", "data", "evaluation", "model_folder"},
     "large_model": BASE | {"process", "speculation", "dllm", "samplers", "model"},
     "loading": BASE | {"data", "network", "model", "large_model", "model_folder"},
-    "speed": MATHEMATICS | {"samplers"},
+    "speed": MATHEMATICS | {"samplers", "dllm"},
     "frontier": MATHEMATICS
     | {"version", "network", "samplers", "data", "evaluation", "model", "loading", "speed"}
     | {"large_model", "caching"},

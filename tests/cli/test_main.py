@@ -9,6 +9,7 @@ import pytest
 from tests.cli.command import refused, run
 from unmask.cli import (
     bench,
+    decode_cost,
     doctor,
     evaluate,
     generate,
@@ -39,6 +40,8 @@ FLAGS = {
     words: "help normalise out",
     models: "help json",
     doctor: "help json",
+    decode_cost: "help json precision wish wish.answer wish.batch_size wish.block_length "
+    "wish.prompt wish.tokens_per_pass",
 }
 TRAIN_FLAGS = """
     config data dry-run help model model.activation model.dropout model.first_target model.heads

@@ -124,3 +124,45 @@ def test_a_sampler_that_looks_ahead_or_skips_passes_cannot_be_followed(network) 
         cached = Cached(sampler=sampler, cache=NoCache(), shape=network.memory_shape)
         with pytest.raises(ConfigError, match="no cache can follow"):
             generated(network, cached)
+
+
+ONE_BY_ONE = Threshold(threshold=2.0, blocks=LeftToRight(100), filter=Filter(temperature=0.0))
+
+
+@pytest.mark.parametrize(
+    ("refresh", "expected"),
+    [
+        # Twelve positions, three of them given: pass k of nine runs 12 of them if it is whole,
+        # else all but what is given and the k - 2 that were revealed before the pass before.
+        (3, 3 * 12 + (9 + 8) + (6 + 5) + (3 + 2)),
+        (5, 2 * 12 + (9 + 8 + 7 + 6) + (4 + 3 + 2)),
+        (100, 12 + (9 + 8 + 7 + 6 + 5 + 4 + 3 + 2)),
+    ],
+)
+def test_a_whole_pass_is_made_so_often(refresh, expected) -> None:
+    network = random_network(CONFIGS["llada"])
+    cache = Delayed(refresh, block_length=100)
+    cached = Cached(sampler=ONE_BY_ONE, cache=cache, shape=network.memory_shape)
+    assert generated(network, cached)[0].query_tokens == expected
+
+
+def test_what_a_prediction_is_read_from_is_run(network) -> None:
+    """Dream says a token at the place before it, which may lie outside of what a cache runs."""
+    seen = []
+
+    class Watched:
+        vocab_size, device = network.vocab_size, network.device
+        said_at, draft = network.said_at, network.draft
+
+        @staticmethod
+        def recall(token_ids, positions, *, is_query, memory):
+            seen.append((is_query, network.said_at(token_ids, positions)))
+            return network.recall(token_ids, positions, is_query=is_query, memory=memory)
+
+        memory_shape = network.memory_shape
+
+    sampler = Threshold(threshold=2.0, blocks=LeftToRight(4), filter=Filter(temperature=0.0))
+    generated(Watched(), Cached(sampler=sampler, cache=Dual(4), shape=network.memory_shape))
+    assert any(not is_query.all() for is_query, _ in seen)
+    for is_query, said_at in seen:
+        assert is_query.gather(1, said_at).all()

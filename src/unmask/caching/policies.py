@@ -45,7 +45,7 @@ class Seen:
     age: Counts
     """Passes since the last whole one, that one counted; 0 before the first."""
     last_asked: Counts
-    """The first position asked for in the last whole pass."""
+    """The first position asked for in the last pass."""
 
     @property
     def is_real(self) -> Bool[Tensor, "B L"]:
@@ -77,7 +77,7 @@ class Seen:
         return (self.is_real & ~self.is_given).long().argmax(dim=1)
 
     def begins_block(self, block_length: int) -> Bool[Tensor, " B"]:
-        """Whether predictions are asked for in another block than in the last whole pass."""
+        """Whether predictions are asked for in another block than in the last pass."""
         now, then = (self.block(p, block_length) for p in (self.first_asked, self.last_asked))
         return (self.age == 0) | (now != then)
 

@@ -207,11 +207,11 @@ class DllmNetwork(nn.Module):
     def hidden_states(self, token_ids: TokenIds) -> Float[Tensor, "B L d"]:
         """One pass over whole sequences; what stands at PAD is meaningless.
 
-        PAD may stand on either side; positions count from the first token. On a CPU sequences
-        are packed, so that it costs nothing.
+        PAD may stand on either side: rotations are relative, so it does not matter where
+        positions are counted from. On a CPU sequences are packed, so that it costs nothing.
         """
         is_real = token_ids != PAD
-        positions = (is_real.cumsum(dim=1) - 1).clamp(min=0)
+        positions = torch.arange(token_ids.shape[1], device=token_ids.device).expand_as(token_ids)
         if is_real.all():
             return self.run(token_ids, Surroundings(self.rotation(positions[:1])))[0]
         if token_ids.device.type != "cpu":
@@ -311,9 +311,7 @@ class DllmNetwork(nn.Module):
         places = (~is_query).long().argsort(dim=1, stable=True)[:, :width]
         is_there = is_query.gather(1, places)
         slots = places.masked_fill(~is_there, token_ids.shape[1])
-        # Positions count from the first token: PAD may stand before it.
-        turns = ((token_ids != PAD).cumsum(dim=1) - 1).clamp(min=0).gather(1, places)
-        around = Surroundings(self.rotation(turns), is_key[:, None, None, :])
+        around = Surroundings(self.rotation(places), is_key[:, None, None, :])
         remembered = [Remembered(part, slots) for part in memory.keys_values.unbind(2)]
         hidden, made = self.run(token_ids.gather(1, places), around, remembered)
         return Memory(
@@ -337,7 +335,6 @@ class DllmNetwork(nn.Module):
             )
         length = token_ids.shape[1]
         is_real = token_ids != PAD
-        turns = (is_real.cumsum(dim=1) - 1).clamp(min=0)
         masks = torch.full_like(shadows, self.config.mask_id)
         place = torch.arange(length, device=token_ids.device)
         # Rows ask, columns answer: tokens see tokens; a shadow sees itself and all tokens but its.
@@ -347,7 +344,8 @@ class DllmNetwork(nn.Module):
         nobody = torch.zeros_like(others).mT
         to_shadows = torch.cat([nobody, itself.expand(len(masks), -1, -1)], dim=1)
         visible = torch.cat([to_tokens, to_shadows], dim=2)[:, None]
-        rotation = self.rotation(torch.cat([turns, turns.gather(1, shadows)], dim=1))
+        turns = torch.cat([place.expand_as(token_ids), shadows], dim=1)
+        rotation = self.rotation(turns)
         hidden, _ = self.run(torch.cat([token_ids, masks], dim=1), Surroundings(rotation, visible))
         log_probs = self.log_probs(gather_rows(hidden[:, :length], positions))
         return Shadowed(log_probs, self.log_probs(hidden[:, length:]))

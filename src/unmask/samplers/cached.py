@@ -133,7 +133,7 @@ class Remembering:
             state,
             memory=found.memory,
             age=torch.where(is_whole, 1, state.age + is_pass),
-            last_asked=torch.where(is_whole, seen.first_asked, state.last_asked),
+            last_asked=seen.first_asked,
             query_tokens=state.query_tokens + found.query_tokens,
             query_keys=state.query_keys + found.query_keys,
         )
