@@ -18,6 +18,7 @@ from unmask.samplers.klass import Klass
 from unmask.samplers.semi_autoregressive import SemiAutoregressive
 from unmask.samplers.threshold import Threshold
 from unmask.speculation.filters import Filter
+from unmask.speculation.verification import divergence
 
 MASK = 64
 GREEDY = Filter(temperature=0.0)
@@ -180,6 +181,28 @@ def test_two_models_draft_and_verify() -> None:
     assert tokens(generated(sampler, team)) != tokens(generated(sampler, NETWORK))
     unchecked = DraftVerify(drafter=DRAFTER, rule="confidence", threshold=0.0, num_committed=0)
     assert tokens(generated(unchecked, team)) == tokens(generated(DRAFTER, OTHER))
+
+
+@pytest.mark.parametrize("rule", ["kl", "reverse-kl"])
+def test_a_divergence_is_from_what_the_draft_was_drawn_from(rule: str) -> None:
+    """One model drafts everything at once, another judges; the bound is the median distance."""
+    given_ids, place, draws = torch.full((1, 12), MASK), torch.arange(12)[None], SeededDraws([0])
+    everything = Threshold(threshold=0.0, filter=GREEDY)
+    drafted_from = OTHER.draft(given_ids, place).log_probs
+    drafted_ids = drafted_from.argmax(-1)
+    said = NETWORK.shadowed(drafted_ids, place[:, :1], place).of_shadows
+    pair = (said, drafted_from) if rule == "kl" else (drafted_from, said)
+    distance = divergence(*pair)[0]
+    sampler = DraftVerify(
+        drafter=everything,
+        num_draft_passes=1,
+        rule=rule,
+        kl_bound=distance.median().item(),
+        num_committed=0,
+    )
+    state = sampler.init(given_ids, mask_id=MASK, draws=draws)
+    state, _ = sampler.step(state, Team(OTHER, NETWORK), draws)
+    assert (state.token_ids[0] == MASK).tolist() == (distance > distance.median()).tolist()
 
 
 @pytest.mark.parametrize("cache", [Prefix(6), Dual(6), Delayed(4, 6)], ids=str)
