@@ -208,7 +208,11 @@ def test_a_divergence_is_from_what_the_draft_was_drawn_from(rule: str) -> None:
 @pytest.mark.parametrize("cache", [Prefix(6), Dual(6), Delayed(4, 6)], ids=str)
 def test_the_verifiers_pass_renews_what_the_drafter_remembers(cache) -> None:
     sampler = DraftVerify(
-        drafter=cached(cache), rule="confidence", threshold=0.05, view="in-place"
+        drafter=cached(cache),
+        num_draft_passes=2,  # within a block: no whole pass of its own comes last
+        rule="confidence",
+        threshold=0.05,
+        view="in-place",
     )
     given_ids, draws = torch.tensor([[3, 1, 4] + [MASK] * 12]), SeededDraws([0])
     state = sampler.init(given_ids, mask_id=MASK, draws=draws)
