@@ -9,11 +9,10 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
-from unmask.atomic import make_folder
+from unmask.atomic import make_folder, replacing
 from unmask.data.questions import Protocol, Question
 from unmask.errors import OutputError
 from unmask.large_model import LargeModel
@@ -56,6 +55,12 @@ class Records:
                 continue
         return sorted(found, key=lambda each: each.number)
 
+    def drop_cut_line(self) -> None:
+        """Write the file anew without what a crash left; the next line would be glued to it."""
+        whole = "".join(json.dumps(asdict(each)) + "\n" for each in self.read())
+        with replacing(self.file) as draft:
+            draft.write_text(whole)
+
     def append(self, answered: Answered) -> None:
         """Add one. Raises `OutputError` if it cannot be written."""
         try:
@@ -88,18 +93,16 @@ def answer_all(
     max_new_tokens: int,
     batch_size: int = 16,
     seed: int = 0,
-    predictor: Any = None,
     advance: Callable[[int], None] = lambda num_done: None,
 ) -> list[Answered]:
     """Answer what is not answered yet; all answers, in the order of the questions.
-
-    `predictor`, where it is not the model's network: a `Team`, say.
 
     Raises:
         PromptError: a question leaves no room for its answer.
         OutputError: a record could not be written.
     """
     make_folder(records.file.parent)
+    records.drop_cut_line()
     done = {each.number for each in records.read()}
     given = prompts(model, questions, protocol, max_new_tokens)
 
@@ -109,7 +112,7 @@ def answer_all(
                 yield Request(given_ids=given_ids, sampler=sampler, seed=seed + number)
 
     num_done = len(done)
-    engine = Engine(predictor or model.network, num_slots=batch_size)
+    engine = Engine(model.network, num_slots=batch_size)
     for result in engine.run(requests()):
         number = result.request.seed - seed
         new_ids = result.token_ids[-max_new_tokens:].cpu()

@@ -207,11 +207,7 @@ class _Round:
         before = self.token_ids[rows]
         drafter = _Watched(self.team.drafter) if is_watched else self.team.drafter
         moved, info = sampler.step(self.state.select(rows), drafter, self._draws.rows(rows))
-        length = (before != PAD).sum(dim=1)
-        tokens, keys = info.query_tokens, info.query_keys
-        tokens = info.trunk_passes * length if tokens is None else tokens
-        keys = info.trunk_passes * length**2 if keys is None else keys
-        self._count(rows, info.trunk_passes, tokens, keys)
+        self._count(rows, info.trunk_passes, *info.work((before != PAD).sum(dim=1)))
         others = torch.ones_like(self._passes).index_fill(0, rows, 0).nonzero().squeeze(1)
         back = torch.cat([rows, others]).argsort()
         self.state = join([moved, self.state.select(others)]).select(back)

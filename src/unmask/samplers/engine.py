@@ -216,10 +216,7 @@ class _Lane:
         self.state, info = self.sampler.step(self.state, predictor, self.draws)
         share = (time.perf_counter() - before) / self.num_sequences
         account = self.account
-        # Without word of them, passes ran whole sequences.
-        tokens, keys = info.query_tokens, info.query_keys
-        tokens = info.trunk_passes * account.length if tokens is None else tokens
-        keys = info.trunk_passes * account.length**2 if keys is None else keys
+        tokens, keys = info.work(account.length)
         self.account = replace(
             account,
             busy=account.busy + share,

@@ -45,6 +45,14 @@ class StepInfo:
         """Tokens settled by this step."""
         return self.accepted + self.rejected
 
+    def work(self, length: Counts) -> tuple[Counts, Counts]:
+        """`query_tokens` and `query_keys`, of sequences of so many positions."""
+        tokens, keys = self.query_tokens, self.query_keys
+        return (
+            self.trunk_passes * length if tokens is None else tokens,
+            self.trunk_passes * length**2 if keys is None else keys,
+        )
+
 
 @runtime_checkable
 class State(Protocol):

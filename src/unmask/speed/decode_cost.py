@@ -124,8 +124,8 @@ def _cost(
         + num_passes * wish.block_length * config.vocab_size * config.width
     )
     keeps = bool(queries) and queries[0] < length
-    key_width = config.num_key_heads * config.width // config.num_heads
-    per_token = (2 * config.num_blocks * key_width + config.width) * dtype.itemsize
+    with torch.device("meta"):
+        per_token = DllmNetwork(config).to(dtype).memory_shape.bytes_per_token
     return Cost(
         name=name,
         passes=num_passes,
