@@ -31,7 +31,7 @@ def test_decoders_are_compared_and_a_report_gone_on_with(model, questions, tmp_p
     report = json.loads((out / "report.json").read_text())
     assert [row["name"] for row in report["decoders"]] == ["one-by-one", "threshold+dual"]
     assert len((out / "records" / "threshold+dual.jsonl").read_text().splitlines()) == 4
-    assert "is there already. Go on with it by --resume" in refused(capsys, *command)
+    assert "already holds a report. Go on with it by --resume" in refused(capsys, *command)
     before = (out / "records" / "one-by-one.jsonl").read_text()
     assert run(*command[:-1], "one-by-one,draft-verify", "--resume") == 0
     assert (out / "records" / "one-by-one.jsonl").read_text() == before

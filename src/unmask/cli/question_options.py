@@ -1,11 +1,9 @@
 """`unmask evaluate MODEL --task TASK`: decoders of a large model on the same questions."""
 
-import json
 from pathlib import Path
 
 from jsonargparse import Namespace
 
-from unmask.atomic import make_folder
 from unmask.cli.model_options import load_any_model
 from unmask.cli.parser import Parser
 from unmask.cli.progress import progress
@@ -16,18 +14,17 @@ from unmask.data.questions import (
     arithmetic_questions,
     protocol,
 )
-from unmask.errors import ConfigError, OutputError
+from unmask.errors import ConfigError
 from unmask.frontier import answer_report
 from unmask.frontier.answering import Records, answer_all, prompts
 from unmask.frontier.decoders import decoder
-from unmask.frontier.folder import fingerprint
+from unmask.frontier.folder import fingerprint, open_report
 from unmask.large_model import LargeModel
-from unmask.network import checkpoint
 from unmask.speed.machine import machine
 from unmask.version import VERSION
 
 _ARITHMETIC = "arithmetic:"
-_SETTINGS_FILE = "settings.json"
+_FORMAT = "unmask-answers-1"
 
 
 def add_question_options(parser: Parser) -> None:
@@ -67,9 +64,7 @@ def evaluate_questions(options: Namespace) -> int:
         )
     decoders = {name: decoder(name, model, options.max_new_tokens) for name in names}
     prompts(model, questions, chosen, options.max_new_tokens)  # before anything is written
-    about = {
-        "unmask": VERSION,
-        "machine": machine(),
+    settings = {
         "model": Path(options.model).name,
         "weights": fingerprint(model),
         "precision": options.precision,
@@ -82,7 +77,7 @@ def evaluate_questions(options: Namespace) -> int:
         "batch_size": options.batch_size,
     }
     folder = Path(options.out)
-    _open(folder, about, is_resumed=options.resume)
+    open_report(folder, {"format": _FORMAT, **settings}, "auto" if options.resume else "never")
     answers = {}
     with progress("answering", len(names) * len(questions)) as advance:
         for place, (name, sampler) in enumerate(decoders.items()):
@@ -101,7 +96,9 @@ def evaluate_questions(options: Namespace) -> int:
                 seed=options.seed,
                 advance=note,
             )
-    report = answer_report.build(answers, about, seed=options.seed)
+    report = answer_report.build(
+        answers, {"unmask": VERSION, "machine": machine(), **settings}, seed=options.seed
+    )
     answer_report.write(folder, report)
     print(answer_report.as_markdown(report))
     print(f"report in {folder}")
@@ -118,24 +115,3 @@ def _questions(options: Namespace) -> list[Question]:
         level = options.data.removeprefix(_ARITHMETIC)
         return arithmetic_questions(level, options.num_questions, options.seed)
     return READERS[options.task](options.data)[: options.num_questions]
-
-
-def _open(folder: Path, about: dict[str, object], *, is_resumed: bool) -> None:
-    """A new report, or one that is gone on with."""
-    file = folder / _SETTINGS_FILE
-    asked = {name: value for name, value in about.items() if name not in ("machine", "unmask")}
-    if file.exists() and is_resumed:
-        found = checkpoint.read_json(file)
-        differing = [name for name in asked if found.get(name) != asked[name]]
-        if differing:
-            raise ConfigError(
-                f"{folder} is the report of another run: its {differing[0]} is "
-                f"{json.dumps(found.get(differing[0]))}, this one's "
-                f"{json.dumps(asked[differing[0]])}. Choose another --out."
-            )
-        return
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        how = "Go on with it by --resume, or choose" if file.exists() else "Choose"
-        raise OutputError(f"{folder} is there already. {how} another --out.")
-    make_folder(folder)
-    checkpoint.write_json(file, asked)

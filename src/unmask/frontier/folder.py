@@ -9,6 +9,7 @@ Each file is written whole or not at all, so a run that is killed loses the poin
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +21,7 @@ from unmask.network import checkpoint
 
 Resume = Literal["never", "auto"]
 _FORMAT = "unmask-report-1"
+_SETTINGS_FILE = "settings.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,24 +58,45 @@ def open_folder(path: Path | str, settings: Settings, resume: Resume) -> "Report
         ConfigError: its report was made with other settings; says which.
     """
     folder = ReportFolder(Path(path))
-    if not folder.path.exists() or (folder.path.is_dir() and not any(folder.path.iterdir())):
-        atomic.make_folder(folder.path / "points")
-        checkpoint.write_json(folder.settings_file, {"format": _FORMAT, **asdict(settings)})
-        return folder
-    if not folder.settings_file.exists():
+    asked = {"format": _FORMAT, **asdict(settings)}
+
+    def completed(found: dict[str, Any]) -> dict[str, Any]:
+        # A report that was made before there was a choice made none.
+        found = {**_defaults(), **found}
+        # A judge and exact numbers can be added to a report, never changed.
+        if not found["judge"]:
+            found["judge"] = asked["judge"]
+        if not found["exact_sequences"]:
+            found |= {name: asked[name] for name in _defaults()}
+        return found
+
+    open_report(folder.path, asked, resume, completed)
+    atomic.make_folder(folder.path / "points")
+    return folder
+
+
+def open_report(
+    path: Path,
+    asked: dict[str, Any],
+    resume: Resume,
+    completed: Callable[[dict[str, Any]], dict[str, Any]] = dict,
+) -> None:
+    """Make a report's folder with its settings, or see that those in it are the ones asked for.
+
+    `completed` adds to the settings found what may be added later. Raises as `open_folder`.
+    """
+    file = path / _SETTINGS_FILE
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        atomic.make_folder(path)
+        checkpoint.write_json(file, asked)
+        return
+    if not file.exists():
         raise OutputError(f"{path} is there already and is no report. Choose another --out.")
     if resume == "never":
         raise OutputError(
             f"{path} already holds a report. Go on with it by --resume, or choose another --out."
         )
-    asked = {"format": _FORMAT, **asdict(settings)}
-    # A report that was made before there was a choice made none.
-    found = {**_defaults(), **checkpoint.read_json(folder.settings_file)}
-    # A judge and exact numbers can be added to a report, never changed.
-    if not found["judge"]:
-        found["judge"] = asked["judge"]
-    if not found["exact_sequences"]:
-        found |= {name: asked[name] for name in _defaults()}
+    found = completed(checkpoint.read_json(file))
     differing = [name for name in asked if found.get(name) != asked[name]]
     if differing:
         name = differing[0]
@@ -81,8 +104,7 @@ def open_folder(path: Path | str, settings: Settings, resume: Resume) -> "Report
             f"{path} is the report of another run: its {name} is {found.get(name)!r}, this one's "
             f"{asked[name]!r}. Numbers of both cannot be compared; choose another --out."
         )
-    checkpoint.write_json(folder.settings_file, asked)
-    return folder
+    checkpoint.write_json(file, asked)
 
 
 def _defaults() -> dict[str, Any]:
@@ -100,7 +122,7 @@ class ReportFolder:
 
     @property
     def settings_file(self) -> Path:
-        return self.path / "settings.json"
+        return self.path / _SETTINGS_FILE
 
     def point_file(self, family: str, budget: float) -> Path:
         """One file for each sampler and budget."""
