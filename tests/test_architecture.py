@@ -35,8 +35,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evaluation": MATHEMATICS | {"samplers", "data"},
     "training": MATHEMATICS | {"network", "dllm", "samplers", "data"},
     "model_folder": BASE | {"network", "shipped"},
-    "model": MATHEMATICS | {"network", "samplers", "data", "evaluation", "model_folder"},
-    "large_model": BASE | {"process", "speculation", "dllm", "samplers", "model"},
+    "model": MATHEMATICS
+    | {"network", "samplers", "data", "evaluation", "model_folder", "generative_model"},
+    "generative_model": BASE | {"samplers"},
+    "large_model": BASE | {"process", "speculation", "dllm", "samplers", "generative_model"},
     "loading": BASE | {"data", "network", "model", "large_model", "model_folder"},
     "speed": MATHEMATICS | {"samplers", "dllm"},
     "frontier": MATHEMATICS

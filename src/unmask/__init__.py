@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from unmask.allocator import keep_freed_memory as keep_freed_memory
     from unmask.draws import SeededDraws as SeededDraws
     from unmask.errors import UnmaskError as UnmaskError
+    from unmask.generative_model import Sample as Sample
     from unmask.large_model import LargeModel as LargeModel
     from unmask.loading import load as load
     from unmask.model import Model as Model
-    from unmask.model import Sample as Sample
     from unmask.network.config import HybridConfig as HybridConfig
     from unmask.network.hybrid import HybridTransformer as HybridTransformer
     from unmask.predictors.counter import count_work as count_work
@@ -81,7 +81,7 @@ _HOME = {
     "ReMDM": "samplers.remdm",
     "Recipe": "recipes.recipe",
     "Request": "samplers.engine",
-    "Sample": "model",
+    "Sample": "generative_model",
     "SeededDraws": "draws",
     "SelfSpeculative": "samplers.self_speculative",
     "SemiAutoregressive": "samplers.semi_autoregressive",

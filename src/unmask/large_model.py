@@ -6,7 +6,6 @@ for answer in model.generate(chat="What is 12 times 12?", max_new_tokens=64):
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from unmask.dllm.folder import read_config, read_network
 from unmask.dllm.network import DllmNetwork
 from unmask.dllm.tokenizer import ChatTokenizer, read_tokenizer
 from unmask.errors import PromptError
-from unmask.model import Model, Sample
+from unmask.generative_model import GenerativeModel
 from unmask.process.blocks import LeftToRight
 from unmask.samplers.cached import Cached
 from unmask.samplers.early_stop import EarlyStop
@@ -30,16 +29,16 @@ _OTHER_ENDS = ("<|eot_id|>", "<|im_end|>")
 """Tokens that end a turn of a chat, where a tokenizer has them."""
 
 
-class LargeModel(Model):
+class LargeModel(GenerativeModel):
     """A network of the LLaDA or Dream family, and its tokenizer."""
 
-    network: DllmNetwork  # type: ignore[assignment]
-
     def __init__(self, network: DllmNetwork, tokenizer: ChatTokenizer, name: str) -> None:
-        self.network, self.tokenizer, self.name = network, tokenizer, name
+        self.network: DllmNetwork = network
+        self.tokenizer, self.name = tokenizer, name
 
     @property
     def vocab_size(self) -> int:
+        """V, MASK not counted."""
         return self.network.vocab_size
 
     @property
@@ -102,11 +101,10 @@ class LargeModel(Model):
         """A sampler whose passes remember, by a policy of `unmask.caching`."""
         return Cached(sampler=sampler, cache=cache, shape=self.network.memory_shape)
 
-    def _sample_of(self, result: Result) -> Sample:
-        token_ids = result.token_ids.cpu()
+    def _text_of(self, result: Result) -> str:
         given = result.request.given_ids
-        first = int((given == self.network.vocab_size).long().argmax())
-        return replace(self._account_of(result), text=self.text_of(token_ids[first:]))
+        first = int((given == self.vocab_size).long().argmax())
+        return self.text_of(result.token_ids[first:].cpu())
 
     def text_of(self, token_ids: Tensor) -> str:
         """The text of an answer, up to where it ends."""

@@ -12,7 +12,7 @@ from unmask.network import checkpoint
 
 def load(
     name: str = "text8s", *, dtype: torch.dtype = torch.float32, device: str = "cpu"
-) -> Model:
+) -> Model | LargeModel:
     """A shipped model by name, a model folder by path, or a model of the Hugging Face hub by id.
 
     What config.json says decides whether it is a `Model` or a `LargeModel`. Opening a model runs

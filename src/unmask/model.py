@@ -5,8 +5,7 @@ for sample in model.generate(num_samples=2, seed=7):
     print(sample.text, sample.nfe)
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,54 +15,22 @@ from torch import Tensor
 from unmask.data.characters import Characters, encode_prompt, parse_template
 from unmask.errors import CheckpointError, ConfigError, PromptError
 from unmask.evaluation.bits import Score, score
+from unmask.generative_model import GenerativeModel
 from unmask.model_folder import ERROR_HEAD_FOLDER, POLICY_FOLDER, find_folder
 from unmask.network import checkpoint
 from unmask.network.error_head import LearnedErrorPredictor, read_error_head
 from unmask.network.hybrid import HybridTransformer
 from unmask.network.policy import PolicyNetwork, read_policy
-from unmask.samplers.engine import Engine, Request, Result
+from unmask.samplers.engine import Result
 from unmask.samplers.likelihood import OwnLaw, law_of, order_for, pass_tables
-from unmask.samplers.sampler import Sampler, StepInfo
+from unmask.samplers.sampler import Sampler
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.shapes import TokenIds
 from unmask.speculation.bounds import tightened_bound
 from unmask.speculation.likelihood import log_likelihood
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sample:
-    """One generated sequence, and what it cost."""
-
-    text: str
-    token_ids: list[int]
-    seed: int
-    """Generates this very sample again, alone or in any batch."""
-    trunk_passes: int
-    tail_passes: int
-    nfe: float
-    """Passes through as many blocks as the network has: (11 trunk + 1 tail) / 12, say."""
-    accepted: int
-    """Drafted tokens that stayed."""
-    rejected: int
-    """Drafted tokens that were replaced."""
-    seconds: float
-    """From when it began until it was finished, beside others of its batch."""
-    query_tokens: int = 0
-    """Tokens that went through the trunk, over all passes."""
-    query_keys: int = 0
-    """Pairs of such a token and one that it attended to."""
-
-    @property
-    def acceptance_rate(self) -> float:
-        """Share of the generated tokens that are accepted drafts."""
-        return self.accepted / max(1, self.accepted + self.rejected)
-
-
-def _ignore(num_revealed: int) -> None:
-    pass
-
-
-class Model:
+class Model(GenerativeModel):
     """A trained network and its codec."""
 
     def __init__(self, network: HybridTransformer, codec: Characters, name: str) -> None:
@@ -83,11 +50,6 @@ class Model:
     def default_sampler(self) -> Sampler:
         """What generates where nothing else is asked for."""
         return SelfSpeculative()
-
-    @property
-    def length(self) -> int:
-        """The longest sequence the model can generate, in tokens."""
-        return self.network.config.length
 
     def check_generates(self) -> None:
         """Raise `ConfigError` for a judge: without trunk blocks there is nothing to draft with."""
@@ -139,83 +101,8 @@ class Model:
             )
         return given
 
-    def generate(
-        self,
-        sampler: Sampler | None = None,
-        *,
-        num_samples: int = 4,
-        seed: int = 0,
-        batch_size: int = 16,
-        prompt: str = "",
-        template: str = "",
-        length: int = 0,
-        chat: str | Sequence[Mapping[str, str]] = "",
-        max_new_tokens: int = 0,
-    ) -> list[Sample]:
-        """Samples with the seeds seed, seed + 1, ...; `sampler` None is `SelfSpeculative()`.
-
-        See `given_ids` for prompt, template and length. The batch size changes the speed only.
-        """
-        given = self.given_ids(
-            prompt=prompt,
-            template=template,
-            length=length,
-            chat=chat,
-            max_new_tokens=max_new_tokens,
-        )
-        stream = self.stream(
-            sampler, given, num_samples=num_samples, seed=seed, batch_size=batch_size
-        )
-        return sorted(stream, key=lambda sample: sample.seed)
-
-    def stream(
-        self,
-        sampler: Sampler | None,
-        given: Tensor,
-        *,
-        num_samples: int,
-        seed: int = 0,
-        batch_size: int = 16,
-        observe: Callable[[int], None] = _ignore,
-    ) -> Iterator[Sample]:
-        """`generate`, handing out each sample as soon as it is finished.
-
-        At most `batch_size` are under way at once; where one is finished the next begins.
-        `observe` is told after each step how many tokens it settled.
-        """
-        self.check_generates()
-        for name, value in (("num_samples", num_samples), ("batch_size", batch_size)):
-            if value < 1:
-                raise ConfigError(f"{name} must be at least 1, got {value}.")
-        chosen = self.default_sampler if sampler is None else sampler
-
-        def tell(state: Any, info: StepInfo, numbers: Tensor) -> None:
-            observe(int(info.num_revealed.sum()))
-
-        engine = Engine(self.network, num_slots=batch_size, observe=tell)
-        requests = (
-            Request(given_ids=given, sampler=chosen, seed=seed + n) for n in range(num_samples)
-        )
-        return map(self._sample_of, engine.run(requests))
-
-    def _sample_of(self, result: Result) -> Sample:
-        return replace(self._account_of(result), text=self.codec.decode(result.token_ids.cpu()))
-
-    def _account_of(self, result: Result) -> Sample:
-        """A sample without its text."""
-        return Sample(
-            text="",
-            token_ids=result.token_ids.tolist(),
-            seed=result.request.seed,
-            trunk_passes=result.trunk_passes,
-            tail_passes=result.tail_passes,
-            nfe=self.network.config.nfe(result.trunk_passes, result.tail_passes),
-            accepted=result.accepted,
-            rejected=result.rejected,
-            seconds=result.seconds,
-            query_tokens=result.query_tokens,
-            query_keys=result.query_keys,
-        )
+    def _text_of(self, result: Result) -> str:
+        return self.codec.decode(result.token_ids.cpu())
 
     def encode(self, text: str) -> TokenIds:
         """One text as a batch of one sequence, [1, L]."""

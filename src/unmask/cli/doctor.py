@@ -12,9 +12,9 @@ from typing import Any
 import torch
 
 from unmask.cli.parser import Parser
-from unmask.errors import UnmaskError
+from unmask.errors import ConfigError, UnmaskError
+from unmask.generative_model import GenerativeModel
 from unmask.loading import load
-from unmask.model import Model
 from unmask.model_folder import shipped_names
 from unmask.version import VERSION
 
@@ -85,14 +85,16 @@ def _bf16_ratio() -> float:
     return seconds(torch.float32) / seconds(torch.bfloat16)
 
 
-def _speed(model: Model) -> str:
-    if not model.network.config.num_trunk_blocks:
+def _speed(model: GenerativeModel) -> str:
+    try:
+        model.check_generates()
+    except ConfigError:
         return "a judge"
     return f"one trunk pass takes {1e3 * _trunk_pass_seconds(model):.1f} ms"
 
 
-def _trunk_pass_seconds(model: Model) -> float:
-    token_ids = torch.full((1, model.length), model.codec.vocab_size)
+def _trunk_pass_seconds(model: GenerativeModel) -> float:
+    token_ids = torch.full((1, model.length), model.network.vocab_size)
     positions = torch.zeros(1, 1, dtype=torch.long)
     model.network.draft(token_ids, positions)
     start = time.perf_counter()

@@ -15,7 +15,7 @@ from unmask.cli.parser import Parser
 from unmask.cli.progress import progress
 from unmask.cli.sampler_options import SamplerOptions
 from unmask.errors import OutputError
-from unmask.model import Sample
+from unmask.generative_model import Sample
 
 
 def run(arguments: Sequence[str]) -> int:

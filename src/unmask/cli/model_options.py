@@ -9,6 +9,7 @@ from jsonargparse import Namespace
 from unmask.cli.parser import Parser
 from unmask.errors import ConfigError, DataError
 from unmask.evaluation.words import read_words
+from unmask.large_model import LargeModel
 from unmask.loading import load, load_text_model
 from unmask.model import Model
 from unmask.model_folder import WORDS_FILE, find_folder, shipped_names
@@ -69,7 +70,7 @@ def load_model(options: Namespace) -> Model:
     return model
 
 
-def load_any_model(options: Namespace) -> Model:
+def load_any_model(options: Namespace) -> Model | LargeModel:
     """The model asked for, of characters or a large one."""
     if "model_type" not in read_json(find_folder(options.model) / CONFIG_FILE):
         return load_model(options)

@@ -84,7 +84,7 @@ class SamplerOptions:
                     {f"sampler.{part}.{name}": value for name, value in vars(ours).items()}
                 )
 
-    def build(self, options: Namespace, model: Model) -> Sampler:
+    def build(self, options: Namespace, model: Model | LargeModel) -> Sampler:
         """The sampler that was asked for, with the trained parts it needs.
 
         Raises:
@@ -98,6 +98,11 @@ class SamplerOptions:
             values[part] = cls(**(values.get(part) or {}))
         for part in self._learned:
             folder = values.pop(part)
+            if isinstance(model, LargeModel):
+                raise ConfigError(
+                    f"{model.name} is a large model, for which no {part} can be trained. Choose "
+                    "another sampler."
+                )
             if folder != _UNTRAINED:
                 values[part] = LEARNED[part](model, "" if folder == _OWN else folder)
         values["filter"] = Filter(temperature=options.temperature, top_p=options.top_p)

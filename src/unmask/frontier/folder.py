@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from unmask import atomic
 from unmask.errors import ConfigError, OutputError
-from unmask.model import Model
+from unmask.generative_model import GenerativeModel
 from unmask.network import checkpoint
 
 Resume = Literal["never", "auto"]
@@ -45,7 +45,7 @@ class Settings:
     """A fingerprint of the text that the exact numbers are of."""
 
 
-def fingerprint(model: Model) -> str:
+def fingerprint(model: GenerativeModel) -> str:
     """Tells a model from others by its weights."""
     return checkpoint.fingerprint(model.network)
 
