@@ -25,7 +25,7 @@ from unmask.dllm.config import DllmConfig
 from unmask.draws import weight_generator
 from unmask.errors import ConfigError
 from unmask.network.attention import attend
-from unmask.network.blocks import gather_rows, init_weights
+from unmask.network.blocks import entries_of, gather_rows, init_weights
 from unmask.network.rotary import Rotation
 from unmask.predictors.memory import Memory, MemoryShape, Recalled
 from unmask.predictors.protocol import Draft
@@ -233,14 +233,19 @@ class DllmNetwork(nn.Module):
         return torch.where(token_ids.gather(1, before) == PAD, positions, before)
 
     def forward(
-        self, masked_ids: TokenIds, token_ids: TokenIds, order: Order
-    ) -> tuple[Float[Tensor, "B L V"], Float[Tensor, "B L V"]]:
+        self,
+        masked_ids: TokenIds,
+        token_ids: TokenIds,
+        order: Order,
+        entries: Int[Tensor, " N"] | None = None,
+    ) -> tuple[Float[Tensor, "*n V"], Float[Tensor, "*n V"]]:
         """Draft and target logits of every entry of the order, which are the same here.
 
         What training uses; see `HybridTransformer.forward`.
         """
         hidden = self.hidden_states(masked_ids)
-        logits = self.unembedding(gather_rows(hidden, self.said_at(masked_ids, order)))
+        said = gather_rows(hidden, self.said_at(masked_ids, order))
+        logits = self.unembedding(entries_of(said, entries))
         return logits, logits
 
     # The predictor: what samplers use.

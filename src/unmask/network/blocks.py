@@ -124,6 +124,13 @@ def gather_rows(x: Float[Tensor, "B T d"], rows: Int[Tensor, "B Q"]) -> Float[Te
     return x.gather(1, rows[..., None].expand(-1, -1, x.shape[-1]))
 
 
+def entries_of(
+    x: Float[Tensor, "B T d"], entries: Int[Tensor, " N"] | None
+) -> Float[Tensor, "*n d"]:
+    """The rows of x with these numbers, counted through the batch; None is all, as they are."""
+    return x if entries is None else x.flatten(0, 1)[entries]
+
+
 def init_weights(module: nn.Module, generator: torch.Generator) -> None:
     """Uniform of variance 1/fan_in, but zero where a block writes to the residual stream.
 

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from unmask.draws import weight_generator
 from unmask.errors import ConfigError
-from unmask.network.blocks import Block, Cached, Layout, gather_rows, init_weights
+from unmask.network.blocks import Block, Cached, Layout, entries_of, gather_rows, init_weights
 from unmask.network.cache import KeyValueCache
 from unmask.network.config import HybridConfig
 from unmask.network.rotary import Rotary, Rotation
@@ -108,17 +108,22 @@ class HybridTransformer(nn.Module):
     # The network, whole sequences at once: what training uses.
 
     def forward(
-        self, masked_ids: TokenIds, token_ids: TokenIds, order: Order
-    ) -> tuple[Float[Tensor, "B L V"], Float[Tensor, "B L V"]]:
-        """Draft and target logits of every entry of the order, from one pass.
+        self,
+        masked_ids: TokenIds,
+        token_ids: TokenIds,
+        order: Order,
+        entries: Int[Tensor, " N"] | None = None,
+    ) -> tuple[Float[Tensor, "*n V"], Float[Tensor, "*n V"]]:
+        """Draft and target logits of every entry of the order, [B, L, V], from one pass.
 
         `masked_ids` is what the trunk reads, `token_ids` what the tail is told (teacher
-        forcing). Entry s of either result is about the token at order[:, s]. Where the tail
-        may not differ from the draft (`first_target`) is the caller's to know.
+        forcing). Entry s of either result is about the token at order[:, s]; `entries` asks
+        for some of them alone, b * L + s, as [N, V]. Where the tail may not differ from the
+        draft (`first_target`) is the caller's to know.
         """
         hidden = self.hidden_states(masked_ids)
         features = self.norm(hidden)
-        draft_logits = self.unembedding(gather_rows(features, order))
+        draft_logits = self.unembedding(entries_of(gather_rows(features, order), entries))
         if not self.config.has_tail:
             return draft_logits, draft_logits
         slots = torch.arange(order.shape[1], device=order.device).expand_as(order)
@@ -127,7 +132,9 @@ class HybridTransformer(nn.Module):
         layout = self._tail_layout(order, slots, slots, causal)
         for block in self.tail:
             inputs = block(inputs, layout)
-        unembedding, refined = self._target_head(inputs, gather_rows(hidden, order))
+        hidden_next = gather_rows(hidden, order)
+        parts = (entries_of(x, entries) for x in (inputs, hidden_next))
+        unembedding, refined = self._target_head(*parts)
         return draft_logits, unembedding(refined)
 
     def hidden_states(self, token_ids: TokenIds) -> Float[Tensor, "B L d"]:
@@ -234,8 +241,8 @@ class HybridTransformer(nn.Module):
         return Layout(query, key, visible)
 
     def _target_head(
-        self, tail_output: Float[Tensor, "B T d"], hidden_next: Float[Tensor, "B T d"]
-    ) -> tuple[nn.Linear, Float[Tensor, "B T d"]]:
+        self, tail_output: Float[Tensor, "*n d"], hidden_next: Float[Tensor, "*n d"]
+    ) -> tuple[nn.Linear, Float[Tensor, "*n d"]]:
         """What makes logits of the target, and of what."""
         refined = self.tail_out(self.tail_norm(tail_output))
         if self.config.output_residual:

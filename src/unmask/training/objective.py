@@ -98,19 +98,24 @@ def losses(model: torch.nn.Module, token_ids: TokenIds, corruption: Corruption) 
     config = unwrapped(model).config
     order, num_revealed = corruption.order, corruption.num_revealed[:, None]
     masked_ids = masking.mask_after(token_ids, order, corruption.num_revealed, config.mask_id)
-    draft_logits, target_logits = model(masked_ids, token_ids, order)
-    ordered_ids = token_ids.gather(1, order).clamp(min=0)  # PAD, whose weight is zero
-    draft_nats = _cross_entropy(draft_logits, ordered_ids)
+    rank, length = torch.arange(order.shape[1], device=order.device), corruption.length[:, None]
+    rows, ranks = ((rank >= num_revealed) & (rank < length)).nonzero(as_tuple=True)
+    draft_logits, target_logits = model(
+        masked_ids, token_ids, order, rows * order.shape[1] + ranks
+    )
+    wanted_ids = token_ids[rows, order[rows, ranks]]
+    draft_nats = _cross_entropy(draft_logits, wanted_ids)
     has_tail = target_logits is not draft_logits
-    target_nats = _cross_entropy(target_logits, ordered_ids) if has_tail else draft_nats
-
-    rank = torch.arange(order.shape[1], device=order.device)
+    target_nats = _cross_entropy(target_logits, wanted_ids) if has_tail else draft_nats
     if config.first_target == "draft":
-        target_nats = torch.where(rank == num_revealed, draft_nats, target_nats)
-    length = corruption.length[:, None]
-    is_masked = ((rank >= num_revealed) & (rank < length)).to(draft_nats.dtype)
-    weight = is_masked / (length - num_revealed)
-    return Losses((draft_nats * weight).sum(1), (target_nats * weight).sum(1))
+        is_first = ranks == corruption.num_revealed[rows]
+        target_nats = torch.where(is_first, draft_nats, target_nats)
+    num_masked = corruption.length - corruption.num_revealed
+
+    def per_row(nats: Tensor) -> Tensor:
+        return nats.new_zeros(len(order)).index_add(0, rows, nats) / num_masked
+
+    return Losses(per_row(draft_nats), per_row(target_nats))
 
 
 def unwrapped(model: torch.nn.Module) -> Any:
@@ -121,10 +126,9 @@ def unwrapped(model: torch.nn.Module) -> Any:
     return inner
 
 
-def _cross_entropy(logits: Float[Tensor, "B L V"], token_ids: TokenIds) -> Float[Tensor, "B L"]:
+def _cross_entropy(
+    logits: Float[Tensor, "N V"], token_ids: Int[Tensor, " N"]
+) -> Float[Tensor, " N"]:
     # At least float32, whatever the network computes in.
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    nats = torch.nn.functional.cross_entropy(
-        logits.flatten(0, 1), token_ids.flatten(), reduction="none"
-    )
-    return nats.view(token_ids.shape)
+    return torch.nn.functional.cross_entropy(logits, token_ids, reduction="none")
