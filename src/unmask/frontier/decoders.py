@@ -19,7 +19,8 @@ from unmask.errors import ConfigError
 from unmask.large_model import LargeModel
 from unmask.process.blocks import LeftToRight
 from unmask.samplers.dilated import Dilated
-from unmask.samplers.draft_verify import DraftVerify, View
+from unmask.samplers.draft_round import View
+from unmask.samplers.draft_verify import DraftVerify
 from unmask.samplers.early_stop import EarlyStop
 from unmask.samplers.entropy_bounded import EntropyBounded
 from unmask.samplers.factor import Factor

@@ -1,0 +1,145 @@
+"""One round of draft and verify: passes of the drafter, then one full pass of the verifier.
+
+The round keeps account of what was passed and, where a rule asks for it, of what each token was
+drawn from. What is rejected is decided by `draft_verify.py`.
+"""
+
+from dataclasses import replace
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from unmask.draws import Draws
+from unmask.predictors.memory import Recalled
+from unmask.predictors.protocol import Draft
+from unmask.predictors.shadows import Team
+from unmask.rows import join
+from unmask.samplers.cached import CachedState
+from unmask.samplers.columns import WindowColumns
+from unmask.samplers.sampler import Sampler, StepInfo
+from unmask.shapes import PAD, Counts, TokenIds, WindowIds, WindowLogProbs
+
+View = Literal["in-place", "pre-draft", "shadow"]
+
+
+class Watched:
+    """A predictor whose last answer is kept."""
+
+    positions: Tensor
+    log_probs: Tensor
+
+    def __init__(self, predictor: Any) -> None:
+        self._predictor = predictor
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._predictor, name)
+
+    def draft(self, token_ids: TokenIds, positions: WindowIds) -> Draft:
+        made: Draft = self._predictor.draft(token_ids, positions)
+        self.positions, self.log_probs = positions, made.log_probs
+        return made
+
+    def recall(self, token_ids: TokenIds, positions: WindowIds, **options: Any) -> Recalled:
+        made: Recalled = self._predictor.recall(token_ids, positions, **options)
+        self.positions, self.log_probs = positions, made.draft.log_probs
+        return made
+
+
+class DraftRound:
+    """A round under way: the drafter's state, and what its passes and the verifier's have cost."""
+
+    def __init__(self, drafter: Any, team: Team, draws: Draws) -> None:
+        self.state, self.team, self._draws = drafter, team, draws
+        zero = torch.zeros_like(drafter.origin)
+        self._passes, self._tokens, self._keys = zero, zero, zero
+        self._drawn_from: Tensor | None = None
+
+    @property
+    def token_ids(self) -> TokenIds:
+        token_ids: TokenIds = self.state.token_ids
+        return token_ids
+
+    def draft(self, sampler: Sampler, *, is_watched: bool) -> None:
+        """One pass of the drafter over the sequences that have masks left."""
+        rows = (~self.state.is_done).nonzero().squeeze(1)
+        if not len(rows):
+            return
+        before = self.token_ids[rows]
+        drafter = Watched(self.team.drafter) if is_watched else self.team.drafter
+        moved, info = sampler.step(self.state.select(rows), drafter, self._draws.rows(rows))
+        self._count(rows, info.trunk_passes, *info.work((before != PAD).sum(dim=1)))
+        others = torch.ones_like(self._passes).index_fill(0, rows, 0).nonzero().squeeze(1)
+        back = torch.cat([rows, others]).argsort()
+        self.state = join([moved, self.state.select(others)]).select(back)
+        if isinstance(drafter, Watched):
+            self._note(rows, before, drafter)
+
+    def _count(self, rows: Tensor, passes: Counts, tokens: Counts, keys: Counts) -> None:
+        self._passes = self._passes.index_add(0, rows, passes)
+        self._tokens = self._tokens.index_add(0, rows, tokens)
+        self._keys = self._keys.index_add(0, rows, keys)
+
+    def _note(self, rows: Tensor, before: TokenIds, drafter: Watched) -> None:
+        """Keep what the newly revealed tokens were drawn from."""
+        if self._drawn_from is None:
+            shape = (*self.token_ids.shape, self.team.vocab_size)
+            self._drawn_from = drafter.log_probs.new_zeros(shape)
+        is_new = (before != self.token_ids[rows]).gather(1, drafter.positions)
+        places = drafter.positions.masked_fill(~is_new, before.shape[1])
+        wider = torch.cat([self._drawn_from, self._drawn_from[:, :1]], dim=1)
+        wider[rows[:, None], places] = drafter.log_probs
+        self._drawn_from = wider[:, :-1]
+
+    def drafted_from(self, drafted: WindowColumns, target: WindowLogProbs) -> WindowLogProbs:
+        """What each draft was drawn from, if that was kept; else anything."""
+        if self._drawn_from is None:
+            return target
+        return self._drawn_from.take_along_dim(drafted.positions[..., None], dim=1)
+
+    def full_pass(
+        self, view: View, before_ids: TokenIds, drafted: WindowColumns, masked: WindowColumns
+    ) -> tuple[Tensor, Tensor]:
+        """What the verifier says of the drafts, and of what is masked."""
+        token_ids, verifier = self.token_ids, self.team.verifier
+        every = torch.arange(len(token_ids), device=token_ids.device)
+        length = (token_ids != PAD).sum(dim=1)
+        one, num_shadows = torch.ones_like(length), torch.zeros_like(length)
+        num_drafted = drafted.positions.shape[1]
+        positions = torch.cat([drafted.positions, masked.positions], dim=1)
+        if view == "shadow":
+            num_shadows = drafted.in_window.sum(dim=1)
+            said = verifier.shadowed(token_ids, masked.positions, drafted.positions)
+            found = said.of_shadows, said.log_probs
+        else:
+            seen_ids = before_ids if view == "pre-draft" else token_ids
+            if view == "in-place" and self._refreshes:
+                recalled = verifier.recall(
+                    token_ids, positions, is_query=token_ids != PAD, memory=self.state.memory
+                )
+                self.state = replace(self.state, memory=recalled.memory, age=one)
+                log_probs = recalled.draft.log_probs
+            else:
+                log_probs = verifier.draft(seen_ids, positions).log_probs
+            found = log_probs[:, :num_drafted], log_probs[:, num_drafted:]
+        self._count(every, one, length + num_shadows, (length + num_shadows) * length)
+        return found
+
+    @property
+    def _refreshes(self) -> bool:
+        """Whether the verifier's pass can renew what the drafter remembers."""
+        is_same = self.team.drafter is self.team.verifier
+        return is_same and isinstance(self.state, CachedState)
+
+    def info(self, before_ids: TokenIds, after_ids: TokenIds) -> StepInfo:
+        """What the round did."""
+        mask_id = self.team.vocab_size
+        num_masked = [(ids == mask_id).sum(dim=1) for ids in (before_ids, after_ids)]
+        return StepInfo(
+            trunk_passes=self._passes,
+            tail_passes=torch.zeros_like(self._passes),
+            accepted=num_masked[0] - num_masked[1],
+            rejected=torch.zeros_like(self._passes),
+            query_tokens=self._tokens,
+            query_keys=self._keys,
+        )
