@@ -38,7 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "model": MATHEMATICS
     | {"network", "samplers", "data", "evaluation", "model_folder", "generative_model"},
     "generative_model": BASE | {"samplers"},
-    "large_model": BASE | {"process", "speculation", "dllm", "samplers", "generative_model"},
+    "large_model": MATHEMATICS | {"dllm", "caching", "samplers", "generative_model"},
     "loading": BASE | {"data", "network", "model", "large_model", "model_folder"},
     "speed": MATHEMATICS | {"samplers", "dllm"},
     "frontier": MATHEMATICS
@@ -48,7 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": MATHEMATICS
     | {"version", "network", "samplers", "data", "evaluation", "training", "recipes"}
     | {"allocator", "model", "model_folder", "large_model", "loading", "frontier", "speed"}
-    | {"dllm", "generative_model"},
+    | {"dllm", "caching", "generative_model"},
 }
 """Imports run downward: a room may import itself and what is named here."""
 

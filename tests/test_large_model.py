@@ -139,6 +139,33 @@ def test_a_cache_saves_work_for_an_answer(model) -> None:
     assert saving.query_tokens < plain.query_tokens / 2
 
 
+def test_a_smaller_model_drafts_and_counts_as_its_share(model, tmp_path) -> None:
+    family = model.network.config.family
+    small = unmask.load(
+        str(write_large_model(tmp_path / "s", family=family, num_blocks=1, length=80))
+    )
+    team = model.drafted_by(small)
+    assert team.length == 80 and model.length == 96
+    sampler = unmask.DraftVerify(drafter=unmask.Threshold(threshold=0.02), view="in-place")
+    sampler = team.cached(sampler, Dual(32))
+    (answer,) = team.generate(sampler, chat="12 and 30?", max_new_tokens=12, num_samples=1)
+    weights = [sum(p.numel() for p in m.network.parameters()) for m in (small, model)]
+    assert answer.nfe == pytest.approx(
+        answer.trunk_passes + weights[0] / weights[1] * answer.drafter_passes
+    )
+    assert team.drafter_pair_share == 0.5 and answer.drafter_passes > 0
+    (plain,) = team.generate(chat="12 and 30?", max_new_tokens=12, num_samples=1)
+    (same,) = model.generate(chat="12 and 30?", max_new_tokens=12, num_samples=1)
+    assert plain.token_ids == same.token_ids and plain.nfe == same.nfe
+
+
+def test_tokens_are_counted_up_to_the_end(model) -> None:
+    (answer,) = model.generate(chat="12 and 30?", max_new_tokens=24, num_samples=1)
+    ends = [n for n, token in enumerate(answer.token_ids[-24:]) if token in model.end_ids]
+    assert answer.num_tokens == (ends or [24])[0]
+    assert answer.tokens_per_second == answer.num_tokens / answer.seconds
+
+
 def test_drafts_are_verified_through_the_same_door(model) -> None:
     view = "shadow" if model.network.config.family == "llada" else "in-place"
     sampler = unmask.DraftVerify(

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from unmask.network.hybrid import HybridTransformer as HybridTransformer
     from unmask.predictors.counter import count_work as count_work
     from unmask.predictors.markov import MarkovChain as MarkovChain
-    from unmask.predictors.shadows import Team as Team
     from unmask.predictors.table import JointTable as JointTable
+    from unmask.predictors.team import Team as Team
     from unmask.process.windows import Cosine as Cosine
     from unmask.process.windows import Fixed as Fixed
     from unmask.process.windows import Linear as Linear
@@ -87,7 +87,7 @@ _HOME = {
     "SemiAutoregressive": "samplers.semi_autoregressive",
     "StarShaped": "samplers.star_shaped",
     "TargetOnly": "samplers.target_only",
-    "Team": "predictors.shadows",
+    "Team": "predictors.team",
     "Threshold": "samplers.threshold",
     "TopKEntropy": "samplers.top_k",
     "TopKMargin": "samplers.top_k",

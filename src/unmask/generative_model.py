@@ -34,11 +34,23 @@ class Sample:
     """Tokens that went through the trunk, over all passes."""
     query_keys: int = 0
     """Pairs of such a token and one that it attended to."""
+    drafter_passes: int = 0
+    """Passes of a smaller model that drafts, if there is one. None of them is counted above, but
+    in `nfe`, as the share that its weights are of the model's."""
+    drafter_tokens: int = 0
+    drafter_keys: int = 0
+    num_tokens: int = 0
+    """Generated, up to where the text ends, the prompt not counted."""
 
     @property
     def acceptance_rate(self) -> float:
         """Share of the generated tokens that are accepted drafts."""
         return self.accepted / max(1, self.accepted + self.rejected)
+
+    @property
+    def tokens_per_second(self) -> float:
+        """`num_tokens` over `seconds`."""
+        return self.num_tokens / self.seconds
 
 
 def _ignore(num_revealed: int) -> None:
@@ -51,6 +63,16 @@ class GenerativeModel(ABC):
     network: Any
     """A predictor with a `config`."""
     name: str
+
+    @property
+    def drafter_share(self) -> float:
+        """What a pass of a smaller model that drafts counts as, in passes of the network."""
+        return 0.0
+
+    @property
+    def predictor(self) -> Any:
+        """What samplers ask: the network, unless it has help."""
+        return self.network
 
     @property
     @abstractmethod
@@ -84,6 +106,10 @@ class GenerativeModel(ABC):
     @abstractmethod
     def _text_of(self, result: Result) -> str:
         """What a finished sequence says."""
+
+    def _num_tokens(self, result: Result) -> int:
+        """Tokens that were generated, up to where the text ends."""
+        return int((result.request.given_ids == self.vocab_size).sum())
 
     @property
     def length(self) -> int:
@@ -144,7 +170,7 @@ class GenerativeModel(ABC):
         def tell(state: Any, info: StepInfo, numbers: Tensor) -> None:
             observe(int(info.num_revealed.sum()))
 
-        engine = Engine(self.network, num_slots=batch_size, observe=tell)
+        engine = Engine(self.predictor, num_slots=batch_size, observe=tell)
         requests = (
             Request(given_ids=given, sampler=chosen, seed=seed + n) for n in range(num_samples)
         )
@@ -157,10 +183,15 @@ class GenerativeModel(ABC):
             seed=result.request.seed,
             trunk_passes=result.trunk_passes,
             tail_passes=result.tail_passes,
-            nfe=self.network.config.nfe(result.trunk_passes, result.tail_passes),
+            nfe=self.network.config.nfe(result.trunk_passes, result.tail_passes)
+            + self.drafter_share * result.drafter_passes,
             accepted=result.accepted,
             rejected=result.rejected,
             seconds=result.seconds,
             query_tokens=result.query_tokens,
             query_keys=result.query_keys,
+            drafter_passes=result.drafter_passes,
+            drafter_tokens=result.drafter_tokens,
+            drafter_keys=result.drafter_keys,
+            num_tokens=self._num_tokens(result),
         )

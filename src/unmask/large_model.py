@@ -6,23 +6,28 @@ for answer in model.generate(chat="What is 12 times 12?", max_new_tokens=64):
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from unmask.caching.policies import CachePolicy
 from unmask.dllm.folder import read_config, read_network
 from unmask.dllm.network import DllmNetwork
-from unmask.dllm.tokenizer import ChatTokenizer, read_tokenizer
-from unmask.errors import PromptError
+from unmask.dllm.tokenizer import ChatTokenizer, check_same_tokens, read_tokenizer
+from unmask.errors import ConfigError, PromptError
 from unmask.generative_model import GenerativeModel
+from unmask.predictors.team import Team
 from unmask.process.blocks import LeftToRight
 from unmask.samplers.cached import Cached
+from unmask.samplers.draft_verify import DraftVerify
 from unmask.samplers.early_stop import EarlyStop
 from unmask.samplers.engine import Result
 from unmask.samplers.sampler import Sampler
 from unmask.samplers.threshold import Threshold
+from unmask.samplers.wino import Wino
 from unmask.speculation.filters import Filter
 
 _OTHER_ENDS = ("<|eot_id|>", "<|im_end|>")
@@ -35,6 +40,57 @@ class LargeModel(GenerativeModel):
     def __init__(self, network: DllmNetwork, tokenizer: ChatTokenizer, name: str) -> None:
         self.network: DllmNetwork = network
         self.tokenizer, self.name = tokenizer, name
+        self.drafter = network
+        """What drafts where a sampler verifies: the same network, unless `drafted_by` another."""
+
+    def drafted_by(self, drafter: "LargeModel") -> "LargeModel":
+        """The same model, for which a smaller one drafts where a sampler verifies.
+
+        Raises:
+            ConfigError: the two do not have the same tokens; names the first that differs.
+        """
+        check_same_tokens(drafter.tokenizer, self.tokenizer, drafter.name, self.name)
+        if drafter.vocab_size != self.vocab_size:
+            raise ConfigError(
+                f"the drafter {drafter.name} has {drafter.vocab_size:,} token ids and "
+                f"{self.name} {self.vocab_size:,}, though their tokenizers agree. Choose models "
+                "whose networks have as many."
+            )
+        helped = LargeModel(self.network, self.tokenizer, self.name)
+        helped.drafter = drafter.network
+        return helped
+
+    @property
+    def predictor(self) -> Any:
+        """What samplers ask: the network, or a `Team` where another drafts."""
+        is_alone = self.drafter is self.network
+        return self.network if is_alone else Team(self.drafter, self.network)
+
+    @property
+    def drafter_share(self) -> float:
+        """Weights of the drafter over those of the model: what a pass of it counts as.
+
+        Embeddings are counted, which a pass hardly uses: of a small drafter that is too much
+        rather than too little.
+        """
+        return self.drafter.config.num_weights / self.network.config.num_weights
+
+    @property
+    def drafter_pair_share(self) -> float:
+        """Blocks times width of the drafter over those of the model.
+
+        What a pair of its tokens, of which one attends to the other, counts as.
+        """
+        of_drafter, own = (
+            network.config.num_blocks * network.config.width
+            for network in (self.drafter, self.network)
+        )
+        return of_drafter / own
+
+    @property
+    def length(self) -> int:
+        """The longest sequence that the model, and what drafts for it, can take."""
+        return min(self.network.config.length, self.drafter.config.length)
 
     @property
     def vocab_size(self) -> int:
@@ -48,10 +104,14 @@ class LargeModel(GenerativeModel):
         return (self.network.config.eos_token_id, *(n for n in ids if n is not None))
 
     @property
-    def default_sampler(self) -> Sampler:
+    def default_rule(self) -> Threshold:
         """Greedy, in blocks, every token of a confidence of 0.9 at once."""
-        rule = Threshold(blocks=LeftToRight(32), filter=Filter(temperature=0.0))
-        return EarlyStop(sampler=rule, end_ids=self.end_ids)
+        return Threshold(blocks=LeftToRight(32), filter=Filter(temperature=0.0))
+
+    @property
+    def default_sampler(self) -> Sampler:
+        """The default rule, up to where the answer ends."""
+        return self.ending(self.default_rule)
 
     def check_generates(self) -> None:
         """Every such model does."""
@@ -97,14 +157,41 @@ class LargeModel(GenerativeModel):
         masks = torch.full((wanted,), self.network.vocab_size)
         return torch.cat([prompt_ids, masks]).to(self.network.device)
 
-    def cached(self, sampler: Sampler, cache: Any) -> Sampler:
-        """A sampler whose passes remember, by a policy of `unmask.caching`."""
+    def cached(self, sampler: Sampler, cache: CachePolicy) -> Sampler:
+        """A sampler whose passes remember, by a policy of `unmask.caching`.
+
+        Of draft and verify the drafter's passes do: to verify is to look at everything.
+
+        Raises:
+            ConfigError: the sampler's passes cannot remember.
+        """
+        if isinstance(sampler, Wino):
+            raise ConfigError(
+                "a pass of wino judges all tokens of the block by shadows, which no cache "
+                "remembers. Leave the cache out, or choose draft-verify, whose drafts can have "
+                "one."
+            )
+        if isinstance(sampler, DraftVerify):
+            shape = self.drafter.memory_shape
+            return replace(
+                sampler, drafter=Cached(sampler=sampler.drafter, cache=cache, shape=shape)
+            )
         return Cached(sampler=sampler, cache=cache, shape=self.network.memory_shape)
 
+    def ending(self, sampler: Sampler) -> Sampler:
+        """A sampler that ends with the answer: what is behind its end takes no passes."""
+        return EarlyStop(sampler=sampler, end_ids=self.end_ids)
+
     def _text_of(self, result: Result) -> str:
+        return self.text_of(self._new_ids(result))
+
+    def _num_tokens(self, result: Result) -> int:
+        return self.num_before_end(self._new_ids(result))
+
+    def _new_ids(self, result: Result) -> Tensor:
         given = result.request.given_ids
         first = int((given == self.vocab_size).long().argmax())
-        return self.text_of(result.token_ids[first:].cpu())
+        return result.token_ids[first:].cpu()
 
     def text_of(self, token_ids: Tensor) -> str:
         """The text of an answer, up to where it ends."""

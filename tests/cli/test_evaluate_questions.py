@@ -49,6 +49,28 @@ def test_arithmetic_is_asked_by_level(model, tmp_path, capsys):
     assert not (tmp_path / "report").exists()
 
 
+def test_a_smaller_model_drafts(model, questions, tmp_path, capsys):
+    drafter, out = tmp_path / "drafter", tmp_path / "report"
+    write_large_model(drafter, width=16, num_blocks=1)
+    command = ["evaluate", model, "--task", "gsm8k", "--data", questions, "--out", str(out)]
+    command += ["--max-new-tokens", "12", "--drafter", str(drafter), "--decoders"]
+    assert "none of the --decoders verifies" in refused(capsys, *command, "threshold")
+    assert not out.exists()
+    assert run(*command, "threshold+dual,draft-verify/exact") == 0
+    assert "drafter drafts for draft-verify: a pass of it counts as 0." in capsys.readouterr().out
+    report = json.loads((out / "report.json").read_text())
+    alone, team = report["decoders"]
+    assert alone["drafter_passes"] == 0 < team["drafter_passes"]
+    records = (out / "records" / "draft-verify-exact.jsonl").read_text().splitlines()
+    passes = [json.loads(line)["trunk_passes"] for line in records]
+    expected = sum(passes) / 4 + report["drafter_share"] * team["drafter_passes"]
+    assert team["passes"] == pytest.approx(expected)
+    command.remove("--drafter"), command.remove(str(drafter))
+    assert "its drafter is 'drafter', this one's ''" in refused(
+        capsys, *command, "threshold+dual", "--resume"
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

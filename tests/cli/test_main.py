@@ -27,10 +27,10 @@ from unmask.samplers.registry import PARTS
 
 FLAGS = {
     bench: "batch-sizes compile device help json length precision recipe rounds seed threads",
-    generate: "batch-size chat compile device help json length max-new-tokens num-samples output "
-    "precision prompt seed template",
+    generate: "batch-size chat compile device drafter help json length max-new-tokens num-samples "
+    "output precision prompt seed template whole-canvas",
     score: "batch-size device help json normalise num-orders num-sequences offset precision seed",
-    evaluate: "batch-size budgets chain-length chain-order compile data decoders device "
+    evaluate: "batch-size budgets chain-length chain-order compile data decoders device drafter "
     "exact-sequences help judge max-new-tokens num-questions num-samples out precision protocol "
     "resume samplers seed task words",
     tune: "batch-size device help json max-nfe max-seconds num-samples order precision seed "
@@ -87,6 +87,12 @@ def test_flags_of_training_a_policy_are_pinned():
     assert flags_of(train_policy.build_parser()) == sorted(TRAIN_POLICY_FLAGS.split())
 
 
+DRAFT_VERIFY = (
+    "sampler.acceptance sampler.kl_bound sampler.max_remasked sampler.num_committed "
+    "sampler.num_draft_passes sampler.rule sampler.threshold sampler.view"
+)
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -115,14 +121,35 @@ def test_flags_of_training_a_policy_are_pinned():
          "sampler.choice_temperature sampler.num_paths sampler.num_tokens sampler.pool_size"),
         (["--sampler", "learned-policy"],
          "sampler.boldness sampler.policy sampler.policy_temperature"),
+        (["--sampler", "wino"],
+         "sampler.block_length sampler.draft_threshold sampler.keep_threshold"),
+        (["--sampler", "draft-verify"], f"{DRAFT_VERIFY} sampler.drafter.threshold"),
+        (["--sampler", "draft-verify", "--sampler.drafter=factor", "--sampler.drafter.blocks",
+          "left-to-right"],
+         f"{DRAFT_VERIFY} sampler.drafter.blocks.block_length sampler.drafter.factor"),
     ],
     ids=str,
 )  # fmt: skip
 def test_flags_of_samplers_are_pinned(capsys, arguments, expected):
     assert run("generate", *arguments, "--help") == 0
     shown = {w.strip("[]") for w in capsys.readouterr().out.split() if "--sampler." in w}
-    choices = {"sampler.*", *(f"sampler.{part}" for part in PARTS)}
+    choices = {"sampler.*", "sampler.drafter.blocks", *(f"sampler.{part}" for part in PARTS)}
     assert {w.removeprefix("--") for w in shown} - choices == set(expected.split())
+
+
+@pytest.mark.parametrize(
+    ("cache", "expected"),
+    [
+        ("none", ""),
+        ("dual", "cache.block_length"),
+        ("delayed", "cache.block_length cache.keeps_prompt cache.refresh"),
+        ("greedy", "cache.refresh cache.window"),
+    ],
+)
+def test_flags_of_caches_are_pinned(capsys, cache, expected):
+    assert run("generate", "--cache", cache, "--help") == 0
+    shown = {w.strip("[]") for w in capsys.readouterr().out.split() if "--cache." in w}
+    assert {w.removeprefix("--") for w in shown} - {"cache.*"} == set(expected.split())
 
 
 @pytest.mark.parametrize("verb", VERBS)

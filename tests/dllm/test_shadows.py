@@ -39,5 +39,7 @@ def test_nobody_sees_a_shadow(num_blocks: int) -> None:
 
 
 def test_a_model_that_speaks_of_the_next_token_has_no_shadows() -> None:
-    with pytest.raises(ConfigError, match="masked copy of a token says nothing.*'in-place'"):
+    with pytest.raises(
+        ConfigError, match="cannot be asked about tokens that are there.*Dream says.*'in-place'"
+    ):
         random_network(CONFIGS["Dream"]).shadowed(IDS, MASKED, SHADOWS)

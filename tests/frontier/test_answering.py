@@ -113,6 +113,24 @@ def test_a_report_compares_on_the_same_questions(tmp_path) -> None:
     assert "| fast | 62.5% (" in (tmp_path / "report.md").read_text()
 
 
+def test_what_a_drafter_does_counts_as_its_share() -> None:
+    drafted = [
+        replace(each, trunk_passes=2, drafter_passes=20, drafter_tokens=100, drafter_keys=800)
+        for each in made_up("11", keys=250, seconds=0.1)
+    ]
+    about = {**ABOUT, "drafter": "small", "drafter_share": 0.1, "drafter_pair_share": 0.25}
+    answers = {"alone": made_up("11", keys=1000, seconds=0.2), "team": drafted}
+    report = answer_report.build(answers, about)
+    team = report["decoders"][1]
+    assert team["passes"] == pytest.approx(2 + 0.1 * 20) and team["drafter_passes"] == 20
+    assert team["query_tokens"] == pytest.approx(40 + 0.1 * 100)
+    assert team["query_keys"] == pytest.approx(250 + 0.25 * 800)
+    assert team["work_share"] == pytest.approx(0.45)
+    said = answer_report.as_markdown(report)
+    assert "small drafts for draft-verify: a pass of it counts as 0.100" in said
+    assert "drafts for" not in answer_report.as_markdown(answer_report.build(answers, ABOUT))
+
+
 def test_arithmetic_questions_are_held_out_and_always_the_same() -> None:
     questions = arithmetic_questions("easy", 3)
     assert questions == arithmetic_questions("easy", 5)[:3]

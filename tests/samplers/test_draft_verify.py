@@ -9,7 +9,8 @@ from tests.dllm.small import CONFIGS, random_network
 from unmask.caching.policies import Delayed, Dual, Prefix
 from unmask.draws import SeededDraws
 from unmask.errors import ConfigError
-from unmask.predictors.shadows import Team
+from unmask.predictors.markov import MarkovChain
+from unmask.predictors.team import Team
 from unmask.process.blocks import LeftToRight
 from unmask.samplers.cached import Cached
 from unmask.samplers.draft_verify import DraftVerify
@@ -17,6 +18,7 @@ from unmask.samplers.engine import Engine, Request
 from unmask.samplers.klass import Klass
 from unmask.samplers.semi_autoregressive import SemiAutoregressive
 from unmask.samplers.threshold import Threshold
+from unmask.samplers.wino import Wino
 from unmask.speculation.filters import Filter
 from unmask.speculation.verification import divergence
 
@@ -181,6 +183,68 @@ def test_two_models_draft_and_verify() -> None:
     assert tokens(generated(sampler, team)) != tokens(generated(sampler, NETWORK))
     unchecked = DraftVerify(drafter=DRAFTER, rule="confidence", threshold=0.0, num_committed=0)
     assert tokens(generated(unchecked, team)) == tokens(generated(DRAFTER, OTHER))
+
+
+class Counting:
+    """A predictor that counts what is asked of it, one sequence at a time."""
+
+    def __init__(self, network) -> None:
+        self._network, self.passes, self.tokens, self.pairs = network, 0, 0, 0
+
+    def __getattr__(self, name: str):
+        return getattr(self._network, name)
+
+    def draft(self, token_ids, positions):
+        self._note(token_ids.numel(), token_ids.numel())
+        return self._network.draft(token_ids, positions)
+
+    def shadowed(self, token_ids, positions, shadows):
+        # Something was drafted in every round, so none of the columns is padding.
+        self._note(token_ids.numel() + shadows.numel(), token_ids.numel())
+        return self._network.shadowed(token_ids, positions, shadows)
+
+    def _note(self, num_queries: int, num_keys: int) -> None:
+        self.passes += 1
+        self.tokens += num_queries
+        self.pairs += num_queries * num_keys
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_what_two_models_cost_is_told_apart(view: str) -> None:
+    sampler = DraftVerify(drafter=DRAFTER, view=view, threshold=0.05, num_committed=2)
+    drafter, verifier = Counting(OTHER), Counting(NETWORK)
+    found = generated(sampler, Team(drafter, verifier), num_slots=1).values()
+
+    def total(name: str) -> int:
+        return sum(getattr(result, name) for result in found)
+
+    assert total("drafter_passes") == drafter.passes > verifier.passes == total("trunk_passes")
+    assert (total("drafter_tokens"), total("drafter_keys")) == (drafter.tokens, drafter.pairs)
+    assert (total("query_tokens"), total("query_keys")) == (verifier.tokens, verifier.pairs)
+    one = Counting(NETWORK)
+    found = generated(sampler, Team(one, one), num_slots=1).values()
+    assert total("drafter_passes") == total("drafter_keys") == 0
+    assert (total("trunk_passes"), total("query_keys")) == (one.passes, one.pairs)
+
+
+def test_to_other_samplers_a_team_is_its_verifier() -> None:
+    team = Team(OTHER, NETWORK)
+    wino = Wino(draft_threshold=0.08, keep_threshold=0.05, block_length=8, filter=GREEDY)
+    for sampler in (DRAFTER, cached(Dual(6)), wino):
+        by_team, by_verifier = generated(sampler, team), generated(sampler, NETWORK)
+        assert tokens(by_team) == tokens(by_verifier) != tokens(generated(sampler, OTHER))
+        for seed, result in by_team.items():
+            assert result.query_keys == by_verifier[seed].query_keys
+            assert result.drafter_passes == 0
+
+
+def test_a_verifier_without_shadows_is_refused() -> None:
+    dream = random_network(CONFIGS["Dream"])
+    for predictor in (dream, Team(NETWORK, dream), Team(NETWORK, MarkovChain.random(64, 1, 0))):
+        for sampler in (DraftVerify(drafter=DRAFTER), Wino()):
+            with pytest.raises(ConfigError, match="cannot be asked about tokens that are there"):
+                generated(sampler, predictor)
+        generated(DraftVerify(drafter=DRAFTER, view="in-place"), Team(NETWORK, dream))
 
 
 @pytest.mark.parametrize("rule", ["kl", "reverse-kl"])

@@ -1,6 +1,7 @@
 """`unmask generate`: text from a model, with what it cost."""
 
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -10,24 +11,32 @@ from typing import Any
 import torch
 from jsonargparse import Namespace
 
-from unmask.cli.model_options import add_compile_option, add_model_options, load_any_model
+from unmask.cli.decoding_options import DecodingOptions, add_whole_canvas_option
+from unmask.cli.model_options import (
+    add_compile_option,
+    add_drafter_option,
+    add_model_options,
+    load_any_model,
+)
 from unmask.cli.parser import Parser
 from unmask.cli.progress import progress
-from unmask.cli.sampler_options import SamplerOptions
 from unmask.errors import OutputError
 from unmask.generative_model import Sample
+from unmask.large_model import LargeModel
+from unmask.speed.memory import peak_bytes, restart_peak
 
 
 def run(arguments: Sequence[str]) -> int:
     """Generate; the exit status."""
     parser = build_parser()
-    sampler_options = SamplerOptions(parser, arguments)
-    options = parser.parse(sampler_options.rest)
+    decoding = DecodingOptions(parser, arguments)
+    options = parser.parse(decoding.rest)
     model = load_any_model(options)
-    sampler = sampler_options.build(options, model)
+    sampler = decoding.build(options, model)
     given = model.given_ids(
         prompt=options.prompt, template=options.template, length=options.length, **_chat(options)
     )
+    device = model.network.device
     num_wanted = int((given == model.vocab_size).sum()) * options.num_samples
     with progress("generating", num_wanted) as advance:
         num_done = 0
@@ -46,13 +55,16 @@ def run(arguments: Sequence[str]) -> int:
             observe=observe,
         )
         samples = []
+        restart_peak(device)
         with _output(options.output) as write_line:
-            as_line = _as_json if options.json or options.output else _as_text
             for sample in stream:
                 samples.append(sample)
-                write_line(as_line(sample))
+                is_json = options.json or options.output
+                write_line(_as_json(sample, device) if is_json else _as_text(sample))
     if not options.json:
         print(_summary(samples))
+        if isinstance(model, LargeModel):
+            print(_speed(samples, device))
     return 0
 
 
@@ -87,6 +99,8 @@ def build_parser() -> Parser:
         default=0,
         help="Room for a large model's answer; 0: 128, or what is left of its context.",
     )
+    add_whole_canvas_option(parser)
+    add_drafter_option(parser)
     parser.add_argument("--output", type=str, help="New file for the samples, a JSON each line.")
     parser.add_argument("--json", action="store_true", help="Print one JSON object per sample.")
     return parser
@@ -128,8 +142,16 @@ def _output(path: str | None) -> Iterator[Callable[[str], None]]:
         yield write_line
 
 
-def _as_json(sample: Sample) -> str:
-    return json.dumps(asdict(sample))
+def _as_json(sample: Sample, device: torch.device) -> str:
+    peak = peak_bytes(device)
+    return json.dumps(
+        {
+            **asdict(sample),
+            "tokens_per_second": sample.tokens_per_second,
+            "peak_memory_bytes": None if math.isnan(peak) else peak,
+            "peak_memory_of": "device" if device.type == "cuda" else "process",
+        }
+    )
 
 
 def _as_text(sample: Sample) -> str:
@@ -140,10 +162,11 @@ def _cost(samples: list[Sample]) -> str:
     def mean(name: str) -> float:
         return sum(getattr(sample, name) for sample in samples) / len(samples)
 
+    drafter = f"{mean('drafter_passes'):.1f} drafter passes, " if mean("drafter_passes") else ""
     return (
         f"{mean('trunk_passes'):.1f} trunk passes, {mean('tail_passes'):.1f} tail passes, "
-        f"{mean('nfe'):.1f} NFE, {mean('acceptance_rate'):.0%} of the tokens accepted drafts, "
-        f"{mean('seconds'):.2f} s"
+        f"{drafter}{mean('nfe'):.1f} NFE, "
+        f"{mean('acceptance_rate'):.0%} of the tokens accepted drafts, {mean('seconds'):.2f} s"
     )
 
 
@@ -155,3 +178,11 @@ def _summary(samples: list[Sample]) -> str:
         f"    {num_tokens:,} tokens, {num_tokens / nfe:.1f} per NFE, "
         f"with {torch.get_num_threads()} threads"
     )
+
+
+def _speed(samples: list[Sample], device: torch.device) -> str:
+    speed = sum(sample.tokens_per_second for sample in samples) / len(samples)
+    peak = peak_bytes(device)
+    place = "allocated on the device" if device.type == "cuda" else "held by this process"
+    memory = "" if math.isnan(peak) else f"; at most {peak / 1e9:.2f} GB {place}"
+    return f"    {speed:,.1f} tokens per second and answer, up to its end, prompt apart{memory}"

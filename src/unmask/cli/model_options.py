@@ -9,8 +9,8 @@ from jsonargparse import Namespace
 from unmask.cli.parser import Parser
 from unmask.errors import ConfigError, DataError
 from unmask.evaluation.words import read_words
-from unmask.large_model import LargeModel
-from unmask.loading import load, load_text_model
+from unmask.large_model import LargeModel, load_large
+from unmask.loading import load_text_model
 from unmask.model import Model
 from unmask.model_folder import WORDS_FILE, find_folder, shipped_names
 from unmask.network.checkpoint import CONFIG_FILE, read_json
@@ -53,6 +53,17 @@ def add_compile_option(parser: Parser) -> None:
     )
 
 
+def add_drafter_option(parser: Parser) -> None:
+    """--drafter."""
+    parser.add_argument(
+        "--drafter",
+        type=str,
+        default="",
+        help="A smaller large model of the same tokenizer, that drafts where draft-verify "
+        "verifies; else the model drafts for itself.",
+    )
+
+
 def add_words_option(parser: Parser) -> None:
     """--words."""
     parser.add_argument(
@@ -64,22 +75,49 @@ def add_words_option(parser: Parser) -> None:
 
 
 def load_model(options: Namespace) -> Model:
-    """The model asked for. Raises `ConfigError` if it is a large one."""
+    """The model asked for. Raises `ConfigError` if it is a large one, or is to have a drafter."""
+    if options.get("drafter"):
+        raise ConfigError(
+            f"--drafter is for large models: {options.model} is one of characters, which drafts "
+            "for itself. Leave it out."
+        )
     model = load_text_model(options.model, dtype=dtype_of(options), device=_device(options))
     prepare(model.network, options)
     return model
 
 
 def load_any_model(options: Namespace) -> Model | LargeModel:
-    """The model asked for, of characters or a large one."""
-    if "model_type" not in read_json(find_folder(options.model) / CONFIG_FILE):
+    """The model asked for, of characters or a large one, with what drafts for it.
+
+    Raises:
+        CheckpointError: there is no such model, or its files are damaged.
+        ConfigError: one cannot be opened as asked, or the drafter does not go with the model.
+    """
+    if not _is_large(options.model):
         return load_model(options)
     if options.precision == "int8" or options.get("compile"):
         raise ConfigError(
             "--precision int8 and --compile are for models that draft and verify; a large model "
             "is opened in float32 or bf16."
         )
-    return load(options.model, dtype=dtype_of(options), device=_device(options))
+    model = _load_large(options.model, options)
+    if not options.get("drafter"):
+        return model
+    if not _is_large(options.drafter):
+        raise ConfigError(
+            f"the drafter {options.drafter} is a model of characters, which {options.model} "
+            "cannot read. Choose a large model of the same tokenizer."
+        )
+    return model.drafted_by(_load_large(options.drafter, options))
+
+
+def _load_large(name: str, options: Namespace) -> LargeModel:
+    """A large model by name, in the precision and on the device asked for."""
+    return load_large(find_folder(name), name, dtype=dtype_of(options), device=_device(options))
+
+
+def _is_large(name: str) -> bool:
+    return "model_type" in read_json(find_folder(name) / CONFIG_FILE)
 
 
 def _device(options: Namespace) -> str:

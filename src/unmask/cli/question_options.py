@@ -4,7 +4,7 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
-from unmask.cli.model_options import load_any_model
+from unmask.cli.model_options import add_drafter_option, load_any_model
 from unmask.cli.parser import Parser
 from unmask.cli.progress import progress
 from unmask.data.questions import (
@@ -17,9 +17,10 @@ from unmask.data.questions import (
 from unmask.errors import ConfigError
 from unmask.frontier import answer_report
 from unmask.frontier.answering import Records, answer_all, prompts
-from unmask.frontier.decoders import decoder
+from unmask.frontier.decoders import decoder, drafts
 from unmask.frontier.folder import fingerprint, open_report
 from unmask.large_model import LargeModel
+from unmask.network import checkpoint
 from unmask.speed.machine import machine
 from unmask.version import VERSION
 
@@ -41,6 +42,7 @@ def add_question_options(parser: Parser) -> None:
         default="one-by-one,threshold,threshold+dual,draft-verify/confidence/shadow",
         help="Which, with commas; the first is the reference.",
     )
+    add_drafter_option(parser)
     parser.add_argument("--protocol", type=str, default="", help="How questions are put.")
     parser.add_argument("--num-questions", type=int, default=500, help="The first so many.")
     parser.add_argument("--max-new-tokens", type=int, default=128, help="Room for an answer.")
@@ -56,6 +58,11 @@ def evaluate_questions(options: Namespace) -> int:
         )
     questions = _questions(options)
     names = [name.strip() for name in options.decoders.split(",")]
+    if options.drafter and not any(map(drafts, names)):
+        raise ConfigError(
+            "--drafter names a model that drafts, and none of the --decoders verifies. Add "
+            "draft-verify to them."
+        )
     model = load_any_model(options)
     if not isinstance(model, LargeModel):
         raise ConfigError(
@@ -67,6 +74,8 @@ def evaluate_questions(options: Namespace) -> int:
     settings = {
         "model": Path(options.model).name,
         "weights": fingerprint(model),
+        "drafter": Path(options.drafter).name if options.drafter else "",
+        "drafter_weights": checkpoint.fingerprint(model.drafter) if options.drafter else "",
         "precision": options.precision,
         "task": options.task,
         "protocol": chosen.name,
@@ -77,7 +86,12 @@ def evaluate_questions(options: Namespace) -> int:
         "batch_size": options.batch_size,
     }
     folder = Path(options.out)
-    open_report(folder, {"format": _FORMAT, **settings}, "auto" if options.resume else "never")
+    open_report(
+        folder,
+        {"format": _FORMAT, **settings},
+        "auto" if options.resume else "never",
+        lambda found: {"drafter": "", "drafter_weights": "", **found},
+    )
     answers = {}
     with progress("answering", len(names) * len(questions)) as advance:
         for place, (name, sampler) in enumerate(decoders.items()):
@@ -97,7 +111,15 @@ def evaluate_questions(options: Namespace) -> int:
                 advance=note,
             )
     report = answer_report.build(
-        answers, {"unmask": VERSION, "machine": machine(), **settings}, seed=options.seed
+        answers,
+        {
+            "unmask": VERSION,
+            "machine": machine(),
+            **settings,
+            "drafter_share": model.drafter_share,
+            "drafter_pair_share": model.drafter_pair_share,
+        },
+        seed=options.seed,
     )
     answer_report.write(folder, report)
     print(answer_report.as_markdown(report))

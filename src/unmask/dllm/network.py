@@ -23,13 +23,12 @@ from torch import Tensor, nn
 
 from unmask.dllm.config import DllmConfig
 from unmask.draws import weight_generator
-from unmask.errors import ConfigError
 from unmask.network.attention import attend
 from unmask.network.blocks import entries_of, gather_rows, init_weights
 from unmask.network.rotary import Rotation
 from unmask.predictors.memory import Memory, MemoryShape, Recalled
 from unmask.predictors.protocol import Draft
-from unmask.predictors.shadows import Shadowed
+from unmask.predictors.shadows import Shadowed, check_casts_shadows
 from unmask.rows import join
 from unmask.shapes import PAD, Order, TokenIds, WindowIds, WindowLogProbs
 
@@ -325,6 +324,11 @@ class DllmNetwork(nn.Module):
             torch.stack(made, dim=2),
         )
 
+    @property
+    def casts_shadows(self) -> bool:
+        """Not if shifted: a masked copy of a token would speak of the next one."""
+        return not self.config.is_shifted
+
     @torch.inference_mode()
     def shadowed(
         self,
@@ -333,11 +337,7 @@ class DllmNetwork(nn.Module):
         shadows: Int[Tensor, "B S"],
     ) -> Shadowed:
         """One pass with shadows. See `ShadowPredictor`."""
-        if self.config.is_shifted:
-            raise ConfigError(
-                "a model of type 'Dream' says at a position what comes next, so a masked copy of "
-                "a token says nothing about it. Choose the view 'in-place' or 'pre-draft'."
-            )
+        check_casts_shadows(self)
         length = token_ids.shape[1]
         is_real = token_ids != PAD
         masks = torch.full_like(shadows, self.config.mask_id)

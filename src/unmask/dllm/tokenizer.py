@@ -14,7 +14,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from unmask.dllm.config import DllmConfig
-from unmask.errors import CheckpointError, MissingExtraError, PromptError
+from unmask.errors import CheckpointError, ConfigError, MissingExtraError, PromptError
 from unmask.network.checkpoint import read_json
 
 if TYPE_CHECKING:
@@ -113,6 +113,28 @@ def read_tokenizer(folder: Path, config: DllmConfig) -> ChatTokenizer:
         settings = read_json(folder / TOKENIZER_CONFIG_FILE)
     own = (folder / TEMPLATE_FILE).read_text() if (folder / TEMPLATE_FILE).exists() else ""
     return ChatTokenizer(tokenizer, own or _template(settings), _special(settings))
+
+
+def check_same_tokens(
+    drafter: ChatTokenizer, verifier: ChatTokenizer, drafter_name: str, verifier_name: str
+) -> None:
+    """Raise `ConfigError`, with the first token that differs, unless all ids mean the same."""
+    by_id = [
+        {token_id: token for token, token_id in each.tokenizer.get_vocab().items()}
+        for each in (drafter, verifier)
+    ]
+    for token_id in sorted(by_id[0].keys() | by_id[1].keys()):
+        ours, theirs = (tokens.get(token_id) for tokens in by_id)
+        if ours != theirs:
+            raise ConfigError(
+                f"token {token_id} is {_shown(ours)} to the drafter {drafter_name} and "
+                f"{_shown(theirs)} to {verifier_name}: what one drafts the other cannot read. "
+                "Choose a drafter with the same tokenizer."
+            )
+
+
+def _shown(token: str | None) -> str:
+    return "nothing" if token is None else repr(token)
 
 
 def tokenizer_of(files: dict[str, str]) -> ChatTokenizer:

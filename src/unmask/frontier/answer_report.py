@@ -7,7 +7,12 @@ and s_n whether question n was answered rightly by the two,
 
 with percentiles of a bootstrap that draws questions, with replacement. Work is what hooks on the
 network would count: pairs of a token that was run and one that it attended to, which caches make
-fewer; `work_share` is the decoder's over the reference's.
+fewer; `work_share` is the decoder's over the reference's. What a smaller model that drafts does
+is told apart in the records, and weighed here: with P_d, B_d, d_d the weights, blocks and width
+of the drafter, and P, B, d those of the model,
+
+    a pass, or a token, of the drafter counts as    P_d / P            (drafter_share)
+    a pair of its tokens                            B_d d_d / (B d)    (drafter_pair_share)
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,16 +37,37 @@ def build(
 ) -> dict[str, Any]:
     """report.json of decoders on the same questions; the first is the reference."""
     reference = next(iter(answers))
-    rows = [_row(name, given, answers[reference], seed=seed) for name, given in answers.items()]
+    share, pair_share = about.get("drafter_share", 0.0), about.get("drafter_pair_share", 0.0)
+    spent = {name: _spent(given, share, pair_share) for name, given in answers.items()}
+    rows = [
+        _row(name, given, answers[reference], seed=seed)
+        | spent[name]
+        | {"work_share": spent[name]["query_keys"] / spent[reference]["query_keys"]}
+        for name, given in answers.items()
+    ]
     return {**about, "reference": reference, "decoders": rows}
+
+
+def _spent(answers: Sequence[Answered], share: float, pair_share: float) -> dict[str, float]:
+    """What an answer takes, on average; the drafter's part as much as it counts."""
+
+    def mean(field: str) -> float:
+        return sum(getattr(each, field) for each in answers) / len(answers)
+
+    return {
+        "passes": mean("trunk_passes") + share * mean("drafter_passes"),
+        "drafter_passes": mean("drafter_passes"),
+        "query_tokens": mean("query_tokens") + share * mean("drafter_tokens"),
+        "query_keys": mean("query_keys") + pair_share * mean("drafter_keys"),
+        "seconds": mean("seconds"),
+        "num_tokens": mean("num_tokens"),
+        "tokens_per_second": mean("num_tokens") / mean("seconds"),
+    }
 
 
 def _row(
     name: str, answers: Sequence[Answered], reference: Sequence[Answered], *, seed: int
 ) -> dict[str, Any]:
-    def mean(field: str, of: Sequence[Answered] = answers) -> float:
-        return sum(getattr(each, field) for each in of) / len(of)
-
     right, reference_right = (
         torch.tensor([each.is_right for each in given]).double() for given in (answers, reference)
     )
@@ -52,13 +78,6 @@ def _row(
         "name": name,
         "accuracy": {"value": accuracy.value, "low": accuracy.low, "high": accuracy.high},
         "difference": {"value": difference.value, "low": difference.low, "high": difference.high},
-        "passes": mean("trunk_passes"),
-        "query_tokens": mean("query_tokens"),
-        "query_keys": mean("query_keys"),
-        "work_share": mean("query_keys") / mean("query_keys", reference),
-        "seconds": mean("seconds"),
-        "num_tokens": mean("num_tokens"),
-        "tokens_per_second": mean("num_tokens") / mean("seconds"),
         "num_questions": len(answers),
     }
 
@@ -75,7 +94,7 @@ def as_markdown(report: dict[str, Any]) -> str:
     lines = [
         f"{report['task']}, protocol {report['protocol']}: {report['num_questions']} questions to "
         f"{report['model']}. In brackets the middle 95 % of a bootstrap over questions; work is "
-        f"query-key pairs, as a share of that of {report['reference']}.",
+        f"query-key pairs, as a share of that of {report['reference']}.{_of_drafter(report)}",
         "",
         "| decoder | right | against the reference | passes | work | seconds | tokens/s |",
         "| --- | --- | --- | --- | --- | --- | --- |",
@@ -89,6 +108,16 @@ def as_markdown(report: dict[str, Any]) -> str:
             f"| {row['tokens_per_second']:,.0f} |"
         )
     return "\n".join(lines)
+
+
+def _of_drafter(report: dict[str, Any]) -> str:
+    if not report.get("drafter"):
+        return ""
+    return (
+        f" {report['drafter']} drafts for draft-verify: a pass of it counts as "
+        f"{report['drafter_share']:.3f}, a pair of its tokens as "
+        f"{report['drafter_pair_share']:.3f}."
+    )
 
 
 def write(folder: Path, report: dict[str, Any]) -> None:

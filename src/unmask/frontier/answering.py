@@ -35,6 +35,10 @@ class Answered:
     query_keys: int
     seconds: float
     """Its share of the time of its passes."""
+    drafter_passes: int = 0
+    """Of a smaller model that drafts. None of them is counted above."""
+    drafter_tokens: int = 0
+    drafter_keys: int = 0
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,7 @@ def answer_all(
                 yield Request(given_ids=given_ids, sampler=sampler, seed=seed + number)
 
     num_done = len(done)
-    engine = Engine(model.network, num_slots=batch_size)
+    engine = Engine(model.predictor, num_slots=batch_size)
     for result in engine.run(requests()):
         number = result.request.seed - seed
         new_ids = result.token_ids[-max_new_tokens:].cpu()
@@ -128,6 +132,9 @@ def answer_all(
                 query_tokens=result.query_tokens,
                 query_keys=result.query_keys,
                 seconds=result.busy_seconds,
+                drafter_passes=result.drafter_passes,
+                drafter_tokens=result.drafter_tokens,
+                drafter_keys=result.drafter_keys,
             )
         )
         num_done += 1

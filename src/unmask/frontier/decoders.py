@@ -6,7 +6,8 @@
     entropy-bounded, klass, dilated
     RULE+prefix, RULE+dual, RULE+delayed-R, RULE+greedy, RULE+prefill
     wino                drafts at 0.6, kept at 0.9
-    draft-verify/VERIFICATION/VIEW[/prefix]     drafts by threshold+dual at 0.6
+    draft-verify/VERIFICATION/VIEW[/prefix]     drafts by threshold+dual at 0.6, of the model
+                        itself or of one that drafts for it
 
 All are greedy, go block by block, and stop where the text ends.
 """
@@ -67,7 +68,7 @@ def decoder(name: str, model: LargeModel, room: int) -> Sampler:
     Raises:
         ConfigError: there is none of this name; says what there is.
     """
-    if name.startswith("draft-verify"):
+    if drafts(name):
         made = _draft_verify(name, model)
     else:
         rule, _, cache = name.partition("+")
@@ -78,6 +79,11 @@ def decoder(name: str, model: LargeModel, room: int) -> Sampler:
     return EarlyStop(sampler=made, end_ids=model.end_ids)
 
 
+def drafts(name: str) -> bool:
+    """Whether the decoder of this name has use for a model that drafts."""
+    return name.startswith("draft-verify")
+
+
 def _draft_verify(name: str, model: LargeModel) -> Sampler:
     _, *choices = name.split("/")
     prefix = "prefix" in choices
@@ -86,12 +92,13 @@ def _draft_verify(name: str, model: LargeModel) -> Sampler:
     if len(choices) > 2 or rule not in get_args(Rule) or view not in get_args(View):
         raise _unknown(name)
     drafter = Threshold(threshold=DRAFT_THRESHOLD, blocks=_BLOCKS, filter=_GREEDY)
-    return DraftVerify(
-        drafter=model.cached(drafter, _CACHES["dual"]),
+    verified = DraftVerify(
+        drafter=drafter,
         rule=rule,  # type: ignore[arg-type]
         view=view,  # type: ignore[arg-type]
         acceptance="prefix" if prefix else "position",
     )
+    return model.cached(verified, _CACHES["dual"])
 
 
 def _unknown(name: str) -> ConfigError:

@@ -1,4 +1,4 @@
-"""Predictions of tokens that are there, as if each alone were hidden; and two models as one.
+"""Predictions of tokens that are there, as if each alone were hidden.
 
 A *shadow* of a position is a MASK beside the sequence that stands at the same position: it sees
 every token but the one there, and no token sees it. One pass gives a shadow of many positions.
@@ -9,13 +9,14 @@ Source: Hong et al. (2025), arXiv:2507.18578 (WINO), whose shadows also see each
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unmask.predictors.protocol import Draft, Predictor
+from unmask.errors import ConfigError
+from unmask.predictors.protocol import Predictor
 from unmask.shapes import TokenIds, WindowIds, WindowLogProbs
 
 
@@ -31,6 +32,11 @@ class Shadowed:
 class ShadowPredictor(Predictor, Protocol):
     """A predictor that can be asked about tokens that are there."""
 
+    @property
+    def casts_shadows(self) -> bool:
+        """Whether this one can: not if it says at a position what comes next."""
+        ...
+
     def shadowed(
         self,
         token_ids: TokenIds,
@@ -39,6 +45,17 @@ class ShadowPredictor(Predictor, Protocol):
     ) -> Shadowed:
         """One pass; distributions at `positions`, and by shadows at `shadows`."""
         ...
+
+
+def check_casts_shadows(predictor: object) -> None:
+    """Raise `ConfigError` unless a predictor can be asked about tokens that are there."""
+    if not (isinstance(predictor, ShadowPredictor) and predictor.casts_shadows):
+        raise ConfigError(
+            f"{type(predictor).__name__} cannot be asked about tokens that are there: that takes "
+            "a large model that says at a position what stands there, as LLaDA does (Dream says "
+            "what comes next). Choose another sampler, or for draft-verify the view 'in-place' "
+            "or 'pre-draft'."
+        )
 
 
 def leave_one_out(
@@ -50,27 +67,3 @@ def leave_one_out(
         hidden_ids = token_ids.scatter(1, column[:, None], predictor.vocab_size)
         columns.append(predictor.draft(hidden_ids, column[:, None]).log_probs)
     return torch.cat(columns, dim=1)
-
-
-@dataclass(frozen=True)
-class Team:
-    """A model that drafts and one that verifies, of one vocabulary."""
-
-    drafter: Any
-    verifier: Any
-
-    @property
-    def vocab_size(self) -> int:
-        """V of both, MASK not counted."""
-        return int(self.verifier.vocab_size)
-
-    @property
-    def device(self) -> torch.device:
-        """Where token ids must live."""
-        device: torch.device = self.verifier.device
-        return device
-
-    def draft(self, token_ids: TokenIds, positions: WindowIds) -> Draft:
-        """What the verifier says: samplers that do not verify have it alone."""
-        made: Draft = self.verifier.draft(token_ids, positions)
-        return made

@@ -1,7 +1,8 @@
 """One round of draft and verify: passes of the drafter, then one full pass of the verifier.
 
-The round keeps account of what was passed and, where a rule asks for it, of what each token was
-drawn from. What is rejected is decided by `draft_verify.py`.
+The round keeps account of what it cost, and, where a rule asks for it, of what each token was
+drawn from. What two models cost is told apart: their passes are not alike. What is rejected is
+decided by `draft_verify.py`.
 """
 
 from dataclasses import replace
@@ -13,12 +14,13 @@ from torch import Tensor
 from unmask.draws import Draws
 from unmask.predictors.memory import Recalled
 from unmask.predictors.protocol import Draft
-from unmask.predictors.shadows import Team
+from unmask.predictors.shadows import check_casts_shadows
+from unmask.predictors.team import Team
 from unmask.rows import join
 from unmask.samplers.cached import CachedState
 from unmask.samplers.columns import WindowColumns
 from unmask.samplers.sampler import Sampler, StepInfo
-from unmask.shapes import PAD, Counts, TokenIds, WindowIds, WindowLogProbs
+from unmask.shapes import PAD, TokenIds, WindowIds, WindowLogProbs
 
 View = Literal["in-place", "pre-draft", "shadow"]
 
@@ -51,8 +53,9 @@ class DraftRound:
 
     def __init__(self, drafter: Any, team: Team, draws: Draws) -> None:
         self.state, self.team, self._draws = drafter, team, draws
-        zero = torch.zeros_like(drafter.origin)
-        self._passes, self._tokens, self._keys = zero, zero, zero
+        # Rows: passes, tokens, pairs.
+        self._drafter_work = drafter.origin.new_zeros(3, len(drafter.origin))
+        self._verifier_work = torch.zeros_like(self._drafter_work)
         self._drawn_from: Tensor | None = None
 
     @property
@@ -68,17 +71,13 @@ class DraftRound:
         before = self.token_ids[rows]
         drafter = Watched(self.team.drafter) if is_watched else self.team.drafter
         moved, info = sampler.step(self.state.select(rows), drafter, self._draws.rows(rows))
-        self._count(rows, info.trunk_passes, *info.work((before != PAD).sum(dim=1)))
-        others = torch.ones_like(self._passes).index_fill(0, rows, 0).nonzero().squeeze(1)
+        work = torch.stack([info.trunk_passes, *info.work((before != PAD).sum(dim=1))])
+        self._drafter_work = self._drafter_work.index_add(1, rows, work)
+        others = torch.ones_like(self.state.origin).index_fill(0, rows, 0).nonzero().squeeze(1)
         back = torch.cat([rows, others]).argsort()
         self.state = join([moved, self.state.select(others)]).select(back)
         if isinstance(drafter, Watched):
             self._note(rows, before, drafter)
-
-    def _count(self, rows: Tensor, passes: Counts, tokens: Counts, keys: Counts) -> None:
-        self._passes = self._passes.index_add(0, rows, passes)
-        self._tokens = self._tokens.index_add(0, rows, tokens)
-        self._keys = self._keys.index_add(0, rows, keys)
 
     def _note(self, rows: Tensor, before: TokenIds, drafter: Watched) -> None:
         """Keep what the newly revealed tokens were drawn from."""
@@ -102,12 +101,12 @@ class DraftRound:
     ) -> tuple[Tensor, Tensor]:
         """What the verifier says of the drafts, and of what is masked."""
         token_ids, verifier = self.token_ids, self.team.verifier
-        every = torch.arange(len(token_ids), device=token_ids.device)
         length = (token_ids != PAD).sum(dim=1)
         one, num_shadows = torch.ones_like(length), torch.zeros_like(length)
         num_drafted = drafted.positions.shape[1]
         positions = torch.cat([drafted.positions, masked.positions], dim=1)
         if view == "shadow":
+            check_casts_shadows(verifier)
             num_shadows = drafted.in_window.sum(dim=1)
             said = verifier.shadowed(token_ids, masked.positions, drafted.positions)
             found = said.of_shadows, said.log_probs
@@ -122,24 +121,34 @@ class DraftRound:
             else:
                 log_probs = verifier.draft(seen_ids, positions).log_probs
             found = log_probs[:, :num_drafted], log_probs[:, num_drafted:]
-        self._count(every, one, length + num_shadows, (length + num_shadows) * length)
+        num_run = length + num_shadows
+        self._verifier_work = self._verifier_work + torch.stack([one, num_run, num_run * length])
         return found
 
     @property
     def _refreshes(self) -> bool:
         """Whether the verifier's pass can renew what the drafter remembers."""
-        is_same = self.team.drafter is self.team.verifier
-        return is_same and isinstance(self.state, CachedState)
+        return self._is_one_model and isinstance(self.state, CachedState)
+
+    @property
+    def _is_one_model(self) -> bool:
+        return self.team.drafter is self.team.verifier
 
     def info(self, before_ids: TokenIds, after_ids: TokenIds) -> StepInfo:
         """What the round did."""
         mask_id = self.team.vocab_size
         num_masked = [(ids == mask_id).sum(dim=1) for ids in (before_ids, after_ids)]
+        drafter, verifier = self._drafter_work, self._verifier_work
+        if self._is_one_model:
+            drafter, verifier = torch.zeros_like(drafter), drafter + verifier
         return StepInfo(
-            trunk_passes=self._passes,
-            tail_passes=torch.zeros_like(self._passes),
+            trunk_passes=verifier[0],
+            tail_passes=torch.zeros_like(verifier[0]),
             accepted=num_masked[0] - num_masked[1],
-            rejected=torch.zeros_like(self._passes),
-            query_tokens=self._tokens,
-            query_keys=self._keys,
+            rejected=torch.zeros_like(verifier[0]),
+            query_tokens=verifier[1],
+            query_keys=verifier[2],
+            drafter_passes=drafter[0],
+            drafter_tokens=drafter[1],
+            drafter_keys=drafter[2],
         )

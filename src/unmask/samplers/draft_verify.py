@@ -32,7 +32,7 @@ from torch import Tensor
 
 from unmask.draws import Draws
 from unmask.errors import ConfigError
-from unmask.predictors.shadows import Team
+from unmask.predictors.team import Team
 from unmask.rows import Rows, padded_with
 from unmask.samplers import columns, scores
 from unmask.samplers.columns import WindowColumns

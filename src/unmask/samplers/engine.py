@@ -58,6 +58,10 @@ class Result:
     """Tokens that went through the trunk."""
     query_keys: int
     """Pairs of such a token and one that it attended to."""
+    drafter_passes: int
+    """Passes of a smaller model that drafts (`Team`). None of them is counted above."""
+    drafter_tokens: int
+    drafter_keys: int
     seconds: float
     """Wall-clock time from its admission until it was finished."""
     busy_seconds: float
@@ -154,6 +158,7 @@ class Engine:
 
 _ANY_LENGTH = 2**62
 _WORK = ("query_tokens", "query_keys")
+_DRAFTER_WORK = ("drafter_tokens", "drafter_keys")
 _Key = tuple[Sampler, int]
 
 
@@ -174,6 +179,9 @@ class _Account(Rows):
     rejected: Counts
     query_tokens: Counts
     query_keys: Counts
+    drafter_passes: Counts
+    drafter_tokens: Counts
+    drafter_keys: Counts
     length: Counts
     start: Float[Tensor, " B"]
     busy: Float[Tensor, " B"]
@@ -196,7 +204,7 @@ class _Lane:
         start = torch.full_like(number, time.perf_counter(), dtype=torch.float64)
         length = torch.full_like(number, given_ids.shape[1])
         busy = torch.zeros_like(start)
-        counts = dict.fromkeys((*COUNTED, *_WORK), zero)
+        counts = dict.fromkeys((*COUNTED, *_WORK, *_DRAFTER_WORK), zero)
         self.account = _Account(number=number, length=length, start=start, busy=busy, **counts)
 
     @property
@@ -222,7 +230,10 @@ class _Lane:
             busy=account.busy + share,
             query_tokens=account.query_tokens + tokens,
             query_keys=account.query_keys + keys,
-            **{name: getattr(account, name) + getattr(info, name) for name in COUNTED},
+            **{
+                name: getattr(account, name) + getattr(info, name)
+                for name in (*COUNTED, *_DRAFTER_WORK)
+            },
         )
         observe(self.state, info, account.number)
 
@@ -252,7 +263,7 @@ class _Lane:
                     token_ids=token_ids[row, : len(request.given_ids)],
                     seconds=now - columns["start"][row],
                     busy_seconds=columns["busy"][row],
-                    **{name: columns[name][row] for name in (*COUNTED, *_WORK)},
+                    **{name: columns[name][row] for name in (*COUNTED, *_WORK, *_DRAFTER_WORK)},
                 )
             )
         return results

@@ -14,6 +14,7 @@ from unmask.process.schedules import SCHEDULES
 from unmask.process.windows import WINDOWS
 from unmask.samplers.ancestral import Ancestral
 from unmask.samplers.dilated import Dilated
+from unmask.samplers.draft_verify import DraftVerify
 from unmask.samplers.entropy_bounded import EntropyBounded
 from unmask.samplers.factor import Factor
 from unmask.samplers.first_hitting import FirstHitting
@@ -29,6 +30,7 @@ from unmask.samplers.star_shaped import StarShaped
 from unmask.samplers.target_only import TargetOnly
 from unmask.samplers.threshold import Threshold
 from unmask.samplers.top_k import TopKEntropy, TopKMargin
+from unmask.samplers.wino import Wino
 
 SAMPLERS: dict[str, type] = {
     "self-speculative": SelfSpeculative,
@@ -49,8 +51,23 @@ SAMPLERS: dict[str, type] = {
     "star-shaped": StarShaped,
     "lookahead": Lookahead,
     "learned-policy": LearnedPolicy,
+    "draft-verify": DraftVerify,
+    "wino": Wino,
 }
 """Every sampler, by the name it has on the command line."""
+
+DRAFTERS: dict[str, type] = {
+    name: SAMPLERS[name]
+    for name in (
+        "threshold", "factor", "entropy-bounded", "klass", "dilated", "semi-autoregressive",
+    )
+}  # fmt: skip
+"""The samplers that can draft for another: they go on from any tokens, some masked again."""
+
+NEVER_ENDING = frozenset(
+    {"self-speculative", "target-only", "fixed-partition", "first-hitting", "remdm", "star-shaped"}
+)
+"""The samplers that fill every canvas: an `EarlyStop` cannot end what they do."""
 
 PARTS: dict[str, Mapping[str, type]] = {
     "window": WINDOWS,
@@ -58,6 +75,7 @@ PARTS: dict[str, Mapping[str, type]] = {
     "schedule": SCHEDULES,
     "blocks": BLOCKS,
     "remasking": REMASKINGS,
+    "drafter": DRAFTERS,
 }
 """The choices for the fields of a sampler that are choices with fields of their own."""
 

@@ -39,6 +39,12 @@ class StepInfo:
     """Tokens that went through the trunk; None: all, in every pass."""
     query_keys: Counts | None = None
     """Pairs of such a token and one it attended to; None: all, in every pass."""
+    drafter_passes: Counts | int = 0
+    """Passes of a smaller model that drafts (`Team`). None of them is counted above."""
+    drafter_tokens: Counts | int = 0
+    """Tokens that went through it."""
+    drafter_keys: Counts | int = 0
+    """Pairs of such a token and one it attended to."""
 
     @property
     def num_revealed(self) -> Counts:
@@ -93,6 +99,8 @@ class Samples:
     rejected: Counts
     seconds: Float[Tensor, " B"]
     """Wall-clock time from the start of its batch until the sequence was finished."""
+    drafter_passes: Counts
+    """Passes of a smaller model that drafts, if there is one."""
 
 
 Observer = Callable[[Any, StepInfo, Tensor], None]
@@ -134,7 +142,7 @@ def sample(
         observe(state, info, rows)
 
 
-COUNTED = ("trunk_passes", "tail_passes", "accepted", "rejected")
+COUNTED = ("trunk_passes", "tail_passes", "accepted", "rejected", "drafter_passes")
 """What of a step's info is added up over a sequence."""
 
 

@@ -13,6 +13,7 @@ Source: Hong et al. (2025), arXiv:2507.18578 (WINO). There shadows also see each
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from jaxtyping import Bool
@@ -20,7 +21,7 @@ from torch import Tensor
 
 from unmask.draws import Draws
 from unmask.errors import ConfigError
-from unmask.predictors.shadows import ShadowPredictor
+from unmask.predictors.shadows import check_casts_shadows
 from unmask.process.blocks import places
 from unmask.rows import padded_with
 from unmask.samplers import columns, masked, scores
@@ -69,10 +70,12 @@ class Wino:
         state = masked.start(given_ids, mask_id=mask_id)
         return WinoState(**vars(state), is_given=~state.is_masked)
 
-    def step(
-        self, state: WinoState, predictor: ShadowPredictor, draws: Draws
-    ) -> tuple[WinoState, StepInfo]:
-        """One pass: tokens revealed, and tokens taken back."""
+    def step(self, state: WinoState, predictor: Any, draws: Draws) -> tuple[WinoState, StepInfo]:
+        """One pass: tokens revealed, and tokens taken back.
+
+        Raises `ConfigError` if the predictor has no shadows.
+        """
+        check_casts_shadows(predictor)
         place = places(state.is_masked, state.origin)
         block = place // self.block_length
         none = state.is_masked.shape[1]

@@ -1,0 +1,114 @@
+"""How `unmask generate` decodes: the sampler, and what only large models take.
+
+`--cache NAME` lets passes remember, `--drafter MODEL` lets a smaller model draft, and
+`--whole-canvas` goes on behind the end of an answer.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from jsonargparse import Namespace
+
+from unmask.caching.policies import CACHES, NoCache
+from unmask.cli.choices import choose
+from unmask.cli.parser import Parser
+from unmask.cli.sampler_options import SamplerOptions
+from unmask.errors import ConfigError
+from unmask.large_model import LargeModel
+from unmask.model import Model
+from unmask.predictors.shadows import check_casts_shadows
+from unmask.samplers.draft_verify import DraftVerify
+from unmask.samplers.registry import NEVER_ENDING
+from unmask.samplers.sampler import Sampler
+from unmask.samplers.wino import Wino
+
+_WITH_TAIL = ("self-speculative", "target-only")
+
+
+def add_whole_canvas_option(parser: Parser) -> None:
+    """--whole-canvas."""
+    parser.add_argument(
+        "--whole-canvas",
+        action="store_true",
+        help="Let a large model fill its canvas; else it stops where its answer ends.",
+    )
+
+
+class DecodingOptions:
+    """--sampler, --cache and their options, for one command line."""
+
+    def __init__(self, parser: Parser, arguments: Sequence[str]) -> None:
+        self._sampler = SamplerOptions(parser, arguments)
+        self._cache = choose(self._sampler.rest, "cache", CACHES, NoCache(), {})
+        self._cache.add_to(parser, skip=frozenset())
+        parser.epilog = (
+            f"{parser.epilog} Passes of a large model may remember (of draft-verify: those of "
+            f"the drafter), with --cache.* options: {self._cache.explained()}"
+        )
+        self.rest = self._cache.without(self._sampler.rest)
+        """The command line without the names chosen, for the parser."""
+
+    def build(self, options: Namespace, model: Model | LargeModel) -> Sampler:
+        """The sampler that was asked for, with its cache and its end.
+
+        Raises:
+            ConfigError: choices that cannot work.
+            CheckpointError: a trained part is not there, or its files are damaged.
+        """
+        cache = self._cache.build(options.get("cache", Namespace()).as_dict(), {})
+        if not isinstance(model, LargeModel):
+            self._check_is_plain(cache, options, model)
+            sampler = self._sampler.build(options, model)
+            _check_is_seen(sampler, model)
+            return sampler
+        sampler = self._of_large(options, model)
+        _check_is_seen(sampler, model)
+        if options.drafter and not isinstance(sampler, DraftVerify):
+            raise ConfigError(
+                "--drafter names a model that drafts, and this sampler verifies nothing. Add "
+                "--sampler draft-verify."
+            )
+        if not isinstance(cache, NoCache):
+            sampler = model.cached(sampler, cache)
+        if options.whole_canvas:
+            return sampler
+        if self._sampler.is_chosen and self._sampler.name in NEVER_ENDING:
+            raise ConfigError(
+                f"--sampler {self._sampler.name} cannot stop where an answer ends: how many "
+                "passes it takes is fixed beforehand. Add --whole-canvas, or choose another."
+            )
+        return model.ending(sampler)
+
+    def _of_large(self, options: Namespace, model: LargeModel) -> Sampler:
+        """The sampler for a large model: the one that was named, or the usual one."""
+        if self._sampler.is_chosen:
+            if self._sampler.name in _WITH_TAIL:
+                raise ConfigError(
+                    f"--sampler {self._sampler.name} verifies by causal blocks, and {model.name} "
+                    "has none of them. Choose another, draft-verify say."
+                )
+            return self._sampler.build(options, model)
+        if self._sampler.is_filtered:
+            return replace(model.default_rule, filter=self._sampler.filter(options))
+        return model.default_rule
+
+    def _check_is_plain(self, cache: object, options: Namespace, model: Model) -> None:
+        """Raise `ConfigError` if something is asked of a model of characters that it has not."""
+        if not isinstance(cache, NoCache):
+            raise ConfigError(
+                f"--cache {self._cache.name} is for large models: {model.name} is one of "
+                "characters, whose passes are always whole. Leave it out."
+            )
+        if options.whole_canvas:
+            raise ConfigError(
+                f"--whole-canvas is for large models: {model.name} always fills what it is "
+                "given. Leave it out."
+            )
+
+
+def _check_is_seen(sampler: Sampler, model: Model | LargeModel) -> None:
+    """Raise `ConfigError` if a sampler needs shadows that the model has not."""
+    if isinstance(sampler, Wino) or (
+        isinstance(sampler, DraftVerify) and sampler.view == "shadow"
+    ):
+        check_casts_shadows(model.network)
