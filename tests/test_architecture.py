@@ -39,6 +39,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"network", "samplers", "data", "evaluation", "model_folder", "generative_model"},
     "generative_model": BASE | {"samplers"},
     "large_model": MATHEMATICS | {"dllm", "caching", "samplers", "generative_model"},
+    "cross_tokenizer": BASE
+    | {"process", "speculation", "dllm", "samplers", "generative_model", "large_model"},
     "loading": BASE | {"data", "network", "model", "large_model", "model_folder"},
     "speed": MATHEMATICS | {"samplers", "dllm"},
     "frontier": MATHEMATICS

@@ -19,7 +19,7 @@ from unmask.dllm.network import DllmNetwork
 from unmask.dllm.tokenizer import ChatTokenizer, check_same_tokens, read_tokenizer
 from unmask.errors import ConfigError, PromptError
 from unmask.generative_model import GenerativeModel
-from unmask.predictors.team import Team
+from unmask.predictors.team import CrossTeam, Team
 from unmask.process.blocks import LeftToRight
 from unmask.samplers.cached import Cached
 from unmask.samplers.draft_verify import DraftVerify
@@ -40,8 +40,8 @@ class LargeModel(GenerativeModel):
     def __init__(self, network: DllmNetwork, tokenizer: ChatTokenizer, name: str) -> None:
         self.network: DllmNetwork = network
         self.tokenizer, self.name = tokenizer, name
-        self.drafter = network
-        """What drafts where a sampler verifies: the same network, unless `drafted_by` another."""
+        self.drafter = self.verifier = network
+        """Who drafts and who verifies: the same network, unless another was called in."""
 
     def drafted_by(self, drafter: "LargeModel") -> "LargeModel":
         """The same model, for which a smaller one drafts where a sampler verifies.
@@ -60,37 +60,48 @@ class LargeModel(GenerativeModel):
         helped.drafter = drafter.network
         return helped
 
+    def verified_by(self, verifier: "LargeModel") -> "LargeModel":
+        """The same model, whose drafts a larger one of any tokenizer verifies as text.
+
+        For `DraftVerifyAcross`; costs are then counted in passes of the verifier.
+        """
+        helped = LargeModel(self.network, self.tokenizer, self.name)
+        helped.verifier = verifier.network
+        return helped
+
     @property
     def predictor(self) -> Any:
-        """What samplers ask: the network, or a `Team` where another drafts."""
-        is_alone = self.drafter is self.network
-        return self.network if is_alone else Team(self.drafter, self.network)
+        """What samplers ask: the network, or a team where another drafts or verifies."""
+        if self.drafter is self.verifier:
+            return self.network
+        team = Team if self.verifier is self.network else CrossTeam
+        return team(self.drafter, self.verifier)
 
     @property
     def drafter_share(self) -> float:
-        """Weights of the drafter over those of the model: what a pass of it counts as.
+        """Weights of the drafter over those of the verifier: what a pass of it counts as.
 
         Embeddings are counted, which a pass hardly uses: of a small drafter that is too much
         rather than too little.
         """
-        return self.drafter.config.num_weights / self.network.config.num_weights
+        return self.drafter.config.num_weights / self.verifier.config.num_weights
 
     @property
     def drafter_pair_share(self) -> float:
-        """Blocks times width of the drafter over those of the model.
+        """Blocks times width of the drafter over those of the verifier.
 
         What a pair of its tokens, of which one attends to the other, counts as.
         """
-        of_drafter, own = (
+        of_drafter, of_verifier = (
             network.config.num_blocks * network.config.width
-            for network in (self.drafter, self.network)
+            for network in (self.drafter, self.verifier)
         )
-        return of_drafter / own
+        return of_drafter / of_verifier
 
     @property
     def length(self) -> int:
-        """The longest sequence that the model, and what drafts for it, can take."""
-        return min(self.network.config.length, self.drafter.config.length)
+        """The longest sequence that the model can take, and what drafts or verifies for it."""
+        return min(self.drafter.config.length, self.verifier.config.length)
 
     @property
     def vocab_size(self) -> int:

@@ -1,7 +1,7 @@
 """Two models as one: a smaller one drafts, a larger one verifies, and speaks for both.
 
 Samplers that tell the two apart (`DraftVerify`) ask each by its name. To all others a team is
-its verifier.
+its verifier; one of two vocabularies is its drafter, in whose tokens it speaks.
 """
 
 from dataclasses import dataclass
@@ -76,3 +76,27 @@ class Team:
         """What the verifier says, of tokens that are there as well."""
         said: Shadowed = self.verifier.shadowed(token_ids, positions, shadows)
         return said
+
+
+@dataclass(frozen=True)
+class CrossTeam:
+    """A model that drafts and one that verifies, each with a vocabulary of its own."""
+
+    drafter: Any
+    verifier: Any
+
+    @property
+    def vocab_size(self) -> int:
+        """V of the drafter, MASK not counted."""
+        return int(self.drafter.vocab_size)
+
+    @property
+    def device(self) -> torch.device:
+        """Where token ids must live."""
+        device: torch.device = self.drafter.device
+        return device
+
+    def draft(self, token_ids: TokenIds, positions: WindowIds) -> Draft:
+        """What the drafter says."""
+        made: Draft = self.drafter.draft(token_ids, positions)
+        return made

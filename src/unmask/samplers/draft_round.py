@@ -15,12 +15,12 @@ from unmask.draws import Draws
 from unmask.predictors.memory import Recalled
 from unmask.predictors.protocol import Draft
 from unmask.predictors.shadows import check_casts_shadows
-from unmask.predictors.team import Team
+from unmask.predictors.team import CrossTeam, Team
 from unmask.rows import join
 from unmask.samplers.cached import CachedState
 from unmask.samplers.columns import WindowColumns
 from unmask.samplers.sampler import Sampler, StepInfo
-from unmask.shapes import PAD, TokenIds, WindowIds, WindowLogProbs
+from unmask.shapes import PAD, Counts, TokenIds, WindowIds, WindowLogProbs
 
 View = Literal["in-place", "pre-draft", "shadow"]
 
@@ -51,7 +51,7 @@ class Watched:
 class DraftRound:
     """A round under way: the drafter's state, and what its passes and the verifier's have cost."""
 
-    def __init__(self, drafter: Any, team: Team, draws: Draws) -> None:
+    def __init__(self, drafter: Any, team: Team | CrossTeam, draws: Draws) -> None:
         self.state, self.team, self._draws = drafter, team, draws
         # Rows: passes, tokens, pairs.
         self._drafter_work = drafter.origin.new_zeros(3, len(drafter.origin))
@@ -121,9 +121,12 @@ class DraftRound:
             else:
                 log_probs = verifier.draft(seen_ids, positions).log_probs
             found = log_probs[:, :num_drafted], log_probs[:, num_drafted:]
-        num_run = length + num_shadows
-        self._verifier_work = self._verifier_work + torch.stack([one, num_run, num_run * length])
+        self.count(one, length + num_shadows, (length + num_shadows) * length)
         return found
+
+    def count(self, passes: Counts, tokens: Counts, pairs: Counts) -> None:
+        """Note what the verifier has done, in all sequences."""
+        self._verifier_work = self._verifier_work + torch.stack([passes, tokens, pairs])
 
     @property
     def _refreshes(self) -> bool:
