@@ -83,16 +83,19 @@ class DraftVerifyAcross:
         return DraftVerifyState(drafter, torch.zeros_like(given_ids), drafter.origin)
 
     def step(
-        self, state: DraftVerifyState, predictor: CrossTeam, draws: Draws
+        self, state: DraftVerifyState, predictor: Any, draws: Draws
     ) -> tuple[DraftVerifyState, StepInfo]:
         """One round: drafts, and their verification."""
-        before_ids, mask_id = state.token_ids, predictor.vocab_size
-        round_ = DraftRound(state.drafter, predictor, draws)
+        is_team = isinstance(predictor, CrossTeam)
+        team = predictor if is_team else CrossTeam(predictor, predictor)
+        self._check_masks(team)
+        before_ids, mask_id = state.token_ids, team.vocab_size
+        round_ = DraftRound(state.drafter, team, draws)
         for _ in range(self.num_draft_passes):
             round_.draft(self.drafter, is_watched=False)
         is_drafted = (before_ids == mask_id) & (round_.token_ids != mask_id)
         verdicts = [
-            self._verdict(token_ids, drafted, int(origin), predictor.verifier)
+            self._verdict(token_ids, drafted, int(origin), team.verifier)
             for token_ids, drafted, origin in zip(
                 round_.token_ids, is_drafted, state.origin, strict=True
             )
@@ -107,6 +110,18 @@ class DraftVerifyAcross:
             num_remasked=state.num_remasked + is_wrong,
         )
         return after, round_.info(before_ids, token_ids)
+
+    def _check_masks(self, team: CrossTeam) -> None:
+        for name in ("drafter", "verifier"):
+            spelt, known = (
+                getattr(self, f"{name}_spelling").mask_id,
+                getattr(team, name).vocab_size,
+            )
+            if spelt != known:
+                raise ConfigError(
+                    f"DraftVerifyAcross.{name}_spelling has the mask {spelt}, the {name} {known}: "
+                    "it is the spelling of another model."
+                )
 
     def _verdict(
         self,
