@@ -9,8 +9,8 @@ PUBLIC = """
     FirstHitting Fixed FixedPartition HybridConfig HybridTransformer JointTable Klass LargeModel
     LearnedPolicy Linear Lookahead MarkovChain MaskGIT Model ReMDM Recipe Request Sample
     SeededDraws SelfSpeculative SemiAutoregressive StarShaped TargetOnly Team Threshold
-    TopKEntropy TopKMargin UnmaskError Whole count_work keep_freed_memory load preset sample
-    train
+    TopKEntropy TopKMargin UnmaskError Whole Wino count_work draft_verify_across
+    keep_freed_memory load preset sample train
 """.split()
 
 

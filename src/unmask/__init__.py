@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from unmask.allocator import keep_freed_memory as keep_freed_memory
+    from unmask.cross_tokenizer import draft_verify_across as draft_verify_across
     from unmask.draws import SeededDraws as SeededDraws
     from unmask.errors import UnmaskError as UnmaskError
     from unmask.generative_model import Sample as Sample
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from unmask.samplers.threshold import Threshold as Threshold
     from unmask.samplers.top_k import TopKEntropy as TopKEntropy
     from unmask.samplers.top_k import TopKMargin as TopKMargin
+    from unmask.samplers.wino import Wino as Wino
     from unmask.speculation.filters import Filter as Filter
 
 _HOME = {
@@ -93,7 +95,9 @@ _HOME = {
     "TopKMargin": "samplers.top_k",
     "UnmaskError": "errors",
     "Whole": "process.windows",
+    "Wino": "samplers.wino",
     "count_work": "predictors.counter",
+    "draft_verify_across": "cross_tokenizer",
     "keep_freed_memory": "allocator",
     "load": "loading",
     "preset": "recipes.recipe",

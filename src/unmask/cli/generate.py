@@ -80,7 +80,9 @@ def build_parser() -> Parser:
         "generate",
         "Generate text. The default sampler drafts a window of tokens with the non-causal trunk "
         "and verifies them with the causal tail of the same network, exactly. Sample n has the "
-        "seed SEED + n and is the same whatever the batch; samples come as they are finished.",
+        "seed SEED + n and is the same whatever the batch; samples come as they are finished. A "
+        "large model answers --chat, by default greedily and in blocks, up to the end of its "
+        "answer (docs/large-models.md).",
     )
     add_model_options(parser)
     add_compile_option(parser)

@@ -78,8 +78,8 @@ def load_model(options: Namespace) -> Model:
     """The model asked for. Raises `ConfigError` if it is a large one, or is to have a drafter."""
     if options.get("drafter"):
         raise ConfigError(
-            f"--drafter is for large models: {options.model} is one of characters, which drafts "
-            "for itself. Leave it out."
+            "--drafter is for a large model that is asked a question or a task; one of characters "
+            "drafts for itself. Leave it out."
         )
     model = load_text_model(options.model, dtype=dtype_of(options), device=_device(options))
     prepare(model.network, options)
