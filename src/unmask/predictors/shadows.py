@@ -32,11 +32,6 @@ class Shadowed:
 class ShadowPredictor(Predictor, Protocol):
     """A predictor that can be asked about tokens that are there."""
 
-    @property
-    def casts_shadows(self) -> bool:
-        """Whether this one can: not if it says at a position what comes next."""
-        ...
-
     def shadowed(
         self,
         token_ids: TokenIds,
@@ -48,8 +43,11 @@ class ShadowPredictor(Predictor, Protocol):
 
 
 def check_casts_shadows(predictor: object) -> None:
-    """Raise `ConfigError` unless a predictor can be asked about tokens that are there."""
-    if not (isinstance(predictor, ShadowPredictor) and predictor.casts_shadows):
+    """Raise `ConfigError` unless a predictor can be asked about tokens that are there.
+
+    One that has the method may say by `casts_shadows` that it cannot all the same.
+    """
+    if not (isinstance(predictor, ShadowPredictor) and getattr(predictor, "casts_shadows", True)):
         raise ConfigError(
             f"{type(predictor).__name__} cannot be asked about tokens that are there: that takes "
             "a large model that says at a position what stands there, as LLaDA does (Dream says "

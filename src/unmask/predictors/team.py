@@ -68,7 +68,8 @@ class Team:
     @property
     def casts_shadows(self) -> bool:
         """Whether the verifier can be asked about tokens that are there."""
-        return isinstance(self.verifier, ShadowPredictor) and self.verifier.casts_shadows
+        is_able = isinstance(self.verifier, ShadowPredictor)
+        return is_able and bool(getattr(self.verifier, "casts_shadows", True))
 
     def shadowed(
         self, token_ids: TokenIds, positions: WindowIds, shadows: Int[Tensor, "B S"]
