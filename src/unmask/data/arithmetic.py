@@ -11,6 +11,10 @@ stands between << and >>. Of each, a tenth is held out, chosen by a hash. Proble
 have nothing held out; problems for testing have a template that is held out and at least one
 such equation, so neither their wording nor their arithmetic was ever seen.
 
+A *drill* is bare equations of problems for training. In a story the result of an equation stands
+three times, and a model whose tokens are hidden at random mostly copies it from where it is not
+hidden; in a drill it stands once, and has to be worked out.
+
 The format is that of Cobbe et al. (2021), arXiv:2110.14168.
 """
 
@@ -123,6 +127,20 @@ def problem(level: str, *, seed: int, held_out: bool = False) -> Problem:
         if (is_new[0] and any(is_new[1:])) if held_out else not any(is_new):
             return made
         attempt += 1
+
+
+def drill(level: str, *, seed: int) -> tuple[str, str]:
+    """Eight equations of a level to complete, and their completion."""
+    equations = []
+    for number in range(_NUM_IN_DRILL):
+        made = problem(level, seed=stream_seed(seed, number)).equations
+        # One of each story: the next one there would begin with its result.
+        equations.append(made[(seed + number) % len(made)])
+    asked = ", ".join(equation.partition("=")[0] for equation in equations)
+    return f"Work out {asked}.", "\n".join(f"<<{equation}>>" for equation in equations)
+
+
+_NUM_IN_DRILL = 8
 
 
 def result_of(answer: str) -> str:

@@ -1,10 +1,10 @@
-"""What the `arithmetic` models learn: word problems of all levels, and a tokenizer for them."""
+"""What the `arithmetic` models learn: word problems and drills, and a tokenizer for them."""
 
 from dataclasses import dataclass
 
 import torch
 
-from unmask.data.arithmetic import LEVELS, problem
+from unmask.data.arithmetic import LEVELS, drill, problem
 from unmask.dllm.config import DllmConfig
 from unmask.dllm.new_tokenizer import new_tokenizer
 from unmask.dllm.tokenizer import tokenizer_of
@@ -17,9 +17,11 @@ _NUM_FOR_TOKENIZER = 400
 
 @dataclass(frozen=True)
 class ArithmeticQuestions:
-    """Problems of the three levels, half of them easy."""
+    """Problems of the three levels, half of them easy; in training every other is a drill."""
 
     def training(self, seed: int) -> tuple[str, str]:
+        if seed % 2:
+            return drill(_level(seed), seed=seed)
         made = problem(_level(seed), seed=seed)
         return made.question, made.answer
 
