@@ -12,11 +12,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from unmask.dllm.adapted import AdaptedNetwork
 from unmask.dllm.folder import read_config, read_network
 from unmask.dllm.network import DllmNetwork
+from unmask.dllm.tail_folder import read_tail
 from unmask.dllm.tokenizer import ChatTokenizer, read_tokenizer
 from unmask.errors import PromptError
 from unmask.generative_model import GenerativeModel
+from unmask.model_folder import TAIL_FOLDER, find_folder
 from unmask.process.blocks import LeftToRight
 from unmask.samplers.cached import Cached
 from unmask.samplers.early_stop import EarlyStop
@@ -32,8 +35,10 @@ _OTHER_ENDS = ("<|eot_id|>", "<|im_end|>")
 class LargeModel(GenerativeModel):
     """A network of the LLaDA or Dream family, and its tokenizer."""
 
-    def __init__(self, network: DllmNetwork, tokenizer: ChatTokenizer, name: str) -> None:
-        self.network: DllmNetwork = network
+    def __init__(
+        self, network: DllmNetwork | AdaptedNetwork, tokenizer: ChatTokenizer, name: str
+    ) -> None:
+        self.network: DllmNetwork | AdaptedNetwork = network
         self.tokenizer, self.name = tokenizer, name
 
     @property
@@ -42,10 +47,24 @@ class LargeModel(GenerativeModel):
         return self.network.vocab_size
 
     @property
+    def trunk(self) -> DllmNetwork:
+        """The network without a tail."""
+        return self.network.trunk if isinstance(self.network, AdaptedNetwork) else self.network
+
+    def with_tail(self, folder: Path | str = "") -> "LargeModel":
+        """The same model with the causal tail of a folder; "" is the one that lies with it.
+
+        Raises:
+            CheckpointError: there is none, its files are damaged, or it is of another model.
+        """
+        tail = Path(folder) if folder else find_folder(self.name) / TAIL_FOLDER
+        return LargeModel(read_tail(tail, self.trunk), self.tokenizer, self.name)
+
+    @property
     def end_ids(self) -> tuple[int, ...]:
         """What ends an answer: end of text first, then end of turn."""
         ids = [self.tokenizer.tokenizer.token_to_id(token) for token in _OTHER_ENDS]
-        return (self.network.config.eos_token_id, *(n for n in ids if n is not None))
+        return (self.trunk.config.eos_token_id, *(n for n in ids if n is not None))
 
     @property
     def default_sampler(self) -> Sampler:
@@ -117,7 +136,9 @@ class LargeModel(GenerativeModel):
 
 
 def load_large(folder: Path, name: str, *, dtype: torch.dtype, device: str = "cpu") -> LargeModel:
-    """The model of a folder as LLaDA and Dream are published. See `unmask.load`."""
+    """The model of a folder as LLaDA and Dream are published, with its tail if it has one."""
     config = read_config(folder)
     tokenizer = read_tokenizer(folder, config)
-    return LargeModel(read_network(folder, dtype, device), tokenizer, name)
+    model = LargeModel(read_network(folder, dtype, device), tokenizer, name)
+    own = folder / TAIL_FOLDER
+    return model.with_tail(own) if own.is_dir() else model

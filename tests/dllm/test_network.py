@@ -62,7 +62,9 @@ def test_logits_are_those_of_transformers(family: str) -> None:
     sees_all = torch.zeros(2, 1, 20, 20)
     expected = reference(config, network)(input_ids=token_ids, attention_mask=sees_all).logits
     assert expected.abs().max() > 1
-    torch.testing.assert_close(network.unembedding(network.norm(hidden)), expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        network.unembedding(network.norm(hidden)), expected, atol=1e-5, rtol=0
+    )
 
 
 @pytest.mark.parametrize("family", CONFIGS)

@@ -196,13 +196,18 @@ class DllmNetwork(nn.Module):
 
         `remembered`, one per block, if the tokens are only a part of their sequences.
         """
-        is_mask = token_ids == self.config.mask_id
-        input_ids = token_ids.masked_fill(is_mask, self.config.mask_token_id).clamp(min=0)
-        x, made = self.embedding(input_ids), []
+        x, made = self.embed(token_ids), []
         for number, block in enumerate(self.blocks):
             x, keys_values = block(x, around, remembered[number] if remembered else None)
             made.append(keys_values)
         return x, made
+
+    def embed(self, token_ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T d"]:
+        """Tokens, MASK among them; PAD embeds as anything, nothing attends to it."""
+        is_mask = token_ids == self.config.mask_id
+        input_ids = token_ids.masked_fill(is_mask, self.config.mask_token_id).clamp(min=0)
+        embedded: Tensor = self.embedding(input_ids)
+        return embedded
 
     def hidden_states(self, token_ids: TokenIds) -> Float[Tensor, "B L d"]:
         """One pass over whole sequences; what stands at PAD is meaningless.

@@ -66,6 +66,8 @@ class TailedNetwork(nn.Module):
     rotary: Rotary
     norm: Any
     unembedding: Any
+    device: Any
+    """Where the weights are."""
     unsayable_ids: tuple[int, ...] = ()
     """Of a vocabulary that has a mask of its own."""
 
@@ -75,11 +77,6 @@ class TailedNetwork(nn.Module):
 
     def embed(self, token_ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T d"]:
         """Tokens as the tail reads them, on the scale of the hidden states."""
-        raise NotImplementedError
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
         raise NotImplementedError
 
     def add_tail(self, config: HybridConfig) -> None:
