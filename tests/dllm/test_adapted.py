@@ -18,7 +18,8 @@ from unmask.predictors.protocol import HybridPredictor
 from unmask.process import orders
 from unmask.process.masking import mask_after
 from unmask.process.windows import Fixed
-from unmask.samplers.engine import Engine, Request
+from unmask.samplers.early_stop import EarlyStop
+from unmask.samplers.engine import Engine, Request, Result
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.shapes import PAD
 from unmask.speculation.filters import Filter
@@ -108,13 +109,15 @@ def test_a_slot_knows_the_tokens_before_its_own_and_no_other(family: str) -> Non
 
 @every_family
 def test_only_the_tail_is_trained_copied_and_written(family: str) -> None:
-    network = adapted(family).train()
+    trained = random_network(CONFIGS[family]).requires_grad_(True)
+    network = AdaptedNetwork(trained, TailConfig()).double().train()
     names = {name.split(".")[0] for name in network.state_dict()}
     assert names == {"tail_in", "tail", "tail_norm", "tail_out"}
     token_ids, order, _, first = example()
     found = losses(network, token_ids, Corruption(order, first, torch.full_like(first, LENGTH)))
     found.total.backward()
-    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
+    assert all(p.grad is not None for p in network.parameters())
+    assert network.tail_out.weight.grad.abs().sum() > 0
     assert all(p.grad is None for p in network.trunk.parameters())
     assert copy.deepcopy(network).trunk is network.trunk
     network.float()
@@ -158,6 +161,25 @@ def test_a_silent_tail_keeps_every_greedy_draft_and_decodes_as_the_trunk(family:
         expected[0, place] = log_probs.argmax()
     assert result.token_ids.tolist() == expected[0].tolist()
     assert result.trunk_passes == 3
+
+
+@every_family
+def test_a_text_ends_where_an_end_is_verified(family: str) -> None:
+    network = adapted(family)
+    sampler = SelfSpeculative(window=Fixed(2), order="left-to-right", verify_rounds=1)
+
+    def answered(sampler) -> Result:
+        given = torch.tensor([5, 9] + [MASK] * 20)
+        return next(Engine(network).run([Request(given_ids=given, sampler=sampler, seed=0)]))
+
+    whole = answered(sampler)
+    end_id = int(whole.token_ids[8])
+    first = whole.token_ids[2:].tolist().index(end_id) + 2
+    stopped = answered(EarlyStop(sampler=sampler, end_ids=(end_id,)))
+    assert stopped.token_ids[:first].equal(whole.token_ids[:first])
+    assert (stopped.token_ids[first + 2 :] == end_id).all()
+    assert stopped.trunk_passes < whole.trunk_passes / 1.5
+    assert stopped.accepted + stopped.rejected == 20
 
 
 @every_family

@@ -70,6 +70,14 @@ def test_answers_are_hidden_to_every_degree_and_padding_comes_last(seed: int) ->
     assert len({tuple(row.tolist()) for row in found.order[2::4]}) > 4
 
 
+def test_answers_can_be_revealed_in_reading_order() -> None:
+    num_given, length = torch.tensor([3, 1] * 8), torch.tensor([7, 9] * 8)
+    found = corrupt_answers(0, num_given, length, 9, "left-to-right")
+    assert (found.order == torch.arange(9)).all()
+    anyhow = corrupt_answers(0, num_given, length, 9)
+    assert torch.equal(found.num_revealed, anyhow.num_revealed)
+
+
 def test_the_loss_is_the_mean_over_what_is_hidden(task) -> None:
     network = new_network(CONFIG, seed=1).double()
     token_ids, corruption = task.batch(seed=3, step=0, size=4)

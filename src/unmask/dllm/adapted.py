@@ -125,7 +125,6 @@ class AdaptedNetwork(TailedNetwork):
         super()._apply(fn)
         return self
 
-    @torch.no_grad()
     def hidden_states(self, token_ids: TokenIds) -> Float[Tensor, "B L d"]:
         """The trunk's, each at the position it is about."""
         hidden = self.trunk.hidden_states(token_ids)
