@@ -19,7 +19,6 @@ The format is that of Cobbe et al. (2021), arXiv:2110.14168.
 """
 
 import hashlib
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -35,12 +34,16 @@ class Level:
 
     num_operations: int
     largest: int
+    """Of all numbers."""
+    largest_change: int
+    """That is added or taken away at once."""
+    largest_factor: int
 
 
 LEVELS: dict[str, Level] = {
-    "easy": Level(2, 100),
-    "medium": Level(3, 300),
-    "hard": Level(5, 1000),
+    "easy": Level(2, 100, largest_change=20, largest_factor=5),
+    "medium": Level(3, 300, largest_change=100, largest_factor=10),
+    "hard": Level(5, 1000, largest_change=500, largest_factor=12),
 }
 
 
@@ -197,8 +200,9 @@ def _change(
     total: int, level: Level, num_left: int, upto: Callable[[int], int]
 ) -> tuple[str, dict[str, int]]:
     """An operation that keeps the total a whole number from 1 to the largest."""
-    room, most = level.largest - total, math.isqrt(level.largest)
-    divisors = [n for n in range(2, 13) if total % n == 0 and total > n]
+    room = level.largest - total
+    divisors = [n for n in range(2, level.largest_factor + 1) if total % n == 0 and total > n]
+    more, packed = min(room, level.largest_change), min(room, level.largest_change) // 2
     kinds = []
     if room >= 2:
         kinds += ["+", "+"]
@@ -208,16 +212,16 @@ def _change(
         kinds.append("*")
     if divisors:
         kinds.append("/")
-    if num_left >= 2 and room >= 4:
+    if num_left >= 2 and packed >= 2:
         kinds.append("packs")
     kind = kinds[upto(len(kinds))]
     if kind == "+":
-        return kind, {"n": 1 + upto(min(room, level.largest // 2))}
+        return kind, {"n": 1 + upto(more)}
     if kind == "-":
-        return kind, {"n": 1 + upto(total - 1)}
+        return kind, {"n": 1 + upto(min(total - 1, level.largest_change))}
     if kind == "*":
-        return kind, {"n": 2 + upto(min(level.largest // total, 12) - 1)}
+        return kind, {"n": 2 + upto(min(level.largest // total, level.largest_factor) - 1)}
     if kind == "/":
         return kind, {"n": divisors[upto(len(divisors))]}
-    num_packs = 2 + upto(min(room // 2, 12, most) - 1)
-    return kind, {"m": num_packs, "n": 2 + upto(min(room // num_packs, most) - 1)}
+    num_packs = 2 + upto(min(packed, level.largest_factor) - 1)
+    return kind, {"m": num_packs, "n": 2 + upto(min(more // num_packs, 31) - 1)}
