@@ -38,7 +38,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "model": MATHEMATICS
     | {"network", "samplers", "data", "evaluation", "model_folder", "generative_model"},
     "generative_model": BASE | {"samplers"},
-    "large_model": MATHEMATICS | {"dllm", "caching", "samplers", "generative_model"},
+    "large_model": MATHEMATICS
+    | {"dllm", "caching", "samplers", "generative_model", "model_folder"},
     "cross_tokenizer": BASE
     | {"process", "speculation", "dllm", "samplers", "generative_model", "large_model"},
     "loading": BASE | {"data", "network", "model", "large_model", "model_folder"},
@@ -46,7 +47,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "frontier": MATHEMATICS
     | {"version", "network", "samplers", "data", "evaluation", "model", "loading", "speed"}
     | {"large_model", "caching", "generative_model"},
-    "recipes": BASE | {"network", "dllm", "data", "training", "model"},
+    "recipes": BASE | {"network", "dllm", "data", "training", "model", "large_model", "loading"},
     "cli": MATHEMATICS
     | {"version", "network", "samplers", "data", "evaluation", "training", "recipes"}
     | {"allocator", "model", "model_folder", "large_model", "loading", "frontier", "speed"}

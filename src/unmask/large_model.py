@@ -14,11 +14,14 @@ import torch
 from torch import Tensor
 
 from unmask.caching.policies import CachePolicy
+from unmask.dllm.adapted import AdaptedNetwork
 from unmask.dllm.folder import read_config, read_network
 from unmask.dllm.network import DllmNetwork
+from unmask.dllm.tail_folder import read_tail
 from unmask.dllm.tokenizer import ChatTokenizer, check_same_tokens, read_tokenizer
 from unmask.errors import ConfigError, PromptError
 from unmask.generative_model import GenerativeModel
+from unmask.model_folder import TAIL_FOLDER, find_folder
 from unmask.predictors.team import CrossTeam, Team
 from unmask.process.blocks import LeftToRight
 from unmask.samplers.cached import Cached
@@ -37,8 +40,10 @@ _OTHER_ENDS = ("<|eot_id|>", "<|im_end|>")
 class LargeModel(GenerativeModel):
     """A network of the LLaDA or Dream family, and its tokenizer."""
 
-    def __init__(self, network: DllmNetwork, tokenizer: ChatTokenizer, name: str) -> None:
-        self.network: DllmNetwork = network
+    def __init__(
+        self, network: DllmNetwork | AdaptedNetwork, tokenizer: ChatTokenizer, name: str
+    ) -> None:
+        self.network: DllmNetwork | AdaptedNetwork = network
         self.tokenizer, self.name = tokenizer, name
         self.drafter = self.verifier = network
         """Who drafts and who verifies: the same network, unless another was called in."""
@@ -84,7 +89,7 @@ class LargeModel(GenerativeModel):
         Embeddings are counted, which a pass hardly uses: of a small drafter that is too much
         rather than too little.
         """
-        return self.drafter.config.num_weights / self.verifier.config.num_weights
+        return _trunk(self.drafter).config.num_weights / _trunk(self.verifier).config.num_weights
 
     @property
     def drafter_pair_share(self) -> float:
@@ -93,8 +98,8 @@ class LargeModel(GenerativeModel):
         What a pair of its tokens, of which one attends to the other, counts as.
         """
         of_drafter, of_verifier = (
-            network.config.num_blocks * network.config.width
-            for network in (self.drafter, self.verifier)
+            trunk.config.num_blocks * trunk.config.width
+            for trunk in (_trunk(self.drafter), _trunk(self.verifier))
         )
         return of_drafter / of_verifier
 
@@ -109,10 +114,24 @@ class LargeModel(GenerativeModel):
         return self.network.vocab_size
 
     @property
+    def trunk(self) -> DllmNetwork:
+        """The network without a tail."""
+        return _trunk(self.network)
+
+    def with_tail(self, folder: Path | str = "") -> "LargeModel":
+        """The same model with the causal tail of a folder; "" is the one that lies with it.
+
+        Raises:
+            CheckpointError: there is none, its files are damaged, or it is of another model.
+        """
+        tail = Path(folder) if folder else find_folder(self.name) / TAIL_FOLDER
+        return LargeModel(read_tail(tail, self.trunk), self.tokenizer, self.name)
+
+    @property
     def end_ids(self) -> tuple[int, ...]:
         """What ends an answer: end of text first, then end of turn."""
         ids = [self.tokenizer.tokenizer.token_to_id(token) for token in _OTHER_ENDS]
-        return (self.network.config.eos_token_id, *(n for n in ids if n is not None))
+        return (self.trunk.config.eos_token_id, *(n for n in ids if n is not None))
 
     @property
     def default_rule(self) -> Threshold:
@@ -214,8 +233,14 @@ class LargeModel(GenerativeModel):
         return int(is_end.long().argmax()) if is_end.any() else len(token_ids)
 
 
+def _trunk(network: DllmNetwork | AdaptedNetwork) -> DllmNetwork:
+    return network.trunk if isinstance(network, AdaptedNetwork) else network
+
+
 def load_large(folder: Path, name: str, *, dtype: torch.dtype, device: str = "cpu") -> LargeModel:
-    """The model of a folder as LLaDA and Dream are published. See `unmask.load`."""
+    """The model of a folder as LLaDA and Dream are published, with its tail if it has one."""
     config = read_config(folder)
     tokenizer = read_tokenizer(folder, config)
-    return LargeModel(read_network(folder, dtype, device), tokenizer, name)
+    model = LargeModel(read_network(folder, dtype, device), tokenizer, name)
+    own = folder / TAIL_FOLDER
+    return model.with_tail(own) if own.is_dir() else model

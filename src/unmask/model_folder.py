@@ -16,6 +16,9 @@ POLICY_FOLDER = "policy"
 ERROR_HEAD_FOLDER = "error_head"
 """A predictor of errors trained for the model, in the model's folder, where there is one."""
 
+TAIL_FOLDER = "tail"
+"""A causal tail trained for a large model, in the model's folder, where there is one."""
+
 
 def shipped_names() -> list[str]:
     """The models that come with the package."""
@@ -44,6 +47,9 @@ def find_folder(name: str) -> Path:
     )
 
 
+_PART_FOLDERS = (POLICY_FOLDER, ERROR_HEAD_FOLDER, TAIL_FOLDER)
+
+
 def _shipped() -> Path:
     return Path(str(resources.files("unmask") / "shipped"))
 
@@ -51,7 +57,7 @@ def _shipped() -> Path:
 def _fetched(hub_id: str) -> Path:
     from huggingface_hub import snapshot_download
 
-    trained_parts = [f"{folder}/*" for folder in (POLICY_FOLDER, ERROR_HEAD_FOLDER)]
+    trained_parts = [f"{folder}/*" for folder in _PART_FOLDERS]
     files = ["*.safetensors", "*.json", "chat_template.jinja", WORDS_FILE, *trained_parts]
     try:
         return Path(snapshot_download(hub_id, allow_patterns=files))

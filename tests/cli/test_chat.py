@@ -141,7 +141,7 @@ def test_speed_and_memory_are_told_of_each_answer(model, capsys):
     [
         (["--sampler", "wino", "--cache", "dual"], "which no cache remembers"),
         (["--sampler", "remdm"], "cannot stop where an answer ends"),
-        (["--sampler", "self-speculative"], "has none of them"),
+        (["--sampler", "self-speculative"], "has none of them. Train some with"),
         (["--cache", "disk"], "--cache 'disk' is unknown. Choose one of: none, reuse, prefix"),
         (["--cache", "dual", "--cache.block_length", "0"], "block_length must be at least 1"),
         (["--cache", "dual", "--cache.window", "2"], "cache.window"),

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,8 @@ import pytest
 import torch
 import yaml
 
+import unmask
+from tests.large_model_folder import write_large_model
 from tests.training.small_run import assert_same_tensors, saved_tensors, timeless_rows
 from unmask.cli.main import main
 from unmask.draws import SeededDraws
@@ -68,12 +71,15 @@ def only_sentence(capsys: pytest.CaptureFixture) -> str:
     [
         (
             ["huge", "--data=TEXT", "--out=OUT"],
-            "no recipe 'huge'. Choose one of: arithmetic, owt-paper, text8",
+            "no recipe 'huge'. Choose one of: adapt, arithmetic, owt-paper, text8",
         ),
         (["--data=TEXT", "--out=OUT"], "required: recipe"),
         (["tiny", "--out=OUT"], "--data is missing"),
         (["tiny", "--data=arithmetic", "--out=OUT"], "choose the recipe arithmetic"),
         (["arithmetic", "--data=TEXT", "--out=OUT"], "Give --data arithmetic, or choose a text8"),
+        (["adapt", "--data=arithmetic", "--out=OUT"], "--trunk is missing: name the large model"),
+        (["adapt", "--data=arithmetic", "--out=OUT", "--trunk=text8s"], "a model of characters"),
+        (["tiny", "--data=TEXT", "--out=OUT", "--trunk=text8s"], "--trunk text8s has no place"),
         (["tiny", "--data=TEXT"], "--out is missing"),
         (["tiny", "--data=nowhere.txt", "--out=OUT"], "there is no file nowhere.txt"),
         (["tiny", "--data=EMPTY", "--out=OUT"], "is empty"),
@@ -195,7 +201,7 @@ def test_help_teaches(capsys) -> None:
         "usage: unmask train RECIPE --data FILE --out FOLDER [options]",
         "SIGTERM, Ctrl-C and --trainer.minutes end a session with a checkpoint",
         "torchrun --nproc-per-node 2 -m unmask.cli.train",
-        "One of: arithmetic, owt-paper, text8-judge, text8-noncausal,",
+        "One of: adapt, arithmetic, owt-paper, text8-judge, text8-noncausal,",
         "--trainer.num_steps NUM_STEPS Steps in all, over every session of the run; the cosine "
         "ends here. (type: int, default: 8000)",
         "--model.tail_rotary {crossed,halves} crossed: queries turn by the position they predict",
@@ -461,3 +467,25 @@ def test_a_large_models_recipe_makes_a_folder_as_such_models_are_published(
     assert {"tokenizer.json", "tokenizer_config.json"} <= {file.name for file in folder.iterdir()}
     assert call(*run, "--trainer.num-steps=3", "--resume=auto") == 0
     assert "resuming" in (said := capsys.readouterr()).err and "step 3 of 3" in said.out
+
+
+def test_a_tail_is_trained_for_a_large_model_that_stays_as_it_is(tmp_path: Path, capsys) -> None:
+    folder = write_large_model(tmp_path / "model", length=1024)
+    weights = (folder / "model.safetensors").read_bytes()
+    run = ["adapt", "--data=arithmetic", "--out", tmp_path / "run", "--trunk", folder]
+    run += ["--trainer.batch-size=2", "--trainer.num-valid=2", "--trainer.num-steps=2"]
+    assert call(*run) == 0
+    assert call(*run, "--trainer.num-steps=3", "--resume=auto") == 0
+    assert "resuming" in (said := capsys.readouterr()).err and "step 3 of 3" in said.out
+    assert (folder / "model.safetensors").read_bytes() == weights
+    model = unmask.load(str(folder)).with_tail(tmp_path / "run")
+    sampler = unmask.SelfSpeculative(window=unmask.Fixed(4), order="left-to-right")
+    (answer,) = model.generate(sampler, chat="12 apples?", max_new_tokens=12, num_samples=1)
+    assert answer.tail_passes > 0
+    shutil.copytree(tmp_path / "run", folder / "tail")
+    (same,) = unmask.load(str(folder)).generate(
+        sampler, chat="12 apples?", max_new_tokens=12, num_samples=1
+    )
+    assert same.token_ids == answer.token_ids
+    assert call(*run[:3], tmp_path / "other", *run[4:], "--dry-run") == 0
+    assert "3 steps" not in capsys.readouterr().out and not (tmp_path / "other").exists()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unmask.data.arithmetic import LEVELS, _is_held_out, problem, result_of
+from unmask.data.arithmetic import LEVELS, _is_held_out, drill, problem, result_of
 from unmask.errors import ConfigError
 
 SEEDS = st.integers(0, 2**63 - 1)
@@ -48,8 +48,7 @@ def test_the_answer_is_right_and_in_its_format(seed: int, level: str, held_out: 
     for match in found:
         assert match and match[2] == match[3]
         left, sign, right = re.fullmatch(r"(\d+)([-+*/])(\d+)", match[1]).groups()
-        signs = {"+": int.__add__, "-": int.__sub__, "*": int.__mul__, "/": int.__floordiv__}
-        assert signs[sign](int(left), int(right)) == int(match[2])
+        assert SIGNS[sign](int(left), int(right)) == int(match[2])
     assert len(made.equations) == LEVELS[level].num_operations
     assert max(map(int, re.findall(r"\d+", made.answer))) <= LEVELS[level].largest
 
@@ -61,6 +60,32 @@ def test_nothing_for_testing_is_ever_trained_on(seed: int, level: str) -> None:
     assert not any(map(_is_held_out, (training.template, *training.equations)))
     assert _is_held_out(testing.template)
     assert any(map(_is_held_out, testing.equations))
+
+
+SIGNS = {"+": int.__add__, "-": int.__sub__, "*": int.__mul__, "/": int.__floordiv__}
+
+
+@settings(deadline=None, max_examples=40)
+@given(SEEDS, st.sampled_from(sorted(LEVELS)))
+def test_a_drill_asks_for_equations_for_training_and_completes_them(seed: int, level: str) -> None:
+    asked, said = drill(level, seed=seed)
+    equations = re.findall(r"<<(.+)>>", said)
+    assert said == "\n".join(f"<<{equation}>>" for equation in equations)
+    assert asked == f"Work out {', '.join(each.split('=')[0] for each in equations)}."
+    assert len(equations) == 8
+    for equation in equations:
+        left, sign, right, result = re.fullmatch(r"(\d+)([-+*/])(\d+)=(\d+)", equation).groups()
+        assert SIGNS[sign](int(left), int(right)) == int(result)
+        assert not _is_held_out(equation)
+
+
+def test_the_results_of_a_drill_are_not_what_is_asked_for_next() -> None:
+    num_given_away = 0
+    for seed in range(50):
+        sums = [re.findall(r"\d+", line) for line in drill("hard", seed=seed)[1].split("\n")]
+        following = zip(sums, sums[1:], strict=False)
+        num_given_away += sum(first[2] == second[0] for first, second in following)
+    assert num_given_away < 0.05 * 350
 
 
 def test_a_tenth_is_held_out() -> None:

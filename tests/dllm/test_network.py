@@ -62,7 +62,9 @@ def test_logits_are_those_of_transformers(family: str) -> None:
     sees_all = torch.zeros(2, 1, 20, 20)
     expected = reference(config, network)(input_ids=token_ids, attention_mask=sees_all).logits
     assert expected.abs().max() > 1
-    torch.testing.assert_close(network.unembedding(hidden), expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        network.unembedding(network.norm(hidden)), expected, atol=1e-5, rtol=0
+    )
 
 
 @pytest.mark.parametrize("family", CONFIGS)
@@ -75,7 +77,7 @@ def test_predictions_are_about_their_own_position_and_never_a_mask(family: str) 
     found = network.draft(token_ids, positions).log_probs
     inputs = token_ids.masked_fill(token_ids == mask, config.mask_token_id)
     hidden, _ = network.run(inputs, Surroundings(network.rotation(torch.arange(5)[None])))
-    logits = network.unembedding(hidden)
+    logits = network.unembedding(network.norm(hidden))
     if config.is_shifted:  # what is said at l - 1 is about l; of the first it is said at itself
         logits = torch.cat([logits[:, :1], logits[:, :-1]], dim=1)
     logits[..., config.mask_token_id] = -torch.inf
@@ -123,7 +125,7 @@ def test_weights_are_drawn_from_the_seed_and_blocks_begin_as_the_identity() -> N
     assert not torch.equal(one.embedding.weight, other.embedding.weight)
     token_ids = torch.tensor([[1, 2, 3]])
     hidden = one.hidden_states(token_ids)
-    torch.testing.assert_close(hidden, one.norm(one.embedding(token_ids)))
+    torch.testing.assert_close(hidden, one.embedding(token_ids))
 
 
 @pytest.mark.parametrize("family", CONFIGS)

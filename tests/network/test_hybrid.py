@@ -14,7 +14,7 @@ from tests.reference.random_network import ABLATIONS, TINY, ablation_name, rando
 from tests.reference.uncached_tail import UncachedTail
 from unmask.draws import SeededDraws
 from unmask.errors import ConfigError
-from unmask.network import hybrid as module
+from unmask.network import tail as module
 from unmask.network.config import HybridConfig
 from unmask.network.hybrid import HybridTransformer
 from unmask.predictors.counter import count_work

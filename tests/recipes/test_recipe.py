@@ -11,8 +11,8 @@ from unmask.training.optimizers import OptimizerConfig
 
 def test_the_presets_that_ship() -> None:
     assert preset_names() == [
-        "arithmetic", "owt-paper", "text8-judge", "text8-noncausal", "text8-paper", "text8-small",
-        "tiny",
+        "adapt", "arithmetic", "owt-paper", "text8-judge", "text8-noncausal", "text8-paper",
+        "text8-small", "tiny",
     ]  # fmt: skip
 
 

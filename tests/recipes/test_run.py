@@ -3,12 +3,15 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 import unmask
+from tests.large_model_folder import write_large_model
 from tests.training.small_run import SMALL, assert_same_tensors, saved_tensors, with_trainer
 from unmask.errors import ConfigError, DataError, OutputError
 from unmask.network import checkpoint
 from unmask.recipes.recipe import preset
+from unmask.recipes.run import load_task
 
 TEXT = "the quick brown fox jumps over the lazy dog " * 60
 
@@ -46,3 +49,18 @@ def test_what_cannot_be_run_is_refused_before_anything_is_written(text, tmp_path
     with pytest.raises(OutputError, match="is not empty"):
         unmask.train(SMALL, data=text, out=tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["text"]
+
+
+def test_a_tail_learns_the_orders_of_its_recipe(tmp_path: Path) -> None:
+    model = unmask.load(str(write_large_model(tmp_path, length=1024)))
+    assert preset("adapt").trainer.orders == "left-to-right"
+    for orders, is_reading in (("left-to-right", True), ("random", False)):
+        recipe = with_trainer(preset("adapt"), orders=orders)
+        _, corruption = load_task(recipe, "arithmetic", trunk=model).batch(0, 0, 4)
+        in_order = torch.arange(corruption.order.shape[1]).expand(4, -1)
+        assert torch.equal(corruption.order, in_order) == is_reading
+
+
+def test_a_tail_needs_its_trunk() -> None:
+    with pytest.raises(ConfigError, match="a tail needs the model it is for"):
+        load_task(preset("adapt"), "arithmetic")

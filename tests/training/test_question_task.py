@@ -33,7 +33,8 @@ def test_an_example_is_a_chat_and_its_answer_up_to_the_canvas(task) -> None:
         text = task.tokenizer.decode(own, with_special=True)
         prompt, answer = text.split("assistant<|end_header_id|>\n\n")
         assert prompt.startswith("<|startoftext|><|start_header_id|>user")
-        assert answer.rstrip().endswith("<|endoftext|>") and "#### " in answer
+        assert answer.rstrip().endswith("<|endoftext|>")
+        assert ("#### " in answer) != ("Work out" in prompt)
         num_given = len(task.tokenizer.encode(text[: -len(answer)]))
         assert (length - num_given) % task.canvas == 0
         assert corruption.num_revealed[row] >= num_given
@@ -69,6 +70,14 @@ def test_answers_are_hidden_to_every_degree_and_padding_comes_last(seed: int) ->
     assert len({tuple(row.tolist()) for row in found.order[2::4]}) > 4
 
 
+def test_answers_can_be_revealed_in_reading_order() -> None:
+    num_given, length = torch.tensor([3, 1] * 8), torch.tensor([7, 9] * 8)
+    found = corrupt_answers(0, num_given, length, 9, "left-to-right")
+    assert (found.order == torch.arange(9)).all()
+    anyhow = corrupt_answers(0, num_given, length, 9)
+    assert torch.equal(found.num_revealed, anyhow.num_revealed)
+
+
 def test_the_loss_is_the_mean_over_what_is_hidden(task) -> None:
     network = new_network(CONFIG, seed=1).double()
     token_ids, corruption = task.batch(seed=3, step=0, size=4)
@@ -80,7 +89,7 @@ def test_the_loss_is_the_mean_over_what_is_hidden(task) -> None:
         masked = token_ids[row, :last].clone()
         masked[hidden] = CONFIG.mask_id
         states = network.hidden_states(masked[None])[0]
-        log_probs = network.unembedding(states[hidden]).log_softmax(-1)
+        log_probs = network.unembedding(network.norm(states[hidden])).log_softmax(-1)
         nats = -log_probs.gather(1, token_ids[row, hidden][:, None]).mean()
         assert found.draft[row].item() == pytest.approx(nats.item(), abs=1e-12)
     assert found.draft.mean().item() == pytest.approx(math.log(544), rel=0.2)

@@ -16,8 +16,8 @@ from unmask.cli.model_options import (
 from unmask.cli.parser import Parser
 from unmask.cli.progress import progress
 from unmask.cli.sampler_options import SamplerOptions
-from unmask.dllm.config import DllmConfig
 from unmask.errors import ConfigError
+from unmask.network.config import HybridConfig
 from unmask.network.hybrid import HybridTransformer
 from unmask.recipes.recipe import preset, preset_names
 from unmask.samplers.registry import describe
@@ -38,7 +38,7 @@ def run(arguments: Sequence[str]) -> int:
     network: Any = model.network
     if options.recipe:
         config = preset(options.recipe).model
-        if isinstance(config, DllmConfig) or not config.num_trunk_blocks:
+        if not isinstance(config, HybridConfig) or not config.num_trunk_blocks:
             raise ConfigError(
                 f"the recipe {options.recipe} is not of a model that drafts and verifies, so "
                 "there is nothing of the kind to time. Choose another."

@@ -13,6 +13,7 @@ from unmask.caching.policies import CACHES, NoCache
 from unmask.cli.choices import choose
 from unmask.cli.parser import Parser
 from unmask.cli.sampler_options import SamplerOptions
+from unmask.dllm.adapted import AdaptedNetwork
 from unmask.errors import ConfigError
 from unmask.large_model import LargeModel
 from unmask.model import Model
@@ -82,10 +83,12 @@ class DecodingOptions:
     def _of_large(self, options: Namespace, model: LargeModel) -> Sampler:
         """The sampler for a large model: the one that was named, or the usual one."""
         if self._sampler.is_chosen:
-            if self._sampler.name in _WITH_TAIL:
+            has_tail = isinstance(model.network, AdaptedNetwork)
+            if self._sampler.name in _WITH_TAIL and not has_tail:
                 raise ConfigError(
                     f"--sampler {self._sampler.name} verifies by causal blocks, and {model.name} "
-                    "has none of them. Choose another, draft-verify say."
+                    "has none of them. Train some with `unmask train adapt`, or choose another "
+                    "sampler, draft-verify say."
                 )
             return self._sampler.build(options, model)
         if self._sampler.is_filtered:
@@ -111,4 +114,4 @@ def _check_is_seen(sampler: Sampler, model: Model | LargeModel) -> None:
     if isinstance(sampler, Wino) or (
         isinstance(sampler, DraftVerify) and sampler.view == "shadow"
     ):
-        check_casts_shadows(model.network)
+        check_casts_shadows(model.trunk if isinstance(model, LargeModel) else model.network)

@@ -14,9 +14,10 @@ from unmask.cli.parser import Parser
 from unmask.cli.progress import progress
 from unmask.cli.run_options import add_folder_options, add_text_options
 from unmask.errors import ConfigError
+from unmask.large_model import LargeModel
 from unmask.network.config import HybridConfig
 from unmask.recipes.recipe import Recipe, model_kind, preset_names, preset_values
-from unmask.recipes.run import go_on, load_task, open_run
+from unmask.recipes.run import go_on, load_task, load_trunk, open_run
 from unmask.training.config import TrainerConfig
 from unmask.training.loop import new_state, train
 from unmask.training.optimizers import OptimizerConfig
@@ -72,6 +73,9 @@ def build_parser(model: type = HybridConfig) -> Parser:
     add_text_options(parser)
     add_folder_options(parser)
     parser.add_argument(
+        "--trunk", type=str, default="", help="The large model that the recipe adapt is for."
+    )
+    parser.add_argument(
         "--dry-run",
         action="store_true",
         help="Time two steps, say how long the run would take, and write nothing.",
@@ -94,12 +98,13 @@ def _train(recipe: Recipe, options: Namespace) -> int:
             "--data is missing: name a text to train on, such as text8.zip, or for the recipe "
             "arithmetic the problems that are made on the spot: --data arithmetic."
         )
-    task = load_task(recipe, options.data, "text8" if options.normalise else "as_is")
+    trunk = load_trunk(recipe, options.trunk)
+    task = load_task(recipe, options.data, "text8" if options.normalise else "as_is", trunk)
     if options.dry_run:
-        return _dry_run(recipe, task)
+        return _dry_run(recipe, task, trunk)
     if not options.out:
         raise ConfigError("--out is missing: name the folder of the run.")
-    state = open_run(recipe, options.out, options.resume)
+    state = open_run(recipe, options.out, options.resume, trunk)
     done = state.progress.step
     if done:
         _say(f"resuming {options.out} at step {done:,}", file=sys.stderr)
@@ -110,10 +115,11 @@ def _train(recipe: Recipe, options: Namespace) -> int:
     return 0
 
 
-def _dry_run(recipe: Recipe, task: Task) -> int:
+def _dry_run(recipe: Recipe, task: Task, trunk: LargeModel | None) -> int:
     """Two steps in a folder that is thrown away; the second is timed."""
     trainer = replace(recipe.trainer, num_steps=2, log_every=1, num_valid=2, compile=False)
-    state = new_state(recipe.model, recipe.optimizer, trainer)
+    network = None if trunk is None else trunk.trunk
+    state = new_state(recipe.model, recipe.optimizer, trainer, network)
     num_weights = sum(p.numel() for p in state.model.parameters())
     seen: list[Progress] = []
     with tempfile.TemporaryDirectory() as folder:

@@ -11,11 +11,14 @@ stands between << and >>. Of each, a tenth is held out, chosen by a hash. Proble
 have nothing held out; problems for testing have a template that is held out and at least one
 such equation, so neither their wording nor their arithmetic was ever seen.
 
+A *drill* is bare equations of problems for training. In a story the result of an equation stands
+three times, and a model whose tokens are hidden at random mostly copies it from where it is not
+hidden; in a drill it stands once, and has to be worked out.
+
 The format is that of Cobbe et al. (2021), arXiv:2110.14168.
 """
 
 import hashlib
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -31,12 +34,16 @@ class Level:
 
     num_operations: int
     largest: int
+    """Of all numbers."""
+    largest_change: int
+    """That is added or taken away at once."""
+    largest_factor: int
 
 
 LEVELS: dict[str, Level] = {
-    "easy": Level(2, 100),
-    "medium": Level(3, 300),
-    "hard": Level(5, 1000),
+    "easy": Level(2, 100, largest_change=20, largest_factor=5),
+    "medium": Level(3, 300, largest_change=100, largest_factor=10),
+    "hard": Level(5, 1000, largest_change=500, largest_factor=12),
 }
 
 
@@ -125,6 +132,20 @@ def problem(level: str, *, seed: int, held_out: bool = False) -> Problem:
         attempt += 1
 
 
+def drill(level: str, *, seed: int) -> tuple[str, str]:
+    """Eight equations of a level to complete, and their completion."""
+    equations = []
+    for number in range(_NUM_IN_DRILL):
+        made = problem(level, seed=stream_seed(seed, number)).equations
+        # One of each story: the next one there would begin with its result.
+        equations.append(made[(seed + number) % len(made)])
+    asked = ", ".join(equation.partition("=")[0] for equation in equations)
+    return f"Work out {asked}.", "\n".join(f"<<{equation}>>" for equation in equations)
+
+
+_NUM_IN_DRILL = 8
+
+
 def result_of(answer: str) -> str:
     """What an answer says the result is: what follows the last "####", or "" without one."""
     _, mark, result = answer.rpartition("####")
@@ -179,8 +200,9 @@ def _change(
     total: int, level: Level, num_left: int, upto: Callable[[int], int]
 ) -> tuple[str, dict[str, int]]:
     """An operation that keeps the total a whole number from 1 to the largest."""
-    room, most = level.largest - total, math.isqrt(level.largest)
-    divisors = [n for n in range(2, 13) if total % n == 0 and total > n]
+    room = level.largest - total
+    divisors = [n for n in range(2, level.largest_factor + 1) if total % n == 0 and total > n]
+    more, packed = min(room, level.largest_change), min(room, level.largest_change) // 2
     kinds = []
     if room >= 2:
         kinds += ["+", "+"]
@@ -190,16 +212,16 @@ def _change(
         kinds.append("*")
     if divisors:
         kinds.append("/")
-    if num_left >= 2 and room >= 4:
+    if num_left >= 2 and packed >= 2:
         kinds.append("packs")
     kind = kinds[upto(len(kinds))]
     if kind == "+":
-        return kind, {"n": 1 + upto(min(room, level.largest // 2))}
+        return kind, {"n": 1 + upto(more)}
     if kind == "-":
-        return kind, {"n": 1 + upto(total - 1)}
+        return kind, {"n": 1 + upto(min(total - 1, level.largest_change))}
     if kind == "*":
-        return kind, {"n": 2 + upto(min(level.largest // total, 12) - 1)}
+        return kind, {"n": 2 + upto(min(level.largest // total, level.largest_factor) - 1)}
     if kind == "/":
         return kind, {"n": divisors[upto(len(divisors))]}
-    num_packs = 2 + upto(min(room // 2, 12, most) - 1)
-    return kind, {"m": num_packs, "n": 2 + upto(min(room // num_packs, most) - 1)}
+    num_packs = 2 + upto(min(packed, level.largest_factor) - 1)
+    return kind, {"m": num_packs, "n": 2 + upto(min(more // num_packs, 31) - 1)}

@@ -3,7 +3,7 @@
     x = E[tokens]
     x += W_o Attention(R_t(W_q n), R_t(W_k n), W_v n),  n = norm(x)           every block
     x += W_down (silu(W_gate n) * W_up n),              n = norm(x)
-    logits = W norm(x)
+    h = x;  logits = W norm(h)
 
 R_t turns by the position t (rotary.py), norm is x / rms(x) times a weight; both are worked out
 in float32 at least. Any subset of a sequence can be run: its positions are told, and keys and
@@ -191,17 +191,22 @@ class DllmNetwork(nn.Module):
         around: Surroundings,
         remembered: Sequence[Remembered] = (),
     ) -> tuple[Float[Tensor, "B T d"], list[Float[Tensor, "B N 2 G c"]]]:
-        """Hidden states after the last norm, and the keys and values of each block.
+        """Hidden states after the last block, and the keys and values of each block.
 
         `remembered`, one per block, if the tokens are only a part of their sequences.
         """
-        is_mask = token_ids == self.config.mask_id
-        input_ids = token_ids.masked_fill(is_mask, self.config.mask_token_id).clamp(min=0)
-        x, made = self.embedding(input_ids), []
+        x, made = self.embed(token_ids), []
         for number, block in enumerate(self.blocks):
             x, keys_values = block(x, around, remembered[number] if remembered else None)
             made.append(keys_values)
-        return self.norm(x), made
+        return x, made
+
+    def embed(self, token_ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T d"]:
+        """Tokens, MASK among them; PAD embeds as anything, nothing attends to it."""
+        is_mask = token_ids == self.config.mask_id
+        input_ids = token_ids.masked_fill(is_mask, self.config.mask_token_id).clamp(min=0)
+        embedded: Tensor = self.embedding(input_ids)
+        return embedded
 
     def hidden_states(self, token_ids: TokenIds) -> Float[Tensor, "B L d"]:
         """One pass over whole sequences; what stands at PAD is meaningless.
@@ -244,7 +249,7 @@ class DllmNetwork(nn.Module):
         """
         hidden = self.hidden_states(masked_ids)
         said = gather_rows(hidden, self.said_at(masked_ids, order))
-        logits = self.unembedding(entries_of(said, entries))
+        logits = self.unembedding(self.norm(entries_of(said, entries)))
         return logits, logits
 
     # The predictor: what samplers use.
@@ -357,7 +362,7 @@ class DllmNetwork(nn.Module):
 
     def log_probs(self, hidden: Float[Tensor, "B K d"]) -> WindowLogProbs:
         """Of every token but the mask, from hidden states; in float32 at least."""
-        logits: Tensor = self.unembedding(hidden)
+        logits: Tensor = self.unembedding(self.norm(hidden))
         logits[..., self.config.mask_token_id] = -torch.inf
         dtype = torch.promote_types(logits.dtype, torch.float32)
         return logits.log_softmax(dim=-1, dtype=dtype)

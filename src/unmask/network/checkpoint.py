@@ -129,8 +129,14 @@ def fingerprint(network: torch.nn.Module) -> str:
     digest = hashlib.sha256()
     for name, tensor in sorted(network.state_dict().items()):
         digest.update(name.encode())
-        digest.update(tensor.detach().cpu().bfloat16().contiguous().view(torch.int16).numpy())
+        digest.update(bytes_of(tensor))
     return digest.hexdigest()[:16]
+
+
+def bytes_of(tensor: Tensor) -> bytes:
+    """What is hashed of a tensor: its values rounded to bf16."""
+    rounded = tensor.detach().cpu().bfloat16().contiguous()
+    return rounded.view(torch.int16).numpy().tobytes()
 
 
 def load_weights(model: torch.nn.Module, tensors: dict[str, Tensor], source: Path) -> None:

@@ -1,15 +1,19 @@
-"""What the `arithmetic` models learn: word problems of all levels, and a tokenizer for them."""
+"""What the `arithmetic` models learn: word problems and drills, and a tokenizer for them."""
 
 from dataclasses import dataclass
 
 import torch
 
-from unmask.data.arithmetic import LEVELS, problem
+from unmask.data.arithmetic import LEVELS, drill, problem
+from unmask.dllm.adapted import TailConfig
 from unmask.dllm.config import DllmConfig
 from unmask.dllm.new_tokenizer import new_tokenizer
 from unmask.dllm.tokenizer import tokenizer_of
 from unmask.draws import SeededDraws
+from unmask.large_model import LargeModel
+from unmask.training.config import Orders
 from unmask.training.question_task import QuestionTask
+from unmask.training.tail_task import TailTask
 
 _SHARES: dict[str, float] = {"easy": 0.5, "medium": 0.3, "hard": 0.2}
 _NUM_FOR_TOKENIZER = 400
@@ -17,9 +21,11 @@ _NUM_FOR_TOKENIZER = 400
 
 @dataclass(frozen=True)
 class ArithmeticQuestions:
-    """Problems of the three levels, half of them easy."""
+    """Problems of the three levels, half of them easy; in training every other is a drill."""
 
     def training(self, seed: int) -> tuple[str, str]:
+        if seed % 2:
+            return drill(_level(seed), seed=seed)
         made = problem(_level(seed), seed=seed)
         return made.question, made.answer
 
@@ -35,6 +41,13 @@ def arithmetic_task(config: DllmConfig) -> QuestionTask:
     texts = ["\n".join(questions.training(seed)) for seed in range(_NUM_FOR_TOKENIZER)]
     files = new_tokenizer([*texts, "user", "assistant"], config.vocab_size)
     return QuestionTask(questions, tokenizer_of(files), config, files)
+
+
+def arithmetic_tail_task(tail: TailConfig, model: LargeModel, orders: Orders) -> TailTask:
+    """The task for the tail of a model, in the tokens of that model."""
+    config = model.trunk.config
+    questions = QuestionTask(ArithmeticQuestions(), model.tokenizer, config, {}, orders=orders)
+    return TailTask(questions, model.trunk, tail)
 
 
 def _level(seed: int) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from unmask.dllm.adapted import TailConfig
 from unmask.dllm.config import DllmConfig
 from unmask.errors import ConfigError
 from unmask.network.config import HybridConfig
@@ -19,7 +20,7 @@ _PRESETS = resources.files("unmask.recipes") / "presets"
 class Recipe:
     """Network, optimiser and course of a run. The data is named when it is run."""
 
-    model: HybridConfig | DllmConfig = field(default_factory=HybridConfig)
+    model: HybridConfig | DllmConfig | TailConfig = field(default_factory=HybridConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
 
@@ -49,9 +50,15 @@ def preset_values(name: str) -> dict[str, dict[str, Any]]:
     return values
 
 
-def model_kind(values: dict[str, dict[str, Any]]) -> type[HybridConfig] | type[DllmConfig]:
-    """What the model of a preset is: a large model's network says of which family it is."""
-    return DllmConfig if "family" in values.get("model", {}) else HybridConfig
+def model_kind(
+    values: dict[str, dict[str, Any]],
+) -> type[HybridConfig] | type[DllmConfig] | type[TailConfig]:
+    """What a preset makes: a large model says of which family it is, a tail alone has no width."""
+    named = values.get("model", {})
+    if "family" in named:
+        return DllmConfig
+    is_tail = "num_tail_blocks" in named and "width" not in named
+    return TailConfig if is_tail else HybridConfig
 
 
 def preset(name: str) -> Recipe:

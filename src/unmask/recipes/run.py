@@ -9,9 +9,13 @@ from typing import Literal
 from unmask.data.characters import text8
 from unmask.data.normalise import Normalise
 from unmask.data.text import load_corpus
+from unmask.dllm.adapted import TailConfig
 from unmask.dllm.config import DllmConfig
 from unmask.errors import ConfigError, OutputError
-from unmask.recipes.arithmetic import arithmetic_task
+from unmask.large_model import LargeModel
+from unmask.loading import load
+from unmask.network.config import HybridConfig
+from unmask.recipes.arithmetic import arithmetic_tail_task, arithmetic_task
 from unmask.recipes.recipe import Recipe
 from unmask.training import loop
 from unmask.training.report import Observer
@@ -26,22 +30,29 @@ ARITHMETIC = "arithmetic"
 
 
 def load_task(
-    recipe: Recipe, data: Path | str, normalise: Literal["as_is", "text8"] = "as_is"
+    recipe: Recipe,
+    data: Path | str,
+    normalise: Literal["as_is", "text8"] = "as_is",
+    trunk: LargeModel | None = None,
 ) -> Task:
     """What a recipe is to be trained on: a text, or "arithmetic" for a large model's recipe.
+
+    `trunk` is the model that a tail is for.
 
     Raises:
         ConfigError: the recipe's network does not fit this kind of data.
         DataError: the text cannot be read, has characters outside the alphabet, or is too short.
     """
     is_arithmetic = str(data) == ARITHMETIC
-    if isinstance(recipe.model, DllmConfig):
+    if not isinstance(recipe.model, HybridConfig):
         if not is_arithmetic:
             raise ConfigError(
                 f"this recipe answers questions, and {data} is none of the kinds it can learn "
                 f"from. Give --data {ARITHMETIC}, or choose a text8 recipe for a text."
             )
-        return arithmetic_task(recipe.model)
+        if isinstance(recipe.model, DllmConfig):
+            return arithmetic_task(recipe.model)
+        return arithmetic_tail_task(recipe.model, _needed(trunk), recipe.trainer.orders)
     codec = text8()
     if is_arithmetic:
         raise ConfigError(
@@ -57,7 +68,44 @@ def load_task(
     return TextTask(corpus, recipe.model.length, recipe.trainer.orders, codec.to_json())
 
 
-def open_run(recipe: Recipe, out: Path | str, resume: Resume = "never") -> TrainingState:
+def load_trunk(recipe: Recipe, name: str) -> LargeModel | None:
+    """The model that a recipe's tail is for, which only such a recipe has.
+
+    Raises:
+        ConfigError: one is named and not wanted, wanted and not named, or no large model.
+        CheckpointError: there is no such model, or its files are damaged.
+    """
+    is_wanted = isinstance(recipe.model, TailConfig)
+    if is_wanted != bool(name):
+        raise ConfigError(
+            "--trunk is missing: name the large model that the tail is for."
+            if is_wanted
+            else f"this recipe trains a whole network, and --trunk {name} has no place in it. "
+            "Leave it out, or choose the recipe adapt."
+        )
+    if not is_wanted:
+        return None
+    model = load(name)
+    if not isinstance(model, LargeModel):
+        raise ConfigError(
+            f"{name} is a model of characters, which learns its tail together with its trunk. "
+            "Name a large model as --trunk."
+        )
+    return model
+
+
+def _needed(trunk: LargeModel | None) -> LargeModel:
+    if trunk is None:
+        raise ConfigError("a tail needs the model it is for: give its `trunk`.")
+    return trunk
+
+
+def open_run(
+    recipe: Recipe,
+    out: Path | str,
+    resume: Resume = "never",
+    trunk: LargeModel | None = None,
+) -> TrainingState:
     """The state from which a run goes on: a new one, or that of its newest checkpoint.
 
     Raises:
@@ -67,7 +115,8 @@ def open_run(recipe: Recipe, out: Path | str, resume: Resume = "never") -> Train
     folder = Path(out)
     if is_main_process():
         _check_folder(folder, resume)
-    state = loop.new_state(recipe.model, recipe.optimizer, recipe.trainer)
+    network = None if trunk is None else trunk.trunk
+    state = loop.new_state(recipe.model, recipe.optimizer, recipe.trainer, network)
     if resume == "auto":
         loop.resume(state, folder)
     return state
@@ -80,15 +129,18 @@ def train(
     out: Path | str,
     resume: Resume = "never",
     normalise: Literal["as_is", "text8"] = "as_is",
+    trunk: str = "",
     observe: Observer = lambda report: None,
 ) -> Validation | None:
     """Train to the end of the recipe, its time limit or SIGTERM; the last validation.
 
-    `out` becomes a run folder, and with each checkpoint a model folder that `load` reads.
-    Raises what `load_task` and `open_run` raise.
+    `out` becomes a run folder, and with each checkpoint a model folder that `load` reads; or,
+    of a recipe for the tail of the model `trunk`, a tail folder.
+    Raises what `load_task`, `load_trunk` and `open_run` raise.
     """
-    task = load_task(recipe, data, normalise)
-    state = open_run(recipe, out, resume)
+    model = load_trunk(recipe, trunk)
+    task = load_task(recipe, data, normalise, model)
+    state = open_run(recipe, out, resume, model)
     return go_on(recipe, state, task, out=out, observe=observe)
 
 

@@ -175,7 +175,8 @@ def _by_confidence(
         ids, its_order, its_first = token_ids[rows], order[rows], first[rows]
         masked_ids = mask_after(ids, its_order, its_first, mask_id)
         its_length = torch.full_like(its_first, length)
-        state = OrderedState(masked_ids, its_order, its_first, its_first, its_length)
+        zero = torch.zeros_like(its_first)
+        state = OrderedState(masked_ids, its_order, its_first, its_first, its_length, zero)
         opening = ordered.open_window("confident", state, predictor, window)
         stop = opening.stop[:, None]
         is_inside = (places >= its_first[:, None]) & (places < stop)

@@ -64,11 +64,19 @@ class OrderedState(Rows):
     """order[b, :num_chosen[b]] is settled; what comes later may still be rearranged."""
     length: Counts
     """Positions of each sequence, padding not counted; order[b, length[b]:] is padding."""
+    origin: Counts
+    """The first position that is wanted."""
 
     @property
     def is_done(self) -> Bool[Tensor, " B"]:
         """Which sequences have nothing masked left."""
         return self.num_revealed == self.length
+
+    def rewritten(self, token_ids: TokenIds, *, mask_id: int) -> "OrderedState":
+        """The state with other tokens, for sequences in which no MASK is left."""
+        is_over = ~(token_ids == mask_id).any(dim=1)
+        num_revealed = torch.where(is_over, self.length, self.num_revealed)
+        return replace(self, token_ids=token_ids, num_revealed=num_revealed)
 
 
 def start(choice: OrderChoice, given_ids: TokenIds, order: Order, *, mask_id: int) -> OrderedState:
@@ -78,7 +86,8 @@ def start(choice: OrderChoice, given_ids: TokenIds, order: Order, *, mask_id: in
     length = torch.full_like(num_given, given_ids.shape[1])
     num_chosen = num_given if choice == "confident" else length
     order = orders.given_first(order, is_given)
-    return OrderedState(given_ids, order, num_given, num_chosen, length)
+    origin = is_given.long().cumprod(dim=1).sum(dim=1)
+    return OrderedState(given_ids, order, num_given, num_chosen, length, origin)
 
 
 def begin(choice: OrderChoice, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> OrderedState:

@@ -64,9 +64,7 @@ DRAFTERS: dict[str, type] = {
 }  # fmt: skip
 """The samplers that can draft for another: they go on from any tokens, some masked again."""
 
-NEVER_ENDING = frozenset(
-    {"self-speculative", "target-only", "fixed-partition", "first-hitting", "remdm", "star-shaped"}
-)
+NEVER_ENDING = frozenset({"remdm", "star-shaped"})
 """The samplers that fill every canvas: an `EarlyStop` cannot end what they do."""
 
 PARTS: dict[str, Mapping[str, type]] = {

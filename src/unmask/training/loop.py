@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from unmask.dllm.adapted import AdaptedNetwork
 from unmask.dllm.config import DllmConfig
-from unmask.dllm.network import new_network
+from unmask.dllm.network import DllmNetwork, new_network
 from unmask.network.hybrid import HybridTransformer
 from unmask.training import ema, optimizers
 from unmask.training.config import TrainerConfig
@@ -24,11 +25,16 @@ from unmask.training.validation import Validation
 
 
 def new_state(
-    model_config: Any, optimizer_config: OptimizerConfig, trainer: TrainerConfig
+    model_config: Any,
+    optimizer_config: OptimizerConfig,
+    trainer: TrainerConfig,
+    trunk: DllmNetwork | None = None,
 ) -> TrainingState:
-    """A run before its first step: of a `HybridConfig` or a `DllmConfig`."""
-    if isinstance(model_config, DllmConfig):
-        model: Any = new_network(model_config, seed=trainer.seed)
+    """A run before its first step: of a `HybridConfig`, a `DllmConfig`, or the tail of a trunk."""
+    if trunk is not None:
+        model: Any = AdaptedNetwork(trunk, model_config, seed=trainer.seed)
+    elif isinstance(model_config, DllmConfig):
+        model = new_network(model_config, seed=trainer.seed)
     else:
         model = HybridTransformer(model_config, seed=trainer.seed)
     return TrainingState(

@@ -74,12 +74,12 @@ def corrupt(seed: int, batch_size: int, length: int, orders: Orders = "random") 
 
 
 def corrupt_answers(
-    seed: int, num_given: Counts, length: Counts, padded_length: int
+    seed: int, num_given: Counts, length: Counts, padded_length: int, orders: Orders = "random"
 ) -> Corruption:
-    """Random orders of what follows the first `num_given` positions, which are always revealed.
+    """Orders of what follows the first `num_given` positions, which are always revealed.
 
-    Of the n = length - num_given others as many are revealed as is uniform on 0..n-1, stratified
-    over the batch.
+    The orders are random, or that of reading. Of the n = length - num_given others as many are
+    revealed as is uniform on 0..n-1, stratified over the batch.
     """
     draws, batch_size = SeededDraws([seed]), len(length)
     offsets = torch.arange(batch_size) + draws.uniform(torch.ones(1, dtype=torch.bool))
@@ -88,6 +88,8 @@ def corrupt_answers(
     where = torch.ones(1, batch_size * padded_length, dtype=torch.bool)
     turn = draws.uniform(where).view(batch_size, padded_length)
     place = torch.arange(padded_length).expand(batch_size, -1)
+    if orders == "left-to-right":
+        turn = place / padded_length
     turn = torch.where(place < num_given[:, None], place - float(padded_length), turn)
     turn = torch.where(place >= length[:, None], place + 1.0, turn)
     return Corruption(turn.argsort(dim=1, stable=True), num_revealed, length)

@@ -23,6 +23,7 @@ from unmask.dllm.tokenizer import ChatTokenizer
 from unmask.draws import stream_seed
 from unmask.errors import ConfigError
 from unmask.shapes import PAD, TokenIds
+from unmask.training.config import Orders
 from unmask.training.objective import Corruption, corrupt_answers
 
 _EXAMPLES, _MASKS, _VALIDATION = range(3)
@@ -49,6 +50,8 @@ class QuestionTask:
     tokenizer_files: dict[str, str]
     """What is written beside the weights, by name."""
     canvas: int = 32
+    orders: Orders = "random"
+    """In which order answers are revealed."""
 
     def batch(self, seed: int, step: int, size: int) -> tuple[TokenIds, Corruption]:
         """The examples of a step."""
@@ -89,4 +92,6 @@ class QuestionTask:
             )
         token_ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=PAD)
         lengths = torch.tensor([len(row) for row in rows])
-        return token_ids, corrupt_answers(seed, torch.tensor(num_given), lengths, longest)
+        return token_ids, corrupt_answers(
+            seed, torch.tensor(num_given), lengths, longest, self.orders
+        )

@@ -1,0 +1,35 @@
+"""Teaching a causal tail to verify what its frozen trunk drafts, on questions with answers."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from unmask.dllm.adapted import TailConfig
+from unmask.dllm.network import DllmNetwork
+from unmask.dllm.tail_folder import write_tail
+from unmask.network.config import HybridConfig
+from unmask.shapes import TokenIds
+from unmask.training.objective import Corruption
+from unmask.training.question_task import QuestionTask
+
+
+@dataclass(frozen=True)
+class TailTask:
+    """The questions of a task; what is written is the tail alone."""
+
+    questions: QuestionTask
+    trunk: DllmNetwork
+    tail: TailConfig
+
+    def batch(self, seed: int, step: int, size: int) -> tuple[TokenIds, Corruption]:
+        """The examples of a step."""
+        return self.questions.batch(seed, step, size)
+
+    def validation(self, size: int) -> tuple[TokenIds, Corruption]:
+        """Examples that are not trained on."""
+        return self.questions.validation(size)
+
+    def write(self, folder: Path, config: HybridConfig, weights: dict[str, Tensor]) -> None:
+        """A tail folder."""
+        write_tail(folder, self.tail, weights, self.trunk)
