@@ -66,7 +66,7 @@ class GenerativeModel(ABC):
 
     @property
     def drafter_share(self) -> float:
-        """What a pass of a smaller model that drafts counts as, in passes of the network."""
+        """What a pass of a smaller model that drafts counts as, in trunk passes."""
         return 0.0
 
     @property
@@ -183,8 +183,10 @@ class GenerativeModel(ABC):
             seed=result.request.seed,
             trunk_passes=result.trunk_passes,
             tail_passes=result.tail_passes,
-            nfe=self.network.config.nfe(result.trunk_passes, result.tail_passes)
-            + self.drafter_share * result.drafter_passes,
+            nfe=self.network.config.nfe(
+                result.trunk_passes + self.drafter_share * result.drafter_passes,
+                result.tail_passes,
+            ),
             accepted=result.accepted,
             rejected=result.rejected,
             seconds=result.seconds,
