@@ -7,7 +7,7 @@ import torch
 from tests.reference.arbitrary_hybrid import ArbitraryHybrid
 from unmask.draws import SeededDraws
 from unmask.errors import ConfigError, DataError
-from unmask.evaluation import continuation
+from unmask.evaluation import continuation, passes
 from unmask.evaluation.continuation import Continuation, random_masks, score, terms
 from unmask.predictors.markov import MarkovChain
 from unmask.predictors.table import JointTable
@@ -189,7 +189,7 @@ def test_a_pass_asks_for_no_more_than_memory_has_room_for(monkeypatch) -> None:
             widths.append(positions.numel())
             return CHAIN.draft(token_ids, positions)
 
-    monkeypatch.setattr(continuation, "_NUMBERS_AT_ONCE", 12 * 4)
+    monkeypatch.setattr(passes, "_NUMBERS_AT_ONCE", 12 * 4)
     found = score(Noting(), wanted, num_samples=4)
     assert max(widths) <= 12 < max(16, 2 * 6)
     assert found.log_likelihoods == pytest.approx(expected.log_likelihoods, abs=1e-12)

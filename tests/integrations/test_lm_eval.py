@@ -170,6 +170,24 @@ def test_what_the_harness_remembers_costs_nothing(lm, tmp_path) -> None:
     assert all(len(each) == 1 for each in found)
 
 
+def test_answers_are_remembered_as_they_come(lm) -> None:
+    told = {}
+
+    class Hook:
+        def add_partial(self, kind, arguments, answer):
+            told[kind, arguments[0]] = answer
+
+    lm.set_cache_hook(Hook())
+    found = answers(lm, *((prompt, {}) for prompt in PROMPTS))
+    assert told == {("generate_until", p): text for p, text in zip(PROMPTS, found, strict=True)}
+
+
+def test_model_arguments_have_the_last_word(folder) -> None:
+    options = {"batch_size": 1, "device": "cuda:0", "max_batch_size": None}
+    made = UnmaskLM.create_from_arg_obj({"pretrained": folder, "device": "cpu"}, options)
+    assert (made.arguments.batch_size, made.arguments.device) == (1, "cpu")
+
+
 @pytest.mark.parametrize(
     ("gen_kwargs", "message"),
     [

@@ -22,18 +22,15 @@ from dataclasses import dataclass, replace
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from unmask.draws import SeededDraws, stream_seed
 from unmask.errors import ConfigError, DataError
+from unmask.evaluation.passes import Canvas, Passes
 from unmask.predictors.protocol import Predictor
 from unmask.process.masking import is_revealed, stratified_counts
-from unmask.samplers import masked, scores
+from unmask.samplers import scores
 from unmask.samplers.masked import Prediction
-from unmask.shapes import PAD, Counts, TokenIds
-
-_NUMBERS_AT_ONCE = 2**28
-"""Log-probabilities of a pass, about (1 GiB in float32): a vocabulary can be large."""
+from unmask.shapes import Counts, TokenIds
 
 
 @dataclass(frozen=True)
@@ -84,7 +81,7 @@ def score(
         if value < 1:
             raise ConfigError(f"{name} must be at least 1, got {value}.")
     _check_ids(continuations, predictor.vocab_size)
-    passes = _Passes(predictor, batch_size)
+    passes = Passes(predictor, batch_size)
     single, several = (
         {n: each for n, each in enumerate(continuations) if (len(each.target_ids) == 1) is is_one}
         for is_one in (True, False)
@@ -127,69 +124,12 @@ def terms(
     return num_targets.double() / window.in_window.sum(dim=1) * total
 
 
-# One pass for a canvas of a context and masks, in batches of canvases.
-
-
-@dataclass(frozen=True)
-class _Canvas:
-    """A sequence that ends in targets, some or all of them masked, and whose it is."""
-
-    owner: int
-    filled_ids: Tensor
-    is_masked: Tensor
-    num_targets: int
-
-    @property
-    def size(self) -> int:
-        return len(self.filled_ids)
-
-
-class _Passes:
-    """Passes over canvases, and how many there were."""
-
-    def __init__(self, predictor: Predictor, batch_size: int) -> None:
-        self.predictor, self.batch_size = predictor, batch_size
-        self.num_passes = self.query_tokens = 0
-
-    def canvas(self, owner: int, continuation: Continuation) -> _Canvas:
-        """All targets masked."""
-        context_ids, target_ids = continuation.context_ids, continuation.target_ids
-        filled_ids = torch.tensor([*context_ids, *target_ids])
-        place = torch.arange(len(filled_ids))
-        return _Canvas(owner, filled_ids, place >= len(context_ids), len(target_ids))
-
-    def over(
-        self, canvases: Iterable[_Canvas]
-    ) -> Iterator[tuple[list[_Canvas], TokenIds, Prediction]]:
-        """Batches, their filled sequences, and what a pass says at their masks."""
-        device = self.predictor.device
-        for batch in self._batches(canvases):
-            filled_ids = pad_sequence([c.filled_ids for c in batch], True, PAD).to(device)
-            is_masked = pad_sequence([c.is_masked for c in batch], True, False).to(device)
-            token_ids = filled_ids.masked_fill(is_masked, self.predictor.vocab_size)
-            self.num_passes += len(batch)
-            self.query_tokens += sum(canvas.size for canvas in batch)
-            yield batch, filled_ids, masked.predict(self.predictor, token_ids, is_masked)
-
-    def _batches(self, canvases: Iterable[_Canvas]) -> Iterator[list[_Canvas]]:
-        batch: list[_Canvas] = []
-        for canvas in canvases:
-            columns = max(each.num_targets for each in [canvas, *batch])
-            numbers = (len(batch) + 1) * columns * self.predictor.vocab_size
-            if batch and (len(batch) == self.batch_size or numbers > _NUMBERS_AT_ONCE):
-                yield batch
-                batch = []
-            batch.append(canvas)
-        if batch:
-            yield batch
-
-
 def _of_one_token(
-    passes: _Passes, continuations: Mapping[int, Continuation]
+    passes: Passes, continuations: Mapping[int, Continuation]
 ) -> Iterator[tuple[int, float, bool]]:
     """Number, log-likelihood and whether it is the most probable token, of each."""
     groups = _alike(continuations)
-    canvases = (passes.canvas(numbers[0], continuations[numbers[0]]) for numbers in groups)
+    canvases = (_masked(numbers[0], continuations[numbers[0]]) for numbers in groups)
     members = {numbers[0]: numbers for numbers in groups}
     for batch, _, said in passes.over(canvases):
         best_ids = said.log_probs[:, 0].argmax(dim=-1).tolist()
@@ -200,13 +140,13 @@ def _of_one_token(
 
 
 def _estimates(
-    passes: _Passes, continuations: Mapping[int, Continuation], num_samples: int, seed: int
+    passes: Passes, continuations: Mapping[int, Continuation], num_samples: int, seed: int
 ) -> Iterator[tuple[int, float]]:
     """Number and mean of the terms of each."""
 
-    def copies() -> Iterator[_Canvas]:
+    def copies() -> Iterator[Canvas]:
         for number, *_ in _longest_first(continuations, [[n] for n in continuations]):
-            canvas = passes.canvas(number, continuations[number])
+            canvas = _masked(number, continuations[number])
             draws = SeededDraws([stream_seed(seed, _fingerprint(continuations[number]))])
             for masks in random_masks(draws, canvas.num_targets, num_samples):
                 is_masked = canvas.is_masked.clone()
@@ -223,20 +163,20 @@ def _estimates(
                 yield canvas.owner, sum(found.pop(canvas.owner)) / num_samples
 
 
-def _written_greedily(passes: _Passes, continuations: Mapping[int, Continuation]) -> Iterator[int]:
+def _written_greedily(passes: Passes, continuations: Mapping[int, Continuation]) -> Iterator[int]:
     """Numbers of those that greedy decoding writes.
 
     It is the same decoding for all that stand behind one context and are of one length, and it is
     over once it differs from each of them. A round is one pass of all that still agree with one.
     """
     candidates = {numbers[0]: numbers for numbers in _alike(continuations)}
-    waiting = [passes.canvas(owner, continuations[owner]) for owner in candidates]
+    waiting = [_masked(owner, continuations[owner]) for owner in candidates]
     while waiting:
         agreeing = []
         for batch, _, said in passes.over(waiting):
             places, token_ids = _surest(said)
             for canvas, place, token_id in zip(batch, places, token_ids, strict=True):
-                first = canvas.size - canvas.num_targets
+                first = len(canvas.filled_ids) - canvas.num_targets
                 left = [
                     number
                     for number in candidates[canvas.owner]
@@ -250,6 +190,13 @@ def _written_greedily(passes: _Passes, continuations: Mapping[int, Continuation]
         waiting = agreeing
     for numbers in candidates.values():
         yield from numbers
+
+
+def _masked(number: int, continuation: Continuation) -> Canvas:
+    """All of its tokens masked."""
+    filled_ids = torch.tensor([*continuation.context_ids, *continuation.target_ids])
+    is_masked = torch.arange(len(filled_ids)) >= len(continuation.context_ids)
+    return Canvas(number, filled_ids, is_masked, len(continuation.target_ids))
 
 
 def _surest(said: Prediction) -> tuple[list[int], list[int]]:

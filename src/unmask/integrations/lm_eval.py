@@ -80,6 +80,14 @@ class UnmaskLM(TemplateLM):
         self._generated: Counter[str] = Counter()
         self._scored: Counter[str] = Counter()
 
+    @classmethod
+    def create_from_arg_obj(
+        cls, arg_dict: dict[str, Any], additional_config: dict[str, Any] | None = None
+    ) -> "UnmaskLM":
+        """A model by --model_args, which have the last word, and the harness's own options."""
+        options = {n: value for n, value in (additional_config or {}).items() if value is not None}
+        return cls(**{**options, **arg_dict})
+
     # What the harness asks.
 
     def generate_until(self, requests: list[Any], disable_tqdm: bool = False) -> list[str]:
@@ -113,10 +121,7 @@ class UnmaskLM(TemplateLM):
         """What `loglikelihood` of the harness asks once it has made tokens of its requests."""
         wanted = [self._fitted(context, target) for _, context, target in requests]
         found = self._score(wanted, disable_tqdm)
-        answers = list(zip(found.log_likelihoods, found.is_greedy, strict=True))
-        for (texts, _, _), answer in zip(requests, answers, strict=True):
-            self.cache_hook.add_partial("loglikelihood", texts, answer)
-        return answers
+        return list(zip(found.log_likelihoods, found.is_greedy, strict=True))
 
     def loglikelihood_rolling(
         self, requests: list[Any], disable_tqdm: bool = False
@@ -133,10 +138,7 @@ class UnmaskLM(TemplateLM):
         nats = iter(
             self._score([w for of_one in cut for w in of_one], disable_tqdm).log_likelihoods
         )
-        answers = [sum((next(nats) for _ in of_one), 0.0) for of_one in cut]
-        for request, answer in zip(requests, answers, strict=True):
-            self.cache_hook.add_partial("loglikelihood_rolling", request.args, answer)
-        return answers
+        return [sum((next(nats) for _ in of_one), 0.0) for of_one in cut]
 
     def get_model_info(self) -> dict[str, Any]:
         """What the harness writes into its results: the choices made, and what was spent."""
