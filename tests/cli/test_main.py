@@ -13,6 +13,7 @@ from unmask.cli import (
     doctor,
     evaluate,
     generate,
+    lm_eval,
     models,
     reproduce,
     score,
@@ -178,3 +179,9 @@ def test_a_reader_that_leaves_early_is_no_error():
     )
     done = subprocess.run(command, shell=True, capture_output=True, text=True)
     assert done.returncode == 0 and "Error" not in done.stderr, done.stderr
+
+
+def test_the_harness_is_asked_for_where_it_is_missing(capsys, monkeypatch):
+    monkeypatch.setattr(lm_eval, "find_spec", lambda name: None)
+    message = refused(capsys, "lm-eval", "--tasks", "gsm8k")
+    assert "not installed" in message and "unmask[lm-eval]" in message
