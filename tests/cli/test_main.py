@@ -45,6 +45,7 @@ FLAGS = {
     "wish.prompt wish.tokens_per_pass",
 }
 TRAIN_FLAGS = """
+    trunk
     config data dry-run help model model.activation model.dropout model.first_target model.heads
     model.length model.mlp_ratio model.num_heads model.num_tail_blocks model.num_trunk_blocks
     model.output_residual model.tail_inputs model.tail_rotary model.vocab_size model.width
