@@ -8,9 +8,9 @@ PUBLIC = """
     Ancestral Cached Cosine Dilated DraftVerify EarlyStop Engine EntropyBounded Factor Filter
     FirstHitting Fixed FixedPartition HybridConfig HybridTransformer JointTable Klass LargeModel
     LearnedPolicy Linear Lookahead MarkovChain MaskGIT Model ReMDM Recipe Request Sample
-    SeededDraws SelfSpeculative SemiAutoregressive StarShaped TargetOnly Team Threshold
-    TopKEntropy TopKMargin UnmaskError Whole count_work keep_freed_memory load preset sample
-    train
+    SeededDraws SelfDraft SelfSpeculative SemiAutoregressive StarShaped TargetOnly Team
+    Threshold TopKEntropy TopKMargin UnmaskError Whole count_work keep_freed_memory load preset
+    sample train
 """.split()
 
 

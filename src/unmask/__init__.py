@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from unmask.samplers.maskgit import MaskGIT as MaskGIT
     from unmask.samplers.remdm import ReMDM as ReMDM
     from unmask.samplers.sampler import sample as sample
+    from unmask.samplers.self_draft import SelfDraft as SelfDraft
     from unmask.samplers.self_speculative import SelfSpeculative as SelfSpeculative
     from unmask.samplers.semi_autoregressive import SemiAutoregressive as SemiAutoregressive
     from unmask.samplers.star_shaped import StarShaped as StarShaped
@@ -83,6 +84,7 @@ _HOME = {
     "Request": "samplers.engine",
     "Sample": "generative_model",
     "SeededDraws": "draws",
+    "SelfDraft": "samplers.self_draft",
     "SelfSpeculative": "samplers.self_speculative",
     "SemiAutoregressive": "samplers.semi_autoregressive",
     "StarShaped": "samplers.star_shaped",
