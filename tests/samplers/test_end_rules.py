@@ -122,6 +122,8 @@ def test_neither_member_of_a_team_says_an_end() -> None:
     for rule in ("trust", "exact"):
         pair = DraftVerify(drafter=GREEDY, rule=rule, view="in-place", num_draft_passes=2)
         plain = written(pair, team)
+        assert plain == written(NoEnd(sampler=pair, end_ids=(63,)), team)  # never said anyway
+        assert plain != written(pair, OTHER)
         ends = tuple(sorted(set(plain[0][2:] + plain[1][5:]))[:9])
         for number, tokens in written(NoEnd(sampler=pair, end_ids=ends), team).items():
             assert not set(tokens[(2, 5)[number] :]) & set(ends)

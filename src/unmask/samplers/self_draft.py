@@ -129,20 +129,17 @@ class SelfDraft:
     ) -> Bool[Tensor, " D"]:
         """Whether each draft is part of what the step from the one before it reveals.
 
-        `ahead` is the prediction of the drafts in `rows`; after others nothing is right.
+        `ahead` is the prediction of the drafts in `rows`; behind others there is no draft.
         """
         best_ids, confidence = _best(ahead)
         is_sure = sure_enough(confidence, ahead.window.in_window, self.threshold)
         revealed = WindowColumns(ahead.window.positions, is_sure)
-        stepped_ids = torch.full_like(drafts.token_ids, _NOWHERE)
+        stepped_ids = drafts.token_ids.clone()
         stepped_ids[rows] = revealed.write(drafts.token_ids[rows], best_ids)
         return (drafts.is_masked | (drafts.token_ids == stepped_ids.roll(1, dims=0))).all(dim=1)
 
     def _by_sequence(self, values: Tensor) -> Tensor:
         return values.reshape(-1, self.num_drafts)
-
-
-_NOWHERE = -2  # equals no token, nor PAD
 
 
 def _best(prediction: Prediction) -> tuple[WindowIds, WindowProbs]:
