@@ -113,7 +113,7 @@ def slow(predictor, given: list[int], sampler: SelfDraft) -> tuple[list[int], in
 
 @every_predictor
 @every_blocks
-@pytest.mark.parametrize("num_drafts", [1, 3, 20])
+@pytest.mark.parametrize("num_drafts", [1, 20])
 def test_it_writes_what_one_token_per_pass_writes(name, blocks, num_drafts) -> None:
     predictor = PREDICTORS[name]
     one_by_one = generated(predictor, Threshold(threshold=2.0, blocks=blocks, filter=GREEDY))
@@ -166,7 +166,7 @@ def test_tokens_and_passes_are_those_of_the_slow_twin(name, blocks, threshold) -
 
 
 @every_predictor
-@pytest.mark.parametrize("num_slots", [1, 4])
+@pytest.mark.parametrize("num_slots", [4])
 def test_sequences_are_the_same_in_any_batch(name, num_slots) -> None:
     for sampler in (SelfDraft(blocks=LeftToRight(4)), SelfDraft(threshold=0.2, blocks=Sliding(3))):
         together = generated(PREDICTORS[name], sampler)
