@@ -8,6 +8,7 @@ other tokens have seen it, and tell (`leave_one_out` is the slow way that is exa
 Source: Hong et al. (2025), arXiv:2507.18578 (WINO), whose shadows also see each other.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -74,3 +75,10 @@ class Team:
         """What the verifier says: samplers that do not verify have it alone."""
         made: Draft = self.verifier.draft(token_ids, positions)
         return made
+
+
+def each_behind(predictor: Any, wrapper: Callable[[Any], Any]) -> Any:
+    """A predictor behind a wrapper; of a team, both of its members."""
+    if isinstance(predictor, Team):
+        return Team(wrapper(predictor.drafter), wrapper(predictor.verifier))
+    return wrapper(predictor)
