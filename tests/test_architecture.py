@@ -48,10 +48,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"version", "network", "samplers", "data", "evaluation", "model", "loading", "speed"}
     | {"large_model", "caching", "generative_model"},
     "recipes": BASE | {"network", "dllm", "data", "training", "model", "large_model", "loading"},
+    "integrations": BASE | {"samplers", "evaluation", "large_model", "loading", "frontier"},
     "cli": MATHEMATICS
     | {"version", "network", "samplers", "data", "evaluation", "training", "recipes"}
     | {"allocator", "model", "model_folder", "large_model", "loading", "frontier", "speed"}
-    | {"dllm", "caching", "generative_model"},
+    | {"dllm", "caching", "generative_model", "integrations"},
 }
 """Imports run downward: a room may import itself and what is named here."""
 

@@ -5,12 +5,12 @@ from pathlib import Path
 import unmask
 
 PUBLIC = """
-    Ancestral Cached Cosine Dilated DraftVerify EarlyStop Engine EntropyBounded Factor Filter
-    FirstHitting Fixed FixedPartition HybridConfig HybridTransformer JointTable Klass LargeModel
-    LearnedPolicy Linear Lookahead MarkovChain MaskGIT Model ReMDM Recipe Request Sample
-    SeededDraws SelfSpeculative SemiAutoregressive StarShaped TargetOnly Team Threshold
-    TopKEntropy TopKMargin UnmaskError Whole Wino count_work draft_verify_across
-    keep_freed_memory load preset sample train
+    Ancestral Cached Cosine Dilated DraftVerify EarlyStop EndLast Engine EntropyBounded Factor
+    Filter FirstHitting Fixed FixedPartition Guided HybridConfig HybridTransformer JointTable
+    Klass LargeModel LearnedPolicy Linear Lookahead MarkovChain MaskGIT Model NoEnd ReMDM
+    Recipe Request Sample SeededDraws SelfDraft SelfSpeculative SemiAutoregressive StarShaped
+    TargetOnly Team Threshold TopKEntropy TopKMargin UnmaskError Whole Wino count_work
+    draft_verify_across keep_freed_memory load preset sample train
 """.split()
 
 

@@ -33,18 +33,22 @@ if TYPE_CHECKING:
     from unmask.samplers.dilated import Dilated as Dilated
     from unmask.samplers.draft_verify import DraftVerify as DraftVerify
     from unmask.samplers.early_stop import EarlyStop as EarlyStop
+    from unmask.samplers.end_rules import EndLast as EndLast
+    from unmask.samplers.end_rules import NoEnd as NoEnd
     from unmask.samplers.engine import Engine as Engine
     from unmask.samplers.engine import Request as Request
     from unmask.samplers.entropy_bounded import EntropyBounded as EntropyBounded
     from unmask.samplers.factor import Factor as Factor
     from unmask.samplers.first_hitting import FirstHitting as FirstHitting
     from unmask.samplers.fixed_partition import FixedPartition as FixedPartition
+    from unmask.samplers.guided import Guided as Guided
     from unmask.samplers.klass import Klass as Klass
     from unmask.samplers.learned_policy import LearnedPolicy as LearnedPolicy
     from unmask.samplers.lookahead import Lookahead as Lookahead
     from unmask.samplers.maskgit import MaskGIT as MaskGIT
     from unmask.samplers.remdm import ReMDM as ReMDM
     from unmask.samplers.sampler import sample as sample
+    from unmask.samplers.self_draft import SelfDraft as SelfDraft
     from unmask.samplers.self_speculative import SelfSpeculative as SelfSpeculative
     from unmask.samplers.semi_autoregressive import SemiAutoregressive as SemiAutoregressive
     from unmask.samplers.star_shaped import StarShaped as StarShaped
@@ -62,6 +66,7 @@ _HOME = {
     "Dilated": "samplers.dilated",
     "DraftVerify": "samplers.draft_verify",
     "EarlyStop": "samplers.early_stop",
+    "EndLast": "samplers.end_rules",
     "Engine": "samplers.engine",
     "EntropyBounded": "samplers.entropy_bounded",
     "Factor": "samplers.factor",
@@ -69,6 +74,7 @@ _HOME = {
     "FirstHitting": "samplers.first_hitting",
     "Fixed": "process.windows",
     "FixedPartition": "samplers.fixed_partition",
+    "Guided": "samplers.guided",
     "HybridConfig": "network.config",
     "HybridTransformer": "network.hybrid",
     "JointTable": "predictors.table",
@@ -80,11 +86,13 @@ _HOME = {
     "MarkovChain": "predictors.markov",
     "MaskGIT": "samplers.maskgit",
     "Model": "model",
+    "NoEnd": "samplers.end_rules",
     "ReMDM": "samplers.remdm",
     "Recipe": "recipes.recipe",
     "Request": "samplers.engine",
     "Sample": "generative_model",
     "SeededDraws": "draws",
+    "SelfDraft": "samplers.self_draft",
     "SelfSpeculative": "samplers.self_speculative",
     "SemiAutoregressive": "samplers.semi_autoregressive",
     "StarShaped": "samplers.star_shaped",

@@ -13,6 +13,7 @@ from unmask.cli import (
     doctor,
     evaluate,
     generate,
+    lm_eval,
     models,
     reproduce,
     score,
@@ -44,6 +45,7 @@ FLAGS = {
     "wish.prompt wish.tokens_per_pass",
 }
 TRAIN_FLAGS = """
+    trunk
     config data dry-run help model model.activation model.dropout model.first_target model.heads
     model.length model.mlp_ratio model.num_heads model.num_tail_blocks model.num_trunk_blocks
     model.output_residual model.tail_inputs model.tail_rotary model.vocab_size model.width
@@ -119,6 +121,9 @@ DRAFT_VERIFY = (
          "sampler.choice_temperature sampler.error_predictor sampler.num_steps sampler.t_on"),
         (["--sampler", "lookahead"],
          "sampler.choice_temperature sampler.num_paths sampler.num_tokens sampler.pool_size"),
+        (["--sampler", "self-draft"], "sampler.num_drafts sampler.threshold"),
+        (["--sampler", "threshold", "--sampler.blocks", "sliding"],
+         "sampler.blocks.width sampler.threshold"),
         (["--sampler", "learned-policy"],
          "sampler.boldness sampler.policy sampler.policy_temperature"),
         (["--sampler", "wino"],
@@ -205,3 +210,9 @@ def test_a_reader_that_leaves_early_is_no_error():
     )
     done = subprocess.run(command, shell=True, capture_output=True, text=True)
     assert done.returncode == 0 and "Error" not in done.stderr, done.stderr
+
+
+def test_the_harness_is_asked_for_where_it_is_missing(capsys, monkeypatch):
+    monkeypatch.setattr(lm_eval, "find_spec", lambda name: None)
+    message = refused(capsys, "lm-eval", "--tasks", "gsm8k")
+    assert "not installed" in message and "unmask[lm-eval]" in message

@@ -133,3 +133,13 @@ def test_a_tokenizer_that_is_not_there_or_damaged(folder) -> None:
 
 def test_ids_are_integers(folder) -> None:
     assert read_tokenizer(folder, CONFIG).encode("").dtype == torch.int64
+
+
+def test_a_chat_can_be_gone_on_with(folder) -> None:
+    tokenizer = read_tokenizer(folder, CONFIG)
+    asked = [{"role": "user", "content": "12 apples?"}]
+    begun = [*asked, {"role": "assistant", "content": "12 "}]
+    assert tokenizer.begun_chat(begun) == tokenizer.chat(asked) + "12"
+    mute = ChatTokenizer(tokenizer.tokenizer, "hello", {})
+    with pytest.raises(PromptError, match="does not repeat '12 apples?"):
+        mute.begun_chat(asked)

@@ -185,7 +185,7 @@ def test_every_sampler_is_read_in_one_way():
         "at most": {"ancestral", "first-hitting", "fixed-partition", "learned-policy"},
         "unknown": {
             "maskgit", "semi-autoregressive", "threshold", "factor", "klass", "remdm",
-            "star-shaped", "lookahead", "draft-verify", "wino",
+            "star-shaped", "lookahead", "self-draft", "draft-verify", "wino",
         },
     }  # fmt: skip
     assert reading_of(SelfSpeculative(filter=Filter(temperature=0.5))) == "unknown"

@@ -20,7 +20,7 @@ DECODERS = (
     "one-by-one", "half-steps", "threshold", "factor", "entropy-bounded", "klass", "dilated",
     "threshold+prefix", "threshold+dual", "one-by-one+delayed-4", "one-by-one+delayed-8",
     "dilated+greedy", "threshold+prefill", "draft-verify", "draft-verify/exact",
-    "draft-verify/trust/in-place", "draft-verify/kl/pre-draft/prefix", "wino",
+    "draft-verify/trust/in-place", "draft-verify/kl/pre-draft/prefix", "wino", "self-draft-4",
 )  # fmt: skip
 
 
@@ -50,6 +50,20 @@ def test_an_unknown_decoder_is_answered_with_those_there_are(model) -> None:
             ConfigError, match=f"no decoder '{name.replace('+', '.')}'.*one-by-one"
         ):
             decoder(name, model, 16)
+
+
+@pytest.mark.parametrize("name", ["wino+dual", "self-draft-4+prefix"])
+def test_a_rule_that_no_cache_can_follow_is_refused_with_one(name, model) -> None:
+    with pytest.raises(ConfigError, match=f"cannot be used with a cache, got '{name[:4]}"):
+        decoder(name, model, 16)
+
+
+def test_drafting_ahead_answers_as_one_by_one(model, tmp_path) -> None:
+    slow, fast = (
+        answered(model, Records(tmp_path / f"{name}.jsonl"), name)
+        for name in ("one-by-one", "self-draft-4")
+    )
+    assert [each.text for each in fast] == [each.text for each in slow]
 
 
 def test_the_parts_of_a_verifying_decoder_are_those_named(model) -> None:

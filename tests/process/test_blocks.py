@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unmask.errors import ConfigError
-from unmask.process.blocks import BLOCKS, Blocks, LeftToRight, Whole
+from unmask.process.blocks import BLOCKS, Blocks, LeftToRight, Sliding, Whole
 
 masks = st.integers(1, 12).flatmap(
     lambda length: st.lists(
@@ -12,7 +12,9 @@ masks = st.integers(1, 12).flatmap(
     )
 )
 lengths = st.integers(1, 14)
-any_blocks = st.one_of(st.just(Whole()), st.builds(LeftToRight, lengths))
+any_blocks = st.one_of(
+    st.just(Whole()), st.builds(LeftToRight, lengths), st.builds(Sliding, lengths)
+)
 
 every_input = settings(deadline=None, derandomize=True, max_examples=80)
 
@@ -44,6 +46,20 @@ def test_from_left_to_right_it_is_the_first_block_that_has_a_mask(rows, block_le
 
 
 @every_input
+@given(masks, lengths)
+def test_a_window_slides_over_the_first_few_that_are_masked(rows, width):
+    for row, found in zip(rows, candidates(Sliding(width), rows), strict=True):
+        assert found == masked(row)[:width]
+
+
+def test_a_window_moves_on_past_one_that_stays_masked():
+    row = [False] * 2 + [True] * 6
+    assert candidates(Sliding(3), [row], origin=2) == [[2, 3, 4]]
+    row[3] = row[4] = False
+    assert candidates(Sliding(3), [row], origin=2) == [[2, 5, 6]]
+
+
+@every_input
 @given(any_blocks, masks)
 def test_something_may_be_revealed_as_long_as_something_is_masked(blocks, rows):
     for row, found in zip(rows, candidates(blocks, rows), strict=True):
@@ -61,7 +77,9 @@ def test_each_row_goes_its_own_way(blocks, rows):
 @given(masks)
 def test_one_block_is_the_whole_and_blocks_of_one_position_are_reading_order(rows):
     assert candidates(LeftToRight(len(rows[0])), rows) == candidates(Whole(), rows)
-    assert candidates(LeftToRight(1), rows) == [masked(row)[:1] for row in rows]
+    assert candidates(Sliding(len(rows[0])), rows) == candidates(Whole(), rows)
+    for one_by_one in (LeftToRight(1), Sliding(1)):
+        assert candidates(one_by_one, rows) == [masked(row)[:1] for row in rows]
 
 
 def test_the_first_block_begins_after_the_prompt():
@@ -72,14 +90,14 @@ def test_the_first_block_begins_after_the_prompt():
     assert candidates(LeftToRight(4), [row], origin=5) == [[9, 10, 11]]
 
 
-@pytest.mark.parametrize("blocks", [Whole(), LeftToRight()], ids=str)
+@pytest.mark.parametrize("blocks", [Whole(), LeftToRight(), Sliding()], ids=str)
 def test_no_sequences_have_no_candidates(blocks):
     none = torch.zeros(0, 3, dtype=torch.bool)
     assert blocks.candidates(none, torch.zeros(0).long()).shape == (0, 3)
 
 
 def test_rules_go_by_their_names():
-    assert BLOCKS == {"whole": Whole, "left-to-right": LeftToRight}
+    assert BLOCKS == {"whole": Whole, "left-to-right": LeftToRight, "sliding": Sliding}
     assert all(isinstance(rule(), Blocks) for rule in BLOCKS.values())
 
 
@@ -88,3 +106,9 @@ def test_a_block_without_positions_is_refused(block_length):
     message = f"block_length must be at least 1, got {block_length}: .*32 is common.*`Whole"
     with pytest.raises(ConfigError, match=message):
         LeftToRight(block_length)
+
+
+@pytest.mark.parametrize("width", [0, -1])
+def test_a_window_without_positions_is_refused(width):
+    with pytest.raises(ConfigError, match=f"width must be at least 1, got {width}: .*`Whole"):
+        Sliding(width)

@@ -13,6 +13,7 @@ from unmask.errors import ConfigError, PromptError
 from unmask.network.error_head import ErrorHead, LearnedErrorPredictor
 from unmask.network.policy import PolicyConfig, PolicyNetwork
 from unmask.predictors.markov import MarkovChain
+from unmask.process.blocks import Sliding
 from unmask.process.remasking import Confidence, Rescale
 from unmask.process.windows import Cosine, Fixed, Linear, Whole
 from unmask.samplers.ancestral import Ancestral
@@ -30,6 +31,7 @@ from unmask.samplers.maskgit import MaskGIT
 from unmask.samplers.registry import SAMPLERS
 from unmask.samplers.remdm import ReMDM
 from unmask.samplers.sampler import COUNTED, sample
+from unmask.samplers.self_draft import SelfDraft
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.samplers.semi_autoregressive import SemiAutoregressive
 from unmask.samplers.star_shaped import StarShaped
@@ -72,6 +74,8 @@ CHOICES = [
     Lookahead(num_paths=2),
     LearnedPolicy(policy=POLICY),
     DraftVerify(drafter=Threshold(threshold=0.4), view="in-place"),
+    SelfDraft(num_drafts=3),
+    SelfDraft(num_drafts=3, threshold=0.3, blocks=Sliding(4)),
 ]
 every_predictor = pytest.mark.parametrize("predictor", [CHAIN, NETWORK], ids=["chain", "network"])
 

@@ -18,7 +18,7 @@ from tests.reference.reveal_recursion import (
 )
 from unmask.errors import ConfigError
 from unmask.predictors.table import JointTable
-from unmask.process.blocks import LeftToRight
+from unmask.process.blocks import LeftToRight, Sliding
 from unmask.samplers.threshold import Threshold, sure_enough
 from unmask.speculation.filters import Filter
 
@@ -59,6 +59,21 @@ def test_nothing_is_revealed_beyond_the_current_block(prompt):
     assert outcomes == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.parametrize("prompt", [[2, 2, 2, 2], [1, 2, 2, 2]], ids=str)
+def test_nothing_is_revealed_beyond_the_window_that_slides(prompt):
+    predictor = predictor_for(prompt)
+    sampler = Threshold(threshold=0.6, blocks=Sliding(2))
+    outcomes = outcomes_by_enumeration(predictor, sampler, prompt)
+    expected = outcomes_by_recursion(
+        predictor, prompt, at_least(0.6), candidates=lambda masked: masked[:2]
+    )
+    assert outcomes == pytest.approx(expected, abs=1e-12)
+    in_blocks = outcomes_by_enumeration(
+        predictor, Threshold(threshold=0.6, blocks=LeftToRight(2)), prompt
+    )
+    assert outcomes != pytest.approx(in_blocks, abs=1e-3)
+
+
 @every_prompt
 def test_above_one_it_is_one_token_per_pass(prompt):
     predictor = predictor_for(prompt)
@@ -88,6 +103,7 @@ def test_the_confidence_is_not_that_of_the_filtered_distribution():
 
 def test_sequences_are_the_same_in_any_batch():
     check_same_in_any_batch(Threshold(threshold=0.7))
+    check_same_in_any_batch(Threshold(threshold=0.7, blocks=Sliding(3)))
 
 
 def test_a_confidence_equal_to_the_threshold_is_enough():

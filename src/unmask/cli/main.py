@@ -14,6 +14,7 @@ from unmask.errors import UnmaskError
 VERBS = {
     "generate": "Generate text (or fill in a template) with a model.",
     "score": "Bits per token of a text under a sampler's own law and under the diffusion bound.",
+    "lm-eval": "Run lm-evaluation-harness on a large model: its own command line.",
     "train": "Train a model from a recipe; stop and resume at will.",
     "train-error-head": "Train a predictor of errors for a model, for star-shaped sampling.",
     "train-policy": "Train a policy for a model, that says which positions a pass reveals.",

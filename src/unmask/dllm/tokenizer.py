@@ -52,6 +52,23 @@ class ChatTokenizer:
 
         Raises `PromptError` if the template refuses the messages.
         """
+        return self._rendered(messages, is_answer_next=True)
+
+    def begun_chat(self, messages: list[Message]) -> str:
+        """The prompt of a chat up to the end of its last message, which is to be gone on with.
+
+        Raises `PromptError` if the template refuses the messages or changes the last of them.
+        """
+        begun = messages[-1]["content"].rstrip()
+        before, found, _ = self._rendered(messages, is_answer_next=False).rpartition(begun)
+        if not found:
+            raise PromptError(
+                f"the model's chat template does not repeat {begun!r}, so it cannot be gone on "
+                "with. Ask without a beginning of the answer."
+            )
+        return before + found
+
+    def _rendered(self, messages: list[Message], *, is_answer_next: bool) -> str:
         if not self.template:
             raise PromptError(
                 "this model has no chat template, so it is not one for chats. Give the prompt as "
@@ -68,7 +85,9 @@ class ChatTokenizer:
         environment.globals["raise_exception"] = raise_exception
         try:
             template = environment.from_string(self.template)
-            return template.render(messages=messages, add_generation_prompt=True, **self.special)
+            return template.render(
+                messages=messages, add_generation_prompt=is_answer_next, **self.special
+            )
         except TemplateError as error:
             raise PromptError(f"the model's chat template refuses this chat: {error}.") from error
 

@@ -5,7 +5,8 @@
     threshold, factor   Fast-dLLM's rules at 0.9 and 1
     entropy-bounded, klass, dilated
     RULE+prefix, RULE+dual, RULE+delayed-R, RULE+greedy, RULE+prefill
-    wino                drafts at 0.6, kept at 0.9
+    wino                drafts at 0.6, kept at 0.9; without a cache
+    self-draft-4        writes what one-by-one writes, four drafts in a pass; without a cache
     draft-verify/VERIFICATION/VIEW[/prefix]     drafts by threshold+dual at 0.6, of the model
                         itself or of one that drafts for it
 
@@ -27,6 +28,7 @@ from unmask.samplers.entropy_bounded import EntropyBounded
 from unmask.samplers.factor import Factor
 from unmask.samplers.klass import Klass
 from unmask.samplers.sampler import Sampler
+from unmask.samplers.self_draft import SelfDraft
 from unmask.samplers.semi_autoregressive import SemiAutoregressive
 from unmask.samplers.threshold import Threshold
 from unmask.samplers.wino import Wino
@@ -49,6 +51,7 @@ _RULES: dict[str, Callable[[int], Sampler]] = {
     "klass": lambda room: Klass(threshold=0.6, kl_bound=0.015, blocks=_BLOCKS, filter=_GREEDY),
     "dilated": lambda room: Dilated(block_length=BLOCK, filter=_GREEDY),
     "wino": lambda room: Wino(block_length=BLOCK, filter=_GREEDY),
+    "self-draft-4": lambda room: SelfDraft(num_drafts=4, blocks=_BLOCKS),
 }
 _CACHES: dict[str, CachePolicy] = {
     "prefix": Prefix(BLOCK),
@@ -58,6 +61,8 @@ _CACHES: dict[str, CachePolicy] = {
     "greedy": Greedy(),
     "prefill": Prefill(),
 }
+_UNCACHED = ("wino", "self-draft-4")
+"""Rules whose passes are over more than the sequences as they stand."""
 DRAFT_THRESHOLD = 0.6
 """From which confidence a drafter reveals a token: lower than it would without a verifier."""
 
@@ -74,6 +79,11 @@ def decoder(name: str, model: LargeModel, room: int) -> Sampler:
         rule, _, cache = name.partition("+")
         if rule not in _RULES or (cache and cache not in _CACHES):
             raise _unknown(name)
+        if cache and rule in _UNCACHED:
+            raise ConfigError(
+                f"{rule} cannot be used with a cache, got {name!r}: its passes are over more than "
+                f"the sequences as they stand. Ask for {rule!r} alone."
+            )
         made = EarlyStop(sampler=_RULES[rule](room), end_ids=model.end_ids)
         return model.cached(made, _CACHES[cache]) if cache else made
     return EarlyStop(sampler=made, end_ids=model.end_ids)

@@ -30,6 +30,8 @@ class Draft:
     first of these must be the first masked one of the order."""
     context: Any
     """What verifying needs of this pass (hidden states, caches); opaque to samplers."""
+    late_ids: tuple[int, ...] = ()
+    """Tokens that are to be revealed last, however probable: nobody is confident of them."""
 
 
 @runtime_checkable

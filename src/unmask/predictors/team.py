@@ -4,6 +4,7 @@ Samplers that tell the two apart (`DraftVerify`) ask each by its name. To all ot
 its verifier; one of two vocabularies is its drafter, in whose tokens it speaks.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,3 +102,17 @@ class CrossTeam:
         """What the drafter says."""
         made: Draft = self.drafter.draft(token_ids, positions)
         return made
+
+
+def each_behind(predictor: Any, wrapper: Callable[[Any], Any]) -> Any:
+    """A predictor behind a wrapper; of a team, both of its members.
+
+    Of two vocabularies the drafter alone: a wrapper knows the ids of one.
+    """
+    if isinstance(predictor, CrossTeam):
+        return CrossTeam(wrapper(predictor.drafter), predictor.verifier)
+    if not isinstance(predictor, Team):
+        return wrapper(predictor)
+    verifier = wrapper(predictor.verifier)
+    is_one = predictor.drafter is predictor.verifier
+    return Team(verifier if is_one else wrapper(predictor.drafter), verifier)

@@ -1,10 +1,12 @@
-"""Which of the masked positions a step may reveal: all, or those of one block.
+"""Which of the masked positions a step may reveal: all, those of one block, or the first few.
 
 Semi-autoregressive decoding cuts the sequence into blocks of B positions and finishes one
 before it begins the next, from left to right. The first block begins where the prompt ends: at
-the first position that is wanted, the *origin* of the sequence.
+the first position that is wanted, the *origin* of the sequence. A sliding window holds the first
+w positions that are masked: it moves on with every token, so that no block has to wait for its
+last, hardest one.
 
-Source: Nie et al. (2025), arXiv:2502.09992, section 2.4.
+Source of blocks: Nie et al. (2025), arXiv:2502.09992, section 2.4.
 """
 
 from dataclasses import dataclass
@@ -56,10 +58,32 @@ class LeftToRight:
         return is_masked & (block == current)
 
 
+@dataclass(frozen=True)
+class Sliding:
+    """The first few masked positions, wherever they are."""
+
+    width: int = 32
+    """w: masked positions in the window, at least 1. 1: from left to right."""
+
+    def __post_init__(self) -> None:
+        if self.width < 1:
+            raise ConfigError(
+                f"Sliding.width must be at least 1, got {self.width}: the window holds a masked "
+                "position or more. 32 is a good start; for no window use `Whole()`."
+            )
+
+    def candidates(self, is_masked: Bool[Tensor, "B L"], origin: Counts) -> Bool[Tensor, "B L"]:
+        return is_masked & (is_masked.cumsum(dim=1) <= self.width)
+
+
 def places(is_masked: Bool[Tensor, "B L"], origin: Counts) -> Int[Tensor, "B L"]:
     """How far each position lies behind the origin of its sequence; negative before it."""
     return torch.arange(is_masked.shape[1], device=is_masked.device) - origin[:, None]
 
 
-BLOCKS: dict[str, type[Blocks]] = {"whole": Whole, "left-to-right": LeftToRight}
+BLOCKS: dict[str, type[Blocks]] = {
+    "whole": Whole,
+    "left-to-right": LeftToRight,
+    "sliding": Sliding,
+}
 """The rules by the name they have on the command line."""

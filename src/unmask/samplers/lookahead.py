@@ -22,26 +22,16 @@ import math
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Bool
-from torch import Tensor
 
 from unmask.draws import Draws
 from unmask.errors import ConfigError
 from unmask.predictors.protocol import Predictor
-from unmask.rows import join
-from unmask.samplers import columns, masked, scores, subsets
+from unmask.samplers import columns, foreseen, masked, scores, subsets
+from unmask.samplers.foreseen import ForeseenState
 from unmask.samplers.masked import MaskedState, Prediction
 from unmask.samplers.sampler import StepInfo
 from unmask.shapes import Counts, TokenIds
 from unmask.speculation.filters import Filter
-
-
-@dataclass(frozen=True)
-class ForeseenState(MaskedState):
-    """Sequences that have been looked ahead to, but for those at their first step."""
-
-    prediction: Prediction
-    """Of all that is masked; meaningless at first, and for sequences that are done."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,32 +71,30 @@ class Lookahead:
 
     def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> ForeseenState:
         """All that is not given is masked; nothing is foreseen."""
-        nothing = masked.no_prediction(given_ids, mask_id=mask_id)
-        return _foreseen(masked.start(given_ids, mask_id=mask_id), nothing)
+        return foreseen.start(given_ids, mask_id=mask_id)
 
     def step(
         self, state: ForeseenState, predictor: Predictor, draws: Draws
     ) -> tuple[ForeseenState, StepInfo]:
         """One path of a few, and the prediction that it leads to."""
-        is_first = state.num_steps_taken == 0
-        prediction = _with_first(state, is_first, predictor)
+        prediction = state.completed(predictor, state.is_masked)
         paths, revealed = self._paths(state, prediction, draws)
         chosen = self.num_paths * torch.arange(len(state.token_ids), device=predictor.device)
         looks_ahead = ~paths.is_done[chosen]  # all paths of a sequence are done, or none is
         rows = looks_ahead.nonzero().squeeze(1)
         if len(rows):
             ahead = (~paths.is_done).nonzero().squeeze(1)
-            foreseen = masked.predict(predictor, paths.token_ids[ahead], paths.is_masked[ahead])
-            choice = self._choose(foreseen, draws.rows(rows))
+            seen = masked.predict(predictor, paths.token_ids[ahead], paths.is_masked[ahead])
+            choice = self._choose(seen, draws.rows(rows))
             chosen[rows] += choice
             place = torch.zeros_like(chosen)
             place[rows] = self.num_paths * torch.arange(len(rows), device=rows.device) + choice
-            prediction = foreseen.select(place)  # any of them for those that are done
+            prediction = seen.select(place)  # any of them for those that are done
 
         zero = torch.zeros_like(chosen)
-        trunk_passes = is_first.long() + self.num_paths * looks_ahead.long()
+        trunk_passes = state.needs_pass.long() + self.num_paths * looks_ahead.long()
         info = StepInfo(trunk_passes, zero, revealed.accepted[chosen], zero)
-        return _foreseen(paths.select(chosen), prediction), info
+        return foreseen.reached(paths.select(chosen), prediction), info
 
     def _paths(
         self, state: ForeseenState, prediction: Prediction, draws: Draws
@@ -132,19 +120,12 @@ class Lookahead:
         ).flatten(0, 1)
         token_ids = torch.zeros_like(is_taken.long()).scatter(1, taken.positions, drawn_ids)
         every_column = window.select(sequence)
-        start = MaskedState(
-            state.token_ids[sequence],
-            state.is_masked[sequence],
-            state.num_wanted[sequence],
-            state.origin[sequence],
-            state.num_steps_taken[sequence],
-        )
-        return masked.reveal(start, every_column, is_taken, token_ids)
+        return masked.reveal(state.bare.select(sequence), every_column, is_taken, token_ids)
 
-    def _choose(self, foreseen: Prediction, draws: Draws) -> Counts:
+    def _choose(self, seen: Prediction, draws: Draws) -> Counts:
         """A path for each sequence that looks ahead."""
-        in_window = foreseen.window.in_window
-        entropy = scores.entropy(foreseen.log_probs).masked_fill(~in_window, 0.0)
+        in_window = seen.window.in_window
+        entropy = scores.entropy(seen.log_probs).masked_fill(~in_window, 0.0)
         score = -(entropy.sum(dim=1) / in_window.sum(dim=1)).reshape(-1, self.num_paths)
         if self.choice_temperature < _COLDEST:
             return score.argmax(dim=1)
@@ -152,28 +133,4 @@ class Lookahead:
         return draws.categorical(score / self.choice_temperature, where=everywhere)
 
 
-def _with_first(
-    state: ForeseenState, is_first: Bool[Tensor, " B"], predictor: Predictor
-) -> Prediction:
-    """The prediction of each sequence; a pass for those that have none yet."""
-    first = is_first.nonzero().squeeze(1)
-    if not len(first):
-        return state.prediction
-    fresh = masked.predict(predictor, state.token_ids[first], state.is_masked[first])
-    later = (~is_first).nonzero().squeeze(1)
-    place = torch.cat([first, later]).argsort()
-    return join([fresh, state.prediction.select(later)]).select(place)
-
-
 _COLDEST = 1e-30  # dividing by less overflows; what is left is the best path anyway
-
-
-def _foreseen(state: MaskedState, prediction: Prediction) -> ForeseenState:
-    return ForeseenState(
-        state.token_ids,
-        state.is_masked,
-        state.num_wanted,
-        state.origin,
-        state.num_steps_taken,
-        prediction,
-    )

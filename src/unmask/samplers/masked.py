@@ -12,7 +12,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from unmask.draws import Draws
-from unmask.predictors.protocol import Predictor
+from unmask.predictors.protocol import Draft, Predictor
 from unmask.rows import Rows, padded_with
 from unmask.samplers import columns, scores
 from unmask.samplers.columns import WindowColumns
@@ -75,10 +75,17 @@ def predict(
     predictor: Predictor, token_ids: TokenIds, is_wanted: Bool[Tensor, "B L"]
 ) -> Prediction:
     """One pass; distributions at the wanted positions."""
+    window, draft = _asked(predictor, token_ids, is_wanted)
+    return Prediction(window, draft.log_probs)
+
+
+def _asked(
+    predictor: Predictor, token_ids: TokenIds, is_wanted: Bool[Tensor, "B L"]
+) -> tuple[WindowColumns, Draft]:
     window = columns.of_positions(is_wanted)
     # Columns that are not real repeat the first: no row is asked for more because of others.
     asked = torch.where(window.in_window, window.positions, window.positions[:, :1])
-    return Prediction(window, predictor.draft(token_ids, asked).log_probs)
+    return window, predictor.draft(token_ids, asked)
 
 
 def no_prediction(given_ids: TokenIds, *, mask_id: int) -> Prediction:
@@ -95,7 +102,7 @@ class Proposal(Prediction):
 
     token_ids: WindowIds = field(metadata=padded_with(0))
     confidence: WindowProbs = field(metadata=padded_with(0.0))
-    """The predictor's own probability of each token, whatever the filter."""
+    """The predictor's own probability of each token, whatever the filter; 0 of late tokens."""
 
 
 def propose(
@@ -106,10 +113,10 @@ def propose(
     draws: Draws,
 ) -> Proposal:
     """One pass; a token for every wanted position, not revealed yet."""
-    prediction = predict(predictor, token_ids, is_wanted)
-    window, log_probs = prediction.window, prediction.log_probs
-    drawn = draws.categorical(filter(log_probs), where=window.in_window)
-    return Proposal(window, log_probs, drawn, scores.confidence(log_probs, drawn))
+    window, draft = _asked(predictor, token_ids, is_wanted)
+    drawn = draws.categorical(filter(draft.log_probs), where=window.in_window)
+    confidence = scores.confidence(draft.log_probs, drawn, late_ids=draft.late_ids)
+    return Proposal(window, draft.log_probs, drawn, confidence)
 
 
 def reveal(

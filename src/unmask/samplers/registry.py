@@ -24,6 +24,7 @@ from unmask.samplers.learned_policy import LearnedPolicy
 from unmask.samplers.lookahead import Lookahead
 from unmask.samplers.maskgit import MaskGIT
 from unmask.samplers.remdm import ReMDM
+from unmask.samplers.self_draft import SelfDraft
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.samplers.semi_autoregressive import SemiAutoregressive
 from unmask.samplers.star_shaped import StarShaped
@@ -53,6 +54,7 @@ SAMPLERS: dict[str, type] = {
     "learned-policy": LearnedPolicy,
     "draft-verify": DraftVerify,
     "wino": Wino,
+    "self-draft": SelfDraft,
 }
 """Every sampler, by the name it has on the command line."""
 

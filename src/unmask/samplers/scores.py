@@ -15,11 +15,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from unmask.predictors.end_rules import without
 from unmask.shapes import Counts, WindowIds, WindowLogProbs, WindowMask, WindowProbs
 
 
-def confidence(log_probs: WindowLogProbs, token_ids: WindowIds) -> WindowProbs:
-    """p(x) of the given tokens."""
+def confidence(
+    log_probs: WindowLogProbs, token_ids: WindowIds, *, late_ids: tuple[int, ...] = ()
+) -> WindowProbs:
+    """p(x) of the given tokens; given that none is late, and 0 of those that are."""
+    if late_ids:
+        log_probs = without(log_probs, late_ids)
     return log_probs.gather(-1, token_ids[..., None]).squeeze(-1).double().exp()
 
 
