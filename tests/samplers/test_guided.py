@@ -203,3 +203,16 @@ def test_no_cache_can_follow() -> None:
 def test_a_scale_out_of_range_is_refused(scale) -> None:
     with pytest.raises(ConfigError, match=r"Guided\.scale must be a number of at least 0"):
         Guided(sampler=ONE_BY_ONE, scale=scale)
+
+
+def test_passes_of_a_drafter_are_two_as_well() -> None:
+    rule = DraftVerify(drafter=ONE_BY_ONE, rule="exact", view="in-place", num_committed=0)
+    given_ids, team = torch.tensor([[3, 1, 4] + [64] * 9]), Team(OTHER, NETWORK)
+    infos = []
+    for sampler in (rule, Guided(sampler=rule, scale=1e-9)):
+        draws = SeededDraws([0])
+        state = sampler.init(given_ids, mask_id=64, draws=draws)
+        infos.append(sampler.step(state, team, draws)[1])
+    plain, guided = infos
+    for name in ("trunk_passes", "drafter_passes", "drafter_tokens", "drafter_keys"):
+        assert getattr(guided, name).item() == 2 * getattr(plain, name).item() > 0
