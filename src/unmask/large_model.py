@@ -29,6 +29,8 @@ from unmask.samplers.draft_verify import DraftVerify
 from unmask.samplers.early_stop import EarlyStop
 from unmask.samplers.engine import Result
 from unmask.samplers.sampler import Sampler
+from unmask.samplers.self_speculative import SelfSpeculative
+from unmask.samplers.target_only import TargetOnly
 from unmask.samplers.threshold import Threshold
 from unmask.samplers.wino import Wino
 from unmask.speculation.filters import Filter
@@ -118,6 +120,18 @@ class LargeModel(GenerativeModel):
         """The network without a tail."""
         return _trunk(self.network)
 
+    @property
+    def has_tail(self) -> bool:
+        """Whether the network can verify by causal blocks."""
+        return isinstance(self.network, AdaptedNetwork)
+
+    @property
+    def tail_share(self) -> float:
+        """Causal blocks over those of the trunk: what a tail pass counts as, in trunk passes."""
+        if not isinstance(self.network, AdaptedNetwork):
+            return 0.0
+        return self.network.config.num_tail_blocks / self.network.config.num_trunk_blocks
+
     def with_tail(self, folder: Path | str = "") -> "LargeModel":
         """The same model with the causal tail of a folder; "" is the one that lies with it.
 
@@ -200,6 +214,11 @@ class LargeModel(GenerativeModel):
                 "a pass of wino judges all tokens of the block by shadows, which no cache "
                 "remembers. Leave the cache out, or choose draft-verify, whose drafts can have "
                 "one."
+            )
+        if isinstance(sampler, SelfSpeculative | TargetOnly):
+            raise ConfigError(
+                "a causal tail reads what a whole pass of its trunk says, and no cache goes with "
+                "that. Leave the cache out, or choose a sampler that only drafts."
             )
         if isinstance(sampler, DraftVerify):
             shape = self.drafter.memory_shape

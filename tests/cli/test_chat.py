@@ -12,6 +12,8 @@ from tests.large_model_folder import write_large_model
 from unmask.caching.policies import Delayed, Dual
 from unmask.cli import generate
 from unmask.cli.decoding_options import DecodingOptions
+from unmask.dllm.adapted import AdaptedNetwork, TailConfig
+from unmask.dllm.tail_folder import write_tail
 from unmask.process.blocks import LeftToRight
 from unmask.samplers.factor import Factor
 
@@ -222,3 +224,17 @@ def test_what_large_models_cannot_do_is_said(arguments, model, capsys, tmp_path)
     (tmp_path / "text").write_text("words " * 400)
     places = {"MODEL": model, "TEXT": str(tmp_path / "text")}
     assert "is a large model" in refused(capsys, *[places.get(a, a) for a in arguments])
+
+
+def test_a_tail_verifies_where_it_lies(model, tmp_path, capsys):
+    network = AdaptedNetwork(unmask.load(model).network, TailConfig())
+    write_tail(tmp_path / "tail", network.tail_config, network.state_dict(), network.trunk)
+    speculative = ["--sampler", "self-speculative", "--temperature", "0"]
+    speculative += ["--sampler.order", "left-to-right", "--tail", str(tmp_path / "tail")]
+    (answer,) = answers(capsys, model, *speculative)
+    assert answer["tail_passes"] >= 1
+    chat = ("generate", model, "--chat", "12?")
+    assert "name them with --tail" in refused(capsys, *chat, *speculative[:-2])
+    assert "no cache goes with that" in refused(capsys, *chat, *speculative, "--cache", "dual")
+    assert "--tail is for a large model" in refused(capsys, "generate", *speculative[-2:])
+    assert "nowhere" in refused(capsys, *chat, "--tail", "nowhere")

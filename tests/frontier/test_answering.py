@@ -6,8 +6,11 @@ from dataclasses import replace
 import pytest
 
 import unmask
-from tests.large_model_folder import write_large_model
+from tests.large_model_folder import CONFIG, write_large_model
+from unmask.caching.policies import Dual
 from unmask.data.questions import Question, arithmetic_questions, protocol
+from unmask.dllm.adapted import AdaptedNetwork, TailConfig
+from unmask.dllm.tail_folder import write_tail
 from unmask.errors import ConfigError
 from unmask.frontier import answer_report
 from unmask.frontier.answering import Answered, Records, answer_all
@@ -143,6 +146,42 @@ def test_what_a_drafter_does_counts_as_its_share() -> None:
     said = answer_report.as_markdown(report)
     assert "small drafts for draft-verify: a pass of it counts as 0.100" in said
     assert "drafts for" not in answer_report.as_markdown(answer_report.build(answers, ABOUT))
+
+
+def test_a_tail_pass_counts_as_its_share_of_a_pass_over_the_whole_sequence() -> None:
+    verified = [
+        replace(each, trunk_passes=3, tail_passes=10, num_positions=20)
+        for each in made_up("11", keys=250, seconds=0.1)
+    ]
+    answers = {"alone": made_up("11", keys=1000, seconds=0.2), "verified": verified}
+    report = answer_report.build(answers, {**ABOUT, "tail_share": 0.2})
+    row = report["decoders"][1]
+    assert row["passes"] == pytest.approx(3 + 0.2 * 10)
+    assert (row["trunk_passes"], row["tail_passes"]) == (3, 10)
+    assert row["query_tokens"] == pytest.approx(40 + 0.2 * 10 * 20)
+    assert row["query_keys"] == pytest.approx(250 + 0.2 * 10 * 400)
+    assert "A tail pass counts as 0.200." in answer_report.as_markdown(report)
+
+
+def test_a_decoder_that_verifies_by_a_tail_needs_one(model, tmp_path) -> None:
+    with pytest.raises(ConfigError, match="self-speculative-8 verifies by causal blocks"):
+        decoder("self-speculative-8", model, 16)
+    network = AdaptedNetwork(model.network, TailConfig())
+    write_tail(tmp_path, network.tail_config, network.state_dict(), network.trunk)
+    adapted = model.with_tail(tmp_path)
+    assert adapted.tail_share == 1 / CONFIG.num_blocks and model.tail_share == 0
+    found = answered(adapted, Records(tmp_path / "a.jsonl"), "self-speculative-8", QUESTIONS[:2])
+    for each, question in zip(found, QUESTIONS, strict=False):
+        assert each.tail_passes >= 1
+        given = adapted.given_ids(chat=PROTOCOL.ask(question.text), max_new_tokens=16)
+        assert each.num_positions == len(given)
+        # A new tail says what its trunk says, so every greedy draft is kept.
+        assert each.trunk_passes == each.tail_passes <= 2
+    with pytest.raises(ConfigError, match="self-speculative-8 cannot be used with a cache"):
+        decoder("self-speculative-8+dual", adapted, 16)
+    sampler = unmask.SelfSpeculative(order="left-to-right")
+    with pytest.raises(ConfigError, match="no cache goes with that"):
+        adapted.cached(sampler, Dual(8))
 
 
 def test_arithmetic_questions_are_held_out_and_always_the_same() -> None:

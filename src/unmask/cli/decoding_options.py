@@ -13,7 +13,6 @@ from unmask.caching.policies import CACHES, NoCache
 from unmask.cli.choices import choose
 from unmask.cli.parser import Parser
 from unmask.cli.sampler_options import SamplerOptions
-from unmask.dllm.adapted import AdaptedNetwork
 from unmask.errors import ConfigError
 from unmask.large_model import LargeModel
 from unmask.model import Model
@@ -83,12 +82,11 @@ class DecodingOptions:
     def _of_large(self, options: Namespace, model: LargeModel) -> Sampler:
         """The sampler for a large model: the one that was named, or the usual one."""
         if self._sampler.is_chosen:
-            has_tail = isinstance(model.network, AdaptedNetwork)
-            if self._sampler.name in _WITH_TAIL and not has_tail:
+            if self._sampler.name in _WITH_TAIL and not model.has_tail:
                 raise ConfigError(
                     f"--sampler {self._sampler.name} verifies by causal blocks, and {model.name} "
-                    "has none of them. Train some with `unmask train adapt`, or choose another "
-                    "sampler, draft-verify say."
+                    "has none of them. Train some with `unmask train adapt` and name them with "
+                    "--tail, or choose another sampler, draft-verify say."
                 )
             return self._sampler.build(options, model)
         if self._sampler.is_filtered:

@@ -16,6 +16,7 @@ from unmask.cli.model_options import (
     add_compile_option,
     add_drafter_option,
     add_model_options,
+    add_tail_option,
     load_any_model,
 )
 from unmask.cli.parser import Parser
@@ -103,6 +104,7 @@ def build_parser() -> Parser:
     )
     add_whole_canvas_option(parser)
     add_drafter_option(parser)
+    add_tail_option(parser)
     parser.add_argument("--output", type=str, help="New file for the samples, a JSON each line.")
     parser.add_argument("--json", action="store_true", help="Print one JSON object per sample.")
     return parser

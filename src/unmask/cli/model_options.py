@@ -64,6 +64,17 @@ def add_drafter_option(parser: Parser) -> None:
     )
 
 
+def add_tail_option(parser: Parser) -> None:
+    """--tail."""
+    parser.add_argument(
+        "--tail",
+        type=str,
+        default="",
+        help="Folder of a causal tail for a large model (`unmask train adapt`); else the model's "
+        "own, if it has one.",
+    )
+
+
 def add_words_option(parser: Parser) -> None:
     """--words."""
     parser.add_argument(
@@ -80,6 +91,10 @@ def load_model(options: Namespace) -> Model:
         raise ConfigError(
             "--drafter is for a large model that is asked a question or a task; one of characters "
             "drafts for itself. Leave it out."
+        )
+    if options.get("tail"):
+        raise ConfigError(
+            "--tail is for a large model; one of characters has its own, or none. Leave it out."
         )
     model = load_text_model(options.model, dtype=dtype_of(options), device=_device(options))
     prepare(model.network, options)
@@ -101,6 +116,8 @@ def load_any_model(options: Namespace) -> Model | LargeModel:
             "is opened in float32 or bf16."
         )
     model = _load_large(options.model, options)
+    if options.get("tail"):
+        model = model.with_tail(options.tail)
     if not options.get("drafter"):
         return model
     if not _is_large(options.drafter):

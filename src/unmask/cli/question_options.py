@@ -4,7 +4,7 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
-from unmask.cli.model_options import add_drafter_option, load_any_model
+from unmask.cli.model_options import add_drafter_option, add_tail_option, load_any_model
 from unmask.cli.parser import Parser
 from unmask.cli.progress import progress
 from unmask.data.questions import (
@@ -43,6 +43,7 @@ def add_question_options(parser: Parser) -> None:
         help="Which, with commas; the first is the reference.",
     )
     add_drafter_option(parser)
+    add_tail_option(parser)
     parser.add_argument("--protocol", type=str, default="", help="How questions are put.")
     parser.add_argument("--num-questions", type=int, default=500, help="The first so many.")
     parser.add_argument("--max-new-tokens", type=int, default=128, help="Room for an answer.")
@@ -76,6 +77,7 @@ def evaluate_questions(options: Namespace) -> int:
         "weights": fingerprint(model),
         "drafter": Path(options.drafter).name if options.drafter else "",
         "drafter_weights": checkpoint.fingerprint(model.drafter) if options.drafter else "",
+        "tail_weights": checkpoint.fingerprint(model.network) if model.has_tail else "",
         "precision": options.precision,
         "task": options.task,
         "protocol": chosen.name,
@@ -90,7 +92,7 @@ def evaluate_questions(options: Namespace) -> int:
         folder,
         {"format": _FORMAT, **settings},
         "auto" if options.resume else "never",
-        lambda found: {"drafter": "", "drafter_weights": "", **found},
+        lambda found: {"drafter": "", "drafter_weights": "", "tail_weights": "", **found},
     )
     answers = {}
     with progress("answering", len(names) * len(questions)) as advance:
@@ -118,6 +120,7 @@ def evaluate_questions(options: Namespace) -> int:
             **settings,
             "drafter_share": model.drafter_share,
             "drafter_pair_share": model.drafter_pair_share,
+            "tail_share": model.tail_share,
         },
         seed=options.seed,
     )

@@ -13,6 +13,9 @@ of the drafter, and P, B, d those of the model,
 
     a pass, or a token, of the drafter counts as    P_d / P            (drafter_share)
     a pair of its tokens                            B_d d_d / (B d)    (drafter_pair_share)
+
+and a pass of a causal tail as its blocks over the model's (tail_share), with pairs as if it ran
+the whole sequence of n positions, n^2, which is more than it does.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,8 +40,7 @@ def build(
 ) -> dict[str, Any]:
     """report.json of decoders on the same questions; the first is the reference."""
     reference = next(iter(answers))
-    share, pair_share = about.get("drafter_share", 0.0), about.get("drafter_pair_share", 0.0)
-    spent = {name: _spent(given, share, pair_share) for name, given in answers.items()}
+    spent = {name: _spent(given, about) for name, given in answers.items()}
     rows = [
         _row(name, given, answers[reference], seed=seed)
         | spent[name]
@@ -48,17 +50,26 @@ def build(
     return {**about, "reference": reference, "decoders": rows}
 
 
-def _spent(answers: Sequence[Answered], share: float, pair_share: float) -> dict[str, float]:
-    """What an answer takes, on average; the drafter's part as much as it counts."""
+def _spent(answers: Sequence[Answered], about: dict[str, Any]) -> dict[str, float]:
+    """What an answer takes, on average; parts of drafter and tail as much as they count."""
+    share, pair_share, tail_share = (
+        about.get(name, 0.0) for name in ("drafter_share", "drafter_pair_share", "tail_share")
+    )
 
     def mean(field: str) -> float:
         return sum(getattr(each, field) for each in answers) / len(answers)
 
+    def of_tail(power: int) -> float:
+        total = sum(each.tail_passes * each.num_positions**power for each in answers)
+        return tail_share * total / len(answers)
+
     return {
-        "passes": mean("trunk_passes") + share * mean("drafter_passes"),
+        "passes": mean("trunk_passes") + share * mean("drafter_passes") + of_tail(0),
+        "trunk_passes": mean("trunk_passes"),
         "drafter_passes": mean("drafter_passes"),
-        "query_tokens": mean("query_tokens") + share * mean("drafter_tokens"),
-        "query_keys": mean("query_keys") + pair_share * mean("drafter_keys"),
+        "tail_passes": mean("tail_passes"),
+        "query_tokens": mean("query_tokens") + share * mean("drafter_tokens") + of_tail(1),
+        "query_keys": mean("query_keys") + pair_share * mean("drafter_keys") + of_tail(2),
         "seconds": mean("seconds"),
         "num_tokens": mean("num_tokens"),
         "tokens_per_second": mean("num_tokens") / mean("seconds"),
@@ -94,7 +105,7 @@ def as_markdown(report: dict[str, Any]) -> str:
     lines = [
         f"{report['task']}, protocol {report['protocol']}: {report['num_questions']} questions to "
         f"{report['model']}. In brackets the middle 95 % of a bootstrap over questions; work is "
-        f"query-key pairs, as a share of that of {report['reference']}.{_of_drafter(report)}",
+        f"query-key pairs, as a share of that of {report['reference']}.{_of_others(report)}",
         "",
         "| decoder | right | against the reference | passes | work | seconds | tokens/s |",
         "| --- | --- | --- | --- | --- | --- | --- |",
@@ -110,14 +121,18 @@ def as_markdown(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _of_drafter(report: dict[str, Any]) -> str:
-    if not report.get("drafter"):
-        return ""
-    return (
-        f" {report['drafter']} drafts for draft-verify: a pass of it counts as "
-        f"{report['drafter_share']:.3f}, a pair of its tokens as "
-        f"{report['drafter_pair_share']:.3f}."
-    )
+def _of_others(report: dict[str, Any]) -> str:
+    """What passes of drafter and tail count as."""
+    said = ""
+    if report.get("drafter"):
+        said += (
+            f" {report['drafter']} drafts for draft-verify: a pass of it counts as "
+            f"{report['drafter_share']:.3f}, a pair of its tokens as "
+            f"{report['drafter_pair_share']:.3f}."
+        )
+    if report.get("tail_share"):
+        said += f" A tail pass counts as {report['tail_share']:.3f}."
+    return said
 
 
 def write(folder: Path, report: dict[str, Any]) -> None:

@@ -39,6 +39,10 @@ class Answered:
     """Of a smaller model that drafts. None of them is counted above."""
     drafter_tokens: int = 0
     drafter_keys: int = 0
+    tail_passes: int = 0
+    """Of a causal tail. None of them is counted above."""
+    num_positions: int = 0
+    """Of the sequence, prompt and canvas."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,8 @@ def answer_all(
                 drafter_passes=result.drafter_passes,
                 drafter_tokens=result.drafter_tokens,
                 drafter_keys=result.drafter_keys,
+                tail_passes=result.tail_passes,
+                num_positions=len(result.token_ids),
             )
         )
         num_done += 1

@@ -7,6 +7,7 @@
     RULE+prefix, RULE+dual, RULE+delayed-R, RULE+greedy, RULE+prefill
     wino                drafts at 0.6, kept at 0.9; without a cache
     self-draft-4        writes what one-by-one writes, four drafts in a pass; without a cache
+    self-speculative-W  by a causal tail, in reading order, windows of W tokens: 4, 8 or 16
     draft-verify/VERIFICATION/VIEW[/prefix]     drafts by threshold+dual at 0.6, of the model
                         itself or of one that drafts for it
 
@@ -20,6 +21,7 @@ from unmask.caching.policies import CachePolicy, Delayed, Dual, Greedy, Prefill,
 from unmask.errors import ConfigError
 from unmask.large_model import LargeModel
 from unmask.process.blocks import LeftToRight
+from unmask.process.windows import Fixed
 from unmask.samplers.dilated import Dilated
 from unmask.samplers.draft_round import View
 from unmask.samplers.draft_verify import DraftVerify
@@ -29,6 +31,7 @@ from unmask.samplers.factor import Factor
 from unmask.samplers.klass import Klass
 from unmask.samplers.sampler import Sampler
 from unmask.samplers.self_draft import SelfDraft
+from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.samplers.semi_autoregressive import SemiAutoregressive
 from unmask.samplers.threshold import Threshold
 from unmask.samplers.wino import Wino
@@ -52,6 +55,9 @@ _RULES: dict[str, Callable[[int], Sampler]] = {
     "dilated": lambda room: Dilated(block_length=BLOCK, filter=_GREEDY),
     "wino": lambda room: Wino(block_length=BLOCK, filter=_GREEDY),
     "self-draft-4": lambda room: SelfDraft(num_drafts=4, blocks=_BLOCKS),
+    "self-speculative-4": lambda room: _self_speculative(4),
+    "self-speculative-8": lambda room: _self_speculative(8),
+    "self-speculative-16": lambda room: _self_speculative(16),
 }
 _CACHES: dict[str, CachePolicy] = {
     "prefix": Prefix(BLOCK),
@@ -61,8 +67,9 @@ _CACHES: dict[str, CachePolicy] = {
     "greedy": Greedy(),
     "prefill": Prefill(),
 }
-_UNCACHED = ("wino", "self-draft-4")
-"""Rules whose passes are over more than the sequences as they stand."""
+_VERIFIED = ("self-speculative-4", "self-speculative-8", "self-speculative-16")
+_UNCACHED = ("wino", "self-draft-4", *_VERIFIED)
+"""Rules whose passes are over more than the sequences as they stand, or read all of them."""
 DRAFT_THRESHOLD = 0.6
 """From which confidence a drafter reveals a token: lower than it would without a verifier."""
 
@@ -84,6 +91,11 @@ def decoder(name: str, model: LargeModel, room: int) -> Sampler:
                 f"{rule} cannot be used with a cache, got {name!r}: its passes are over more than "
                 f"the sequences as they stand. Ask for {rule!r} alone."
             )
+        if rule in _VERIFIED and not model.has_tail:
+            raise ConfigError(
+                f"{rule} verifies by causal blocks, and {model.name} has none of them. Train some "
+                "with `unmask train adapt` and name them with --tail."
+            )
         made = EarlyStop(sampler=_RULES[rule](room), end_ids=model.end_ids)
         return model.cached(made, _CACHES[cache]) if cache else made
     return EarlyStop(sampler=made, end_ids=model.end_ids)
@@ -92,6 +104,10 @@ def decoder(name: str, model: LargeModel, room: int) -> Sampler:
 def drafts(name: str) -> bool:
     """Whether the decoder of this name has use for a model that drafts."""
     return name.startswith("draft-verify")
+
+
+def _self_speculative(num_tokens: int) -> Sampler:
+    return SelfSpeculative(window=Fixed(num_tokens), order="left-to-right", filter=_GREEDY)
 
 
 def _draft_verify(name: str, model: LargeModel) -> Sampler:
