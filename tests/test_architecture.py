@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "unmask"
 
-BASE = {"errors", "shapes", "rows", "draws", "atomic"}
+BASE = {"errors", "shapes", "rows", "draws", "atomic", "json_lines"}
 MATHEMATICS = BASE | {"process", "speculation", "predictors"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
@@ -22,6 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "version": set(),
     "allocator": set(),
     "atomic": {"errors"},
+    "json_lines": {"errors", "atomic"},
     "shipped": set(),
     "draws": {"errors", "shapes"},
     "process": BASE,

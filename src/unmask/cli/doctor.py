@@ -18,7 +18,12 @@ from unmask.loading import load
 from unmask.model_folder import shipped_names
 from unmask.version import VERSION
 
-_EXTRAS = {"train": ["accelerate"], "evaluate": ["matplotlib"]}
+_EXTRAS = {
+    "train": ["accelerate"],
+    "evaluate": ["matplotlib"],
+    "dllm": ["tokenizers", "jinja2"],
+    "lm-eval": ["lm_eval"],
+}
 
 
 def run(arguments: Sequence[str]) -> int:

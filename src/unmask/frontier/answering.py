@@ -5,16 +5,15 @@
 A line is written when its answer is there, so a run that is killed goes on where it was.
 """
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from torch import Tensor
 
-from unmask.atomic import make_folder, replacing
+from unmask import json_lines
+from unmask.atomic import make_folder
 from unmask.data.questions import Protocol, Question
-from unmask.errors import OutputError
 from unmask.large_model import LargeModel
 from unmask.samplers.engine import Engine, Request
 from unmask.samplers.sampler import Sampler
@@ -53,32 +52,25 @@ class Records:
 
     def read(self) -> list[Answered]:
         """Those there are; a line cut short by a crash is left out."""
-        if not self.file.exists():
-            return []
         found = []
-        for line in self.file.read_text().split("\n"):
+        for row in json_lines.read(self.file):
             try:
-                found.append(Answered(**json.loads(line)))
-            except (ValueError, TypeError):
+                found.append(Answered(**row))
+            except TypeError:
                 continue
         return sorted(found, key=lambda each: each.number)
 
     def drop_cut_line(self) -> None:
         """Write the file anew without what a crash left; the next line would be glued to it."""
-        whole = "".join(json.dumps(asdict(each)) + "\n" for each in self.read())
-        with replacing(self.file) as draft:
-            draft.write_text(whole)
+        json_lines.write(self.file, map(asdict, self.read()))
 
     def append(self, answered: Answered) -> None:
         """Add one. Raises `OutputError` if it cannot be written."""
-        try:
-            with self.file.open("a") as file:
-                file.write(json.dumps(asdict(answered)) + "\n")
-        except OSError as error:
-            raise OutputError(
-                f"cannot write to {self.file}: {error.strerror or error}. What it holds is "
-                "whole; make room and go on with --resume."
-            ) from error
+        json_lines.append(
+            self.file,
+            asdict(answered),
+            advice="What it holds is whole; make room and go on with --resume.",
+        )
 
 
 def prompts(
