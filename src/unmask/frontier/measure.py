@@ -16,7 +16,7 @@ from unmask.frontier.course import Course
 from unmask.model import Model
 from unmask.samplers.engine import Engine, Request, Result
 from unmask.samplers.registry import describe
-from unmask.samplers.sampler import COUNTED, Sampler
+from unmask.samplers.sampler import Sampler
 from unmask.speed import memory
 
 
@@ -79,7 +79,7 @@ def measure(
     results.sort(key=lambda result: result.number)
     # What is not of any step, such as filling slots, is shared out with the rest.
     overhead = elapsed / sum(result.busy_seconds for result in results)
-    columns = {name: [getattr(result, name) for result in results] for name in COUNTED}
+    columns = {name: [getattr(result, name) for result in results] for name in _COUNTED}
     nfe = map(network.config.nfe, columns["trunk_passes"], columns["tail_passes"])
     return Measurement(
         sampler=describe(sampler),
@@ -92,6 +92,9 @@ def measure(
         peak_memory_bytes=memory.peak_bytes(network.device),
         **columns,
     )
+
+
+_COUNTED = ("trunk_passes", "tail_passes", "accepted", "rejected")
 
 
 def measure_point(
