@@ -71,7 +71,7 @@ def only_sentence(capsys: pytest.CaptureFixture) -> str:
     [
         (
             ["huge", "--data=TEXT", "--out=OUT"],
-            "no recipe 'huge'. Choose one of: adapt, arithmetic, owt-paper, text8",
+            "no recipe 'huge'. Choose one of: adapt, arithmetic, arithmetic-drafter",
         ),
         (["--data=TEXT", "--out=OUT"], "required: recipe"),
         (["tiny", "--out=OUT"], "--data is missing"),
@@ -201,7 +201,7 @@ def test_help_teaches(capsys) -> None:
         "usage: unmask train RECIPE --data FILE --out FOLDER [options]",
         "SIGTERM, Ctrl-C and --trainer.minutes end a session with a checkpoint",
         "torchrun --nproc-per-node 2 -m unmask.cli.train",
-        "One of: adapt, arithmetic, owt-paper, text8-judge, text8-noncausal,",
+        "One of: adapt, arithmetic,",
         "--trainer.num_steps NUM_STEPS Steps in all, over every session of the run; the cosine "
         "ends here. (type: int, default: 8000)",
         "--model.tail_rotary {crossed,halves} crossed: queries turn by the position they predict",

@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from unmask.errors import ConfigError
+from unmask.recipes.arithmetic import arithmetic_task
 from unmask.recipes.recipe import Recipe, model_kind, preset, preset_names, preset_values
 from unmask.training.config import TrainerConfig
 from unmask.training.optimizers import OptimizerConfig
@@ -11,8 +12,8 @@ from unmask.training.optimizers import OptimizerConfig
 
 def test_the_presets_that_ship() -> None:
     assert preset_names() == [
-        "adapt", "arithmetic", "owt-paper", "text8-judge", "text8-noncausal", "text8-paper",
-        "text8-small", "tiny",
+        "adapt", "arithmetic", "arithmetic-drafter", "owt-paper", "text8-judge",
+        "text8-noncausal", "text8-paper", "text8-small", "tiny",
     ]  # fmt: skip
 
 
@@ -46,7 +47,13 @@ def test_the_networks_of_the_paper_have_its_size() -> None:
 
 @pytest.mark.parametrize("name", ["nothing", "", "../tiny", "tiny.yaml"])
 def test_an_unknown_preset_is_answered_with_those_there_are(name: str) -> None:
-    with pytest.raises(
-        ConfigError, match="there is no recipe .*arithmetic, owt-paper, text8-judge"
-    ):
+    with pytest.raises(ConfigError, match="there is no recipe .*arithmetic-drafter, owt-paper"):
         preset(name)
+
+
+def test_a_drafter_reads_the_tokens_of_the_model_it_drafts_for() -> None:
+    large, small = (
+        arithmetic_task(preset(name).model) for name in ("arithmetic", "arithmetic-drafter")
+    )
+    assert large.tokenizer_files == small.tokenizer_files
+    assert small.config.num_weights < large.config.num_weights / 6
