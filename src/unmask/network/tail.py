@@ -18,6 +18,7 @@ Source: Campbell et al. (2025), arXiv:2510.03929, section 3; the causal tail ove
 order is that of sigma-GPT, arXiv:2404.09562. The crossed rotation is ours (docs/method.md).
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,7 +60,7 @@ class Context:
         )
 
 
-class TailedNetwork(nn.Module):
+class TailedNetwork(nn.Module, ABC):
     """A `HybridPredictor` that lacks its trunk: hidden states, their norm, an unembedding."""
 
     config: HybridConfig
@@ -71,13 +72,13 @@ class TailedNetwork(nn.Module):
     unsayable_ids: tuple[int, ...] = ()
     """Of a vocabulary that has a mask of its own."""
 
+    @abstractmethod
     def hidden_states(self, token_ids: TokenIds) -> Float[Tensor, "B L d"]:
         """The trunk: one hidden state per position; what stands at PAD is meaningless."""
-        raise NotImplementedError
 
+    @abstractmethod
     def embed(self, token_ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T d"]:
         """Tokens as the tail reads them, on the scale of the hidden states."""
-        raise NotImplementedError
 
     def add_tail(self, config: HybridConfig) -> None:
         num_features = config.tail_inputs.count("+") + 1

@@ -10,7 +10,7 @@ Source: Nie et al. (2025), arXiv:2502.09992 (LLaDA), in its code as logits_eos_i
 confidence_eos_eot_inf. There the second holds for both of its end tokens at temperature 0 only.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,9 +18,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from unmask.predictors.memory import Memory, MemoryShape, Recalled
+from unmask.predictors.memory import Memory, Recalled
 from unmask.predictors.protocol import Draft
 from unmask.predictors.shadows import Shadowed
+from unmask.predictors.stand_in import StandIn
 from unmask.shapes import TokenIds, WindowIds
 
 
@@ -34,7 +35,7 @@ def without(log_probs: Float[Tensor, "*n V"], token_ids: tuple[int, ...]) -> Flo
 
 
 @dataclass(frozen=True)
-class _Ruled(ABC):
+class _Ruled(StandIn):
     """A predictor whose answers are changed by a rule."""
 
     predictor: Any
@@ -45,30 +46,13 @@ class _Ruled(ABC):
         """What is made of an answer."""
 
     @property
-    def vocab_size(self) -> int:
-        """V, MASK not counted."""
-        return int(self.predictor.vocab_size)
-
-    @property
-    def device(self) -> torch.device:
-        """Where token ids must live."""
-        device: torch.device = self.predictor.device
-        return device
-
-    @property
-    def memory_shape(self) -> MemoryShape:
-        """Of the predictor, if it remembers."""
-        shape: MemoryShape = self.predictor.memory_shape
-        return shape
-
-    def said_at(self, token_ids: TokenIds, positions: WindowIds) -> WindowIds:
-        """See `CachingPredictor`."""
-        said_at: WindowIds = self.predictor.said_at(token_ids, positions)
-        return said_at
+    def behind(self) -> Any:
+        """The predictor that is ruled."""
+        return self.predictor
 
     def draft(self, token_ids: TokenIds, positions: WindowIds) -> Draft:
         """One pass of the predictor."""
-        return self.ruled(self.predictor.draft(token_ids, positions))
+        return self.ruled(super().draft(token_ids, positions))
 
     def recall(
         self,
@@ -79,7 +63,7 @@ class _Ruled(ABC):
         memory: Memory,
     ) -> Recalled:
         """One pass of a predictor that remembers."""
-        found = self.predictor.recall(token_ids, positions, is_query=is_query, memory=memory)
+        found = super().recall(token_ids, positions, is_query=is_query, memory=memory)
         return replace(found, draft=self.ruled(found.draft))
 
 

@@ -9,62 +9,26 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Int
 from torch import Tensor
 
-from unmask.predictors.memory import Memory, MemoryShape, Recalled
 from unmask.predictors.protocol import Draft
 from unmask.predictors.shadows import Shadowed, ShadowPredictor
+from unmask.predictors.stand_in import StandIn
 from unmask.shapes import TokenIds, WindowIds
 
 
 @dataclass(frozen=True)
-class Team:
+class Team(StandIn):
     """A model that drafts and one that verifies, of one vocabulary."""
 
     drafter: Any
     verifier: Any
 
     @property
-    def vocab_size(self) -> int:
-        """V of both, MASK not counted."""
-        return int(self.verifier.vocab_size)
-
-    @property
-    def device(self) -> torch.device:
-        """Where token ids must live."""
-        device: torch.device = self.verifier.device
-        return device
-
-    def draft(self, token_ids: TokenIds, positions: WindowIds) -> Draft:
-        """What the verifier says."""
-        made: Draft = self.verifier.draft(token_ids, positions)
-        return made
-
-    @property
-    def memory_shape(self) -> MemoryShape:
-        """That of the verifier."""
-        shape: MemoryShape = self.verifier.memory_shape
-        return shape
-
-    def said_at(self, token_ids: TokenIds, positions: WindowIds) -> WindowIds:
-        """Where the verifier says it."""
-        places: WindowIds = self.verifier.said_at(token_ids, positions)
-        return places
-
-    def recall(
-        self,
-        token_ids: TokenIds,
-        positions: WindowIds,
-        *,
-        is_query: Bool[Tensor, "B L"],
-        memory: Memory,
-    ) -> Recalled:
-        """What the verifier says, from a part of the sequence."""
-        recalled: Recalled = self.verifier.recall(
-            token_ids, positions, is_query=is_query, memory=memory
-        )
-        return recalled
+    def behind(self) -> Any:
+        """The verifier: what it says is what the team says."""
+        return self.verifier
 
     @property
     def casts_shadows(self) -> bool:
