@@ -1,6 +1,7 @@
 """Questions as training examples: what is given, what is hidden, what is written."""
 
 import math
+import re
 from dataclasses import replace
 
 import pytest
@@ -34,11 +35,31 @@ def test_an_example_is_a_chat_and_its_answer_up_to_the_canvas(task) -> None:
         prompt, answer = text.split("assistant<|end_header_id|>\n\n")
         assert prompt.startswith("<|startoftext|><|start_header_id|>user")
         assert answer.rstrip().endswith("<|endoftext|>")
-        assert ("#### " in answer) != ("Work out" in prompt)
+        is_drill = "Complete the sums." in prompt
+        assert ("#### " in answer) != is_drill
         num_given = len(task.tokenizer.encode(text[: -len(answer)]))
         assert (length - num_given) % task.canvas == 0
         assert corruption.num_revealed[row] >= num_given
         assert sorted(corruption.order[row, :num_given].tolist()) == list(range(num_given))
+
+
+def test_what_is_shown_of_an_answer_is_never_hidden(task) -> None:
+    token_ids, corruption = task.batch(seed=1, step=5, size=32)
+    num_drills = 0
+    for row in range(32):
+        order, first = corruption.order[row].tolist(), int(corruption.num_revealed[row])
+        own = token_ids[row, : int(corruption.length[row])]
+        text = task.tokenizer.decode(own[sorted(order[first : len(own)])])
+        if "Complete the sums." in task.tokenizer.decode(own):
+            num_drills += 1
+            assert re.fullmatch(r"(\d*(>>)?)*", text), text
+            given = set(order[:first])
+            assert all(
+                place in given
+                for place, token in enumerate(own.tolist())
+                if task.tokenizer.decode(torch.tensor([token])).strip() in {"<<", "+", "="}
+            )
+    assert 12 < num_drills < 30
 
 
 def test_a_step_has_its_own_examples_and_always_the_same(task) -> None:
@@ -58,7 +79,7 @@ def test_canvases_may_be_longer_than_they_must(task) -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_answers_are_hidden_to_every_degree_and_padding_comes_last(seed: int) -> None:
     num_given, length = torch.tensor([3, 1, 0, 5] * 8), torch.tensor([7, 9, 4, 6] * 8)
-    found = corrupt_answers(seed, num_given, length, 9)
+    found = corrupt_answers(seed, torch.arange(9) < num_given[:, None], length)
     assert (found.order.sort(dim=1).values == torch.arange(9)).all()
     for row in range(32):
         first, last = int(num_given[row]), int(length[row])
@@ -72,9 +93,10 @@ def test_answers_are_hidden_to_every_degree_and_padding_comes_last(seed: int) ->
 
 def test_answers_can_be_revealed_in_reading_order() -> None:
     num_given, length = torch.tensor([3, 1] * 8), torch.tensor([7, 9] * 8)
-    found = corrupt_answers(0, num_given, length, 9, "left-to-right")
+    is_given = torch.arange(9) < num_given[:, None]
+    found = corrupt_answers(0, is_given, length, "left-to-right")
     assert (found.order == torch.arange(9)).all()
-    anyhow = corrupt_answers(0, num_given, length, 9)
+    anyhow = corrupt_answers(0, is_given, length)
     assert torch.equal(found.num_revealed, anyhow.num_revealed)
 
 

@@ -11,9 +11,10 @@ stands between << and >>. Of each, a tenth is held out, chosen by a hash. Proble
 have nothing held out; problems for testing have a template that is held out and at least one
 such equation, so neither their wording nor their arithmetic was ever seen.
 
-A *drill* is bare equations of problems for training. In a story the result of an equation stands
-three times, and a model whose tokens are hidden at random mostly copies it from where it is not
-hidden; in a drill it stands once, and has to be worked out.
+A *drill* is bare equations of problems for training, of which the results alone are hidden. In a
+story a result stands three times, and a model whose tokens are hidden at random mostly copies it
+from where it is not hidden; in a drill it stands once, and has to be worked out from the numbers
+before it.
 
 The format is that of Cobbe et al. (2021), arXiv:2110.14168.
 """
@@ -132,18 +133,18 @@ def problem(level: str, *, seed: int, held_out: bool = False) -> Problem:
         attempt += 1
 
 
-def drill(level: str, *, seed: int) -> tuple[str, str]:
-    """Eight equations of a level to complete, and their completion."""
-    equations = []
+def drill(level: str, *, seed: int) -> tuple[str, ...]:
+    """Twelve equations of a level, in pieces: one up to its result, the result, the next, ..."""
+    pieces = []
     for number in range(_NUM_IN_DRILL):
         made = problem(level, seed=stream_seed(seed, number)).equations
         # One of each story: the next one there would begin with its result.
-        equations.append(made[(seed + number) % len(made)])
-    asked = ", ".join(equation.partition("=")[0] for equation in equations)
-    return f"Work out {asked}.", "\n".join(f"<<{equation}>>" for equation in equations)
+        left, _, result = made[(seed + number) % len(made)].partition("=")
+        pieces += [f"<<{left}=" if not number else f"\n<<{left}=", f"{result}>>"]
+    return tuple(pieces)
 
 
-_NUM_IN_DRILL = 8
+_NUM_IN_DRILL = 12
 
 
 def result_of(answer: str) -> str:

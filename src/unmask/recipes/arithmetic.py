@@ -12,7 +12,7 @@ from unmask.dllm.tokenizer import tokenizer_of
 from unmask.draws import SeededDraws
 from unmask.large_model import LargeModel
 from unmask.training.config import Orders
-from unmask.training.question_task import QuestionTask
+from unmask.training.question_task import Lesson, QuestionTask
 from unmask.training.tail_task import TailTask
 
 _SHARES: dict[str, float] = {"easy": 0.6, "medium": 0.25, "hard": 0.15}
@@ -20,33 +20,34 @@ _NUM_FOR_TOKENIZER = 400
 
 
 @dataclass(frozen=True)
-class ArithmeticQuestions:
+class ArithmeticLessons:
     """Problems of the three levels, most of them easy; in training two of three are drills."""
 
-    def training(self, seed: int) -> tuple[str, str]:
+    def training(self, seed: int) -> Lesson:
         if seed % 3:
-            return drill(_level(seed), seed=seed)
+            return Lesson("Complete the sums.", ("", *drill(_level(seed), seed=seed)))
         made = problem(_level(seed), seed=seed)
-        return made.question, made.answer
+        return Lesson(made.question, (made.answer,))
 
-    def validation(self, seed: int) -> tuple[str, str]:
+    def validation(self, seed: int) -> Lesson:
         """Held out in wording and in numbers."""
         made = problem(_level(seed), seed=seed, held_out=True)
-        return made.question, made.answer
+        return Lesson(made.question, (made.answer,))
 
 
 def arithmetic_task(config: DllmConfig) -> QuestionTask:
     """The task, with a tokenizer learnt from the first training problems."""
-    questions = ArithmeticQuestions()
-    texts = ["\n".join(questions.training(seed)) for seed in range(_NUM_FOR_TOKENIZER)]
+    lessons = ArithmeticLessons()
+    first = map(lessons.training, range(_NUM_FOR_TOKENIZER))
+    texts = [f"{lesson.question}\n{lesson.answer}" for lesson in first]
     files = new_tokenizer([*texts, "user", "assistant"], config.vocab_size)
-    return QuestionTask(questions, tokenizer_of(files), config, files)
+    return QuestionTask(lessons, tokenizer_of(files), config, files)
 
 
 def arithmetic_tail_task(tail: TailConfig, model: LargeModel, orders: Orders) -> TailTask:
     """The task for the tail of a model, in the tokens of that model."""
     config = model.trunk.config
-    questions = QuestionTask(ArithmeticQuestions(), model.tokenizer, config, {}, orders=orders)
+    questions = QuestionTask(ArithmeticLessons(), model.tokenizer, config, {}, orders=orders)
     return TailTask(questions, model.trunk, tail)
 
 

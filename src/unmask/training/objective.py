@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from unmask.draws import SeededDraws
@@ -74,14 +74,15 @@ def corrupt(seed: int, batch_size: int, length: int, orders: Orders = "random") 
 
 
 def corrupt_answers(
-    seed: int, num_given: Counts, length: Counts, padded_length: int, orders: Orders = "random"
+    seed: int, is_given: Bool[Tensor, "B L"], length: Counts, orders: Orders = "random"
 ) -> Corruption:
-    """Orders of what follows the first `num_given` positions, which are always revealed.
+    """Orders that begin with what is given, which is always revealed.
 
-    The orders are random, or that of reading. Of the n = length - num_given others as many are
-    revealed as is uniform on 0..n-1, stratified over the batch.
+    The others come in random order, or as they are read. Of these n as many are revealed as is
+    uniform on 0..n-1, stratified over the batch.
     """
-    draws, batch_size = SeededDraws([seed]), len(length)
+    draws, (batch_size, padded_length) = SeededDraws([seed]), is_given.shape
+    num_given = is_given.sum(dim=1)
     offsets = torch.arange(batch_size) + draws.uniform(torch.ones(1, dtype=torch.bool))
     num_wanted = length - num_given
     num_revealed = (num_wanted * offsets / batch_size).long().minimum(num_wanted - 1) + num_given
@@ -90,7 +91,7 @@ def corrupt_answers(
     place = torch.arange(padded_length).expand(batch_size, -1)
     if orders == "left-to-right":
         turn = place / padded_length
-    turn = torch.where(place < num_given[:, None], place - float(padded_length), turn)
+    turn = torch.where(is_given, place - float(padded_length), turn)
     turn = torch.where(place >= length[:, None], place + 1.0, turn)
     return Corruption(turn.argsort(dim=1, stable=True), num_revealed, length)
 

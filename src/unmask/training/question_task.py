@@ -1,7 +1,7 @@
 """Learning to answer questions: the prompt is always there, the answer is hidden in part.
 
     chat prompt | answer, then end of text up to the canvas's length
-    revealed    | hidden where the order has not come
+    revealed    | hidden where the order has not come, unless it is shown
 
 The canvas of an answer is the next multiple of `canvas` tokens, and in a quarter of the examples
 one more, so that a model learns to end its answers whatever room they are given.
@@ -15,6 +15,7 @@ from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from unmask.atomic import make_folder, replacing
 from unmask.dllm.config import DllmConfig
@@ -29,13 +30,28 @@ from unmask.training.objective import Corruption, corrupt_answers
 _EXAMPLES, _MASKS, _VALIDATION = range(3)
 
 
+@dataclass(frozen=True)
+class Lesson:
+    """A question, and its answer in pieces."""
+
+    question: str
+    pieces: tuple[str, ...]
+    """The first is to be learnt, the second shown, and so on in turn. Each is made tokens of by
+    itself."""
+
+    @property
+    def answer(self) -> str:
+        """The pieces as one."""
+        return "".join(self.pieces)
+
+
 @runtime_checkable
-class Questions(Protocol):
+class Lessons(Protocol):
     """An endless supply of questions with their answers, a function of the seed."""
 
-    def training(self, seed: int) -> tuple[str, str]: ...
+    def training(self, seed: int) -> Lesson: ...
 
-    def validation(self, seed: int) -> tuple[str, str]:
+    def validation(self, seed: int) -> Lesson:
         """One that is not trained on."""
         ...
 
@@ -44,7 +60,7 @@ class Questions(Protocol):
 class QuestionTask:
     """Questions put as chats to a large masked diffusion model."""
 
-    questions: Questions
+    lessons: Lessons
     tokenizer: ChatTokenizer
     config: DllmConfig
     tokenizer_files: dict[str, str]
@@ -56,13 +72,13 @@ class QuestionTask:
     def batch(self, seed: int, step: int, size: int) -> tuple[TokenIds, Corruption]:
         """The examples of a step."""
         seeds = [stream_seed(seed, step, _EXAMPLES, row) for row in range(size)]
-        examples = [(self.questions.training(number), number) for number in seeds]
+        examples = [(self.lessons.training(number), number) for number in seeds]
         return self._corrupted(examples, stream_seed(seed, step, _MASKS))
 
     def validation(self, size: int) -> tuple[TokenIds, Corruption]:
         """Examples that are not trained on."""
         seeds = [stream_seed(0, _VALIDATION, row) for row in range(size)]
-        return self._corrupted([(self.questions.validation(n), n) for n in seeds], seed=0)
+        return self._corrupted([(self.lessons.validation(n), n) for n in seeds], seed=0)
 
     def write(self, folder: Path, config: DllmConfig, weights: dict[str, Tensor]) -> None:
         """A folder as LLaDA is published."""
@@ -73,25 +89,29 @@ class QuestionTask:
         write_network(folder, config, weights)
 
     def _corrupted(
-        self, examples: list[tuple[tuple[str, str], int]], seed: int
+        self, examples: list[tuple[Lesson, int]], seed: int
     ) -> tuple[TokenIds, Corruption]:
-        rows, num_given = [], []
-        for (question, answer), number in examples:
-            prompt = self.tokenizer.chat([{"role": "user", "content": question}])
-            prompt_ids, answer_ids = self.tokenizer.encode(prompt), self.tokenizer.encode(answer)
-            num_canvases = len(answer_ids) // self.canvas + 1 + (number % 4 == 0)
-            room = num_canvases * self.canvas - len(answer_ids)
-            end = torch.full((room,), self.config.eos_token_id)
-            rows.append(torch.cat([prompt_ids, answer_ids, end]))
-            num_given.append(len(prompt_ids))
+        rows, given = [], []
+        for lesson, number in examples:
+            prompt = self.tokenizer.chat([{"role": "user", "content": lesson.question}])
+            prompt_ids = self.tokenizer.encode(prompt)
+            pieces = [self.tokenizer.encode(piece) for piece in lesson.pieces]
+            num_tokens = sum(map(len, pieces))
+            num_canvases = num_tokens // self.canvas + 1 + (number % 4 == 0)
+            room = num_canvases * self.canvas - num_tokens
+            parts = [prompt_ids, *pieces, torch.full((room,), self.config.eos_token_id)]
+            rows.append(torch.cat(parts))
+            # The prompt is given, then every other piece; the end of text comes last.
+            is_shown = [True, *(n % 2 == 1 for n in range(len(pieces))), False]
+            lengths = torch.tensor([len(part) for part in parts])
+            given.append(torch.tensor(is_shown).repeat_interleave(lengths))
         longest = max(map(len, rows))
         if longest > self.config.length:
             raise ConfigError(
                 f"a question with its answer has {longest} tokens, the model takes "
                 f"{self.config.length}. Set --model.length to {longest} or more."
             )
-        token_ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=PAD)
-        lengths = torch.tensor([len(row) for row in rows])
-        return token_ids, corrupt_answers(
-            seed, torch.tensor(num_given), lengths, longest, self.orders
-        )
+        token_ids = pad_sequence(rows, batch_first=True, padding_value=PAD)
+        is_given = pad_sequence(given, batch_first=True, padding_value=False)
+        length = torch.tensor([len(row) for row in rows])
+        return token_ids, corrupt_answers(seed, is_given, length, self.orders)
