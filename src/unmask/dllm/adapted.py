@@ -7,7 +7,7 @@ Norm and unembedding of the tail are the trunk's, so that a new tail says exactl
 says. Only the tail is trained, and only the tail is written. Samplers that need a verifier work
 on it, prompts included, and so does all that works on the trunk.
 
-Source: Campbell et al. (2025), arXiv:2510.03929, section 4.3: one causal block on a frozen masked
+Source: Campbell et al. (2025), arXiv:2510.03929, who train one causal block on a frozen masked
 diffusion model of proteins.
 """
 
