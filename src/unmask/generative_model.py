@@ -104,6 +104,10 @@ class GenerativeModel(ABC):
         """
 
     @abstractmethod
+    def _check_fits(self, sampler: Sampler, num_wanted: int) -> None:
+        """Raise `ConfigError` if the sampler is not for so many tokens."""
+
+    @abstractmethod
     def _text_of(self, result: Result) -> str:
         """What a finished sequence says."""
 
@@ -166,6 +170,7 @@ class GenerativeModel(ABC):
             if value < 1:
                 raise ConfigError(f"{name} must be at least 1, got {value}.")
         chosen = self.default_sampler if sampler is None else sampler
+        self._check_fits(chosen, int((given == self.vocab_size).sum()))
 
         def tell(state: Any, info: StepInfo, numbers: Tensor) -> None:
             observe(int(info.num_revealed.sum()))

@@ -23,7 +23,7 @@ from unmask.errors import ConfigError, PromptError
 from unmask.generative_model import GenerativeModel
 from unmask.model_folder import TAIL_FOLDER, find_folder
 from unmask.predictors.team import CrossTeam, Team
-from unmask.process.blocks import LeftToRight
+from unmask.process.blocks import LeftToRight, check_divides
 from unmask.samplers.cached import Cached
 from unmask.samplers.draft_verify import DraftVerify
 from unmask.samplers.early_stop import EarlyStop
@@ -37,6 +37,8 @@ from unmask.speculation.filters import Filter
 
 _OTHER_ENDS = ("<|eot_id|>", "<|im_end|>")
 """Tokens that end a turn of a chat, where a tokenizer has them."""
+_BLOCK = 32
+"""Positions of a block, where nothing else is asked for."""
 
 
 class LargeModel(GenerativeModel):
@@ -150,7 +152,7 @@ class LargeModel(GenerativeModel):
     @property
     def default_rule(self) -> Threshold:
         """Greedy, in blocks, every token of a confidence of 0.9 at once."""
-        return Threshold(blocks=LeftToRight(32), filter=Filter(temperature=0.0))
+        return Threshold(blocks=LeftToRight(_BLOCK), filter=Filter(temperature=0.0))
 
     @property
     def default_sampler(self) -> Sampler:
@@ -171,7 +173,8 @@ class LargeModel(GenerativeModel):
     ) -> Tensor:
         """A prompt, plain or as a chat, and MASK where its continuation is to stand.
 
-        `max_new_tokens` is the room for the answer (0: 128, or what the model has left);
+        `max_new_tokens` is the room for the answer (0: 128, or as many whole blocks of 32 as
+        the model has left);
         `length` would be that of both together.
 
         Raises:
@@ -191,7 +194,7 @@ class LargeModel(GenerativeModel):
         )
         prompt_ids = self.tokenizer.encode(prompt or self.tokenizer.chat(messages))
         room = self.length - len(prompt_ids)
-        wanted = length - len(prompt_ids) if length else max_new_tokens or min(128, room)
+        wanted = length - len(prompt_ids) if length else max_new_tokens or _usual(room)
         if not 1 <= wanted <= room:
             raise PromptError(
                 f"the prompt has {len(prompt_ids)} tokens and {self.name} takes {self.length}: "
@@ -231,6 +234,9 @@ class LargeModel(GenerativeModel):
         """A sampler that ends with the answer: what is behind its end takes no passes."""
         return EarlyStop(sampler=sampler, end_ids=self.end_ids)
 
+    def _check_fits(self, sampler: Sampler, num_wanted: int) -> None:
+        check_divides(sampler, num_wanted)
+
     def _text_of(self, result: Result) -> str:
         return self.text_of(self._new_ids(result))
 
@@ -250,6 +256,10 @@ class LargeModel(GenerativeModel):
         """Tokens of an answer before the first that ends it."""
         is_end = torch.isin(token_ids, torch.tensor(self.end_ids))
         return int(is_end.long().argmax()) if is_end.any() else len(token_ids)
+
+
+def _usual(room: int) -> int:
+    return min(128, room // _BLOCK * _BLOCK or room)
 
 
 def _trunk(network: DllmNetwork | AdaptedNetwork) -> DllmNetwork:

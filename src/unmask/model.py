@@ -101,6 +101,9 @@ class Model(GenerativeModel):
             )
         return given
 
+    def _check_fits(self, sampler: Sampler, num_wanted: int) -> None:
+        pass  # a text is as long as the model takes, whatever the prompt: a last block is shorter
+
     def _text_of(self, result: Result) -> str:
         return self.codec.decode(result.token_ids.cpu())
 

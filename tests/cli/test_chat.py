@@ -155,6 +155,10 @@ def test_speed_and_memory_are_told_of_each_answer(model, capsys):
         ([*DRAFT_VERIFY, "--drafter", "nowhere"], "no model 'nowhere'"),
         (["--sampler", "semi-autoregressive", "--sampler.num_steps", "2",
           "--sampler.block_length", "4"], "num_steps must be at least 4"),
+        (["--sampler", "semi-autoregressive", "--sampler.block-length", "7"],
+         "SemiAutoregressive.block_length is 7, which does not divide the 16 tokens"),
+        (["--cache", "dual", "--cache.block-length", "5"],
+         "Dual.block_length is 5, which does not divide the 16 tokens"),
     ],
     ids=lambda value: " ".join(value)[:50] if isinstance(value, list) else "",
 )  # fmt: skip

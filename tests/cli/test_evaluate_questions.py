@@ -84,7 +84,8 @@ def test_a_smaller_model_drafts(model, questions, tmp_path, capsys):
         (["--task", "gsm8k", "--data", "nowhere.jsonl"], "there is no file nowhere.jsonl"),
         (["--task", "gsm8k", "--data", "FILE", "--num-questions", "1"], "must be at least 2"),
         (["--task", "gsm8k", "--data", "FILE", "--protocol", "x"], "has no protocol 'x'"),
-        (["--task", "gsm8k", "--data", "FILE", "--max-new-tokens", "90"], "there is room for"),
+        (["--task", "gsm8k", "--data", "FILE", "--max-new-tokens", "96"], "there is room for"),
+        (["--task", "gsm8k", "--data", "FILE", "--max-new-tokens", "40"], "Ask for 32 or 64 new"),
     ],
 )
 def test_a_mistake_is_answered_with_one_sentence(

@@ -4,7 +4,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unmask.errors import ConfigError
-from unmask.process.blocks import BLOCKS, Blocks, LeftToRight, Sliding, Whole
+from unmask.process.blocks import (
+    BLOCKS,
+    Blocks,
+    LeftToRight,
+    Sliding,
+    Whole,
+    check_divides,
+)
+from unmask.samplers.early_stop import EarlyStop
+from unmask.samplers.threshold import Threshold
 
 masks = st.integers(1, 12).flatmap(
     lambda length: st.lists(
@@ -94,6 +103,18 @@ def test_the_first_block_begins_after_the_prompt():
 def test_no_sequences_have_no_candidates(blocks):
     none = torch.zeros(0, 3, dtype=torch.bool)
     assert blocks.candidates(none, torch.zeros(0).long()).shape == (0, 3)
+
+
+@every_input
+@given(st.integers(1, 40), st.integers(1, 40))
+def test_blocks_that_cut_an_answer_into_unequal_parts_are_refused(block_length, num_tokens):
+    sampler = EarlyStop(sampler=Threshold(blocks=LeftToRight(block_length)), end_ids=(0,))
+    if block_length >= num_tokens or num_tokens % block_length == 0:
+        return check_divides(sampler, num_tokens)
+    fitting = num_tokens // block_length * block_length
+    with pytest.raises(ConfigError, match=rf"Ask for {fitting} or {fitting + block_length} new"):
+        check_divides(sampler, num_tokens)
+    return check_divides(sampler, fitting)
 
 
 def test_rules_go_by_their_names():

@@ -20,7 +20,7 @@ from typing import get_args
 from unmask.caching.policies import CachePolicy, Delayed, Dual, Greedy, Prefill, Prefix
 from unmask.errors import ConfigError
 from unmask.large_model import LargeModel
-from unmask.process.blocks import LeftToRight
+from unmask.process.blocks import LeftToRight, check_divides
 from unmask.process.windows import Fixed
 from unmask.samplers.dilated import Dilated
 from unmask.samplers.draft_round import View
@@ -78,8 +78,15 @@ def decoder(name: str, model: LargeModel, room: int) -> Sampler:
     """A decoder by name, for answers of at most `room` tokens.
 
     Raises:
-        ConfigError: there is none of this name; says what there is.
+        ConfigError: there is none of this name; says what there is. Or `room` is not a whole
+            number of its blocks.
     """
+    made = _decoder(name, model, room)
+    check_divides(made, room)
+    return made
+
+
+def _decoder(name: str, model: LargeModel, room: int) -> Sampler:
     if drafts(name):
         made = _draft_verify(name, model)
     else:

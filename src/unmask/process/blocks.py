@@ -9,8 +9,8 @@ last, hardest one.
 Source of blocks: Nie et al. (2025), arXiv:2502.09992, section 2.4.
 """
 
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Int
@@ -74,6 +74,27 @@ class Sliding:
 
     def candidates(self, is_masked: Bool[Tensor, "B L"], origin: Counts) -> Bool[Tensor, "B L"]:
         return is_masked & (is_masked.cumsum(dim=1) <= self.width)
+
+
+def check_divides(chosen: Any, num_tokens: int) -> None:
+    """Refuse blocks that would cut an answer of `num_tokens` into unequal parts.
+
+    `chosen` is a sampler, a cache or a rule for blocks, or holds some. A block that is longer
+    than the answer cuts nothing.
+
+    Raises:
+        ConfigError: the length of some block does not divide that of the answer.
+    """
+    for part in fields(chosen) if is_dataclass(chosen) else ():
+        value = getattr(chosen, part.name)
+        if part.name == "block_length" and value < num_tokens and num_tokens % value:
+            fitting = num_tokens // value * value
+            raise ConfigError(
+                f"{type(chosen).__name__}.block_length is {value}, which does not divide the "
+                f"{num_tokens} tokens of the answer. Ask for {fitting} or {fitting + value} new "
+                "tokens, or choose another block length."
+            )
+        check_divides(value, num_tokens)
 
 
 def places(is_masked: Bool[Tensor, "B L"], origin: Counts) -> Int[Tensor, "B L"]:
