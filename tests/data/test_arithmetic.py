@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unmask.data.arithmetic import LEVELS, _is_held_out, drill, problem, result_of
+from unmask.data.arithmetic import LEVELS, _is_held_out, begun, drill, problem, result_of
 from unmask.errors import ConfigError
 
 SEEDS = st.integers(0, 2**63 - 1)
@@ -88,6 +88,16 @@ def test_the_results_of_a_drill_are_not_what_is_asked_for_next() -> None:
         following = zip(sums, sums[1:], strict=False)
         num_given_away += sum(first[2] == second[0] for first, second in following)
     assert num_given_away < 0.05 * 550
+
+
+@settings(deadline=None, max_examples=40)
+@given(SEEDS, st.sampled_from(sorted(LEVELS)))
+def test_an_answer_can_be_begun_at_each_of_its_results(seed: int, level: str) -> None:
+    made = problem(level, seed=seed)
+    pairs = [begun(made.answer, seed=seed + n) for n in range(LEVELS[level].num_operations)]
+    assert all(shown + rest == made.answer and shown.endswith("=") for shown, rest in pairs)
+    beginnings = {shown.rpartition("<<")[2] + rest.partition(">>")[0] for shown, rest in pairs}
+    assert beginnings == set(made.equations)
 
 
 def test_a_tenth_is_held_out() -> None:

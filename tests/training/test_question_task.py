@@ -16,7 +16,9 @@ from unmask.recipes.recipe import preset
 from unmask.shapes import PAD
 from unmask.training.objective import corrupt_answers, losses
 
-CONFIG = replace(preset("arithmetic").model, width=16, hidden=32, num_blocks=1)
+CONFIG = replace(
+    preset("arithmetic").model, width=16, hidden=32, num_blocks=1, num_heads=2, num_key_heads=2
+)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +47,7 @@ def test_an_example_is_a_chat_and_its_answer_up_to_the_canvas(task) -> None:
 
 def test_what_is_shown_of_an_answer_is_never_hidden(task) -> None:
     token_ids, corruption = task.batch(seed=1, step=5, size=32)
-    num_drills = 0
+    num_drills = num_begun = 0
     for row in range(32):
         order, first = corruption.order[row].tolist(), int(corruption.num_revealed[row])
         own = token_ids[row, : int(corruption.length[row])]
@@ -59,7 +61,10 @@ def test_what_is_shown_of_an_answer_is_never_hidden(task) -> None:
                 for place, token in enumerate(own.tolist())
                 if task.tokenizer.decode(torch.tensor([token])).strip() in {"<<", "+", "="}
             )
-    assert 12 < num_drills < 30
+        elif "=" in task.tokenizer.decode(own[sorted(order[:first])]):
+            num_begun += 1
+    assert 8 < num_drills < 24
+    assert 2 < num_begun < 24
 
 
 def test_a_step_has_its_own_examples_and_always_the_same(task) -> None:

@@ -11,10 +11,10 @@ stands between << and >>. Of each, a tenth is held out, chosen by a hash. Proble
 have nothing held out; problems for testing have a template that is held out and at least one
 such equation, so neither their wording nor their arithmetic was ever seen.
 
-A *drill* is bare equations of problems for training, of which the results alone are hidden. In a
-story a result stands three times, and a model whose tokens are hidden at random mostly copies it
-from where it is not hidden; in a drill it stands once, and has to be worked out from the numbers
-before it.
+In a story a result stands three times, and a model whose tokens are hidden at random mostly
+copies it from where it is not hidden. Two things make it work results out. A *drill* is bare
+equations, of which the results alone are hidden; and an answer can be *begun*: written up to the
+"=" of one of its equations, as it is when the result is to be found.
 
 The format is that of Cobbe et al. (2021), arXiv:2110.14168.
 """
@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 import torch
 
-from unmask.draws import SeededDraws, stream_seed
+from unmask.draws import SeededDraws
 from unmask.errors import ConfigError
 
 
@@ -42,8 +42,8 @@ class Level:
 
 
 LEVELS: dict[str, Level] = {
-    "easy": Level(2, 100, largest_change=20, largest_factor=5),
-    "medium": Level(3, 300, largest_change=100, largest_factor=10),
+    "easy": Level(2, 50, largest_change=9, largest_factor=3),
+    "medium": Level(3, 100, largest_change=20, largest_factor=5),
     "hard": Level(5, 1000, largest_change=500, largest_factor=12),
 }
 
@@ -122,29 +122,34 @@ def problem(level: str, *, seed: int, held_out: bool = False) -> Problem:
         raise ConfigError(
             f"there is no level {level!r} of arithmetic. Choose one of: {', '.join(LEVELS)}."
         )
-    attempt = 0
+    numbers = _uniform_numbers(seed)
     while True:
-        draws = SeededDraws([stream_seed(seed, attempt)])
-        numbers = draws.uniform(torch.ones(1, 64, dtype=torch.bool))[0].tolist()
-        made = _made(LEVELS[level], iter(numbers))
+        made = _made(LEVELS[level], numbers)
         is_new = [_is_held_out(text) for text in (made.template, *made.equations)]
         if (is_new[0] and any(is_new[1:])) if held_out else not any(is_new):
             return made
-        attempt += 1
 
 
 def drill(level: str, *, seed: int) -> tuple[str, ...]:
     """Twelve equations of a level, in pieces: one up to its result, the result, the next, ..."""
-    pieces = []
-    for number in range(_NUM_IN_DRILL):
-        made = problem(level, seed=stream_seed(seed, number)).equations
-        # One of each story: the next one there would begin with its result.
-        left, _, result = made[(seed + number) % len(made)].partition("=")
-        pieces += [f"<<{left}=" if not number else f"\n<<{left}=", f"{result}>>"]
+    numbers = _uniform_numbers(seed)
+    pieces: list[str] = []
+    while len(pieces) < 2 * _NUM_IN_DRILL:
+        equation = _equation(LEVELS[level], numbers)
+        if not _is_held_out(equation):
+            left, _, result = equation.partition("=")
+            pieces += [f"\n<<{left}=" if pieces else f"<<{left}=", f"{result}>>"]
     return tuple(pieces)
 
 
 _NUM_IN_DRILL = 12
+
+
+def begun(answer: str, *, seed: int) -> tuple[str, str]:
+    """An answer up to the "=" of one of its equations, and the rest of it."""
+    places = [place + 1 for place, letter in enumerate(answer) if letter == "="]
+    place = places[seed % len(places)]
+    return answer[:place], answer[place:]
 
 
 def result_of(answer: str) -> str:
@@ -157,10 +162,31 @@ def _is_held_out(text: str) -> bool:
     return hashlib.blake2b(text.encode()).digest()[0] % 10 == 0
 
 
-def _made(level: Level, numbers: Iterator[float]) -> Problem:
-    def upto(num: int) -> int:
-        return int(next(numbers) * num)
+def _uniform_numbers(seed: int) -> Iterator[float]:
+    draws, where = SeededDraws([seed]), torch.ones(1, 64, dtype=torch.bool)
+    while True:
+        yield from draws.uniform(where)[0].tolist()
 
+
+def _upto(numbers: Iterator[float]) -> Callable[[int], int]:
+    return lambda num: int(next(numbers) * num)
+
+
+def _calculated(sign: str, left: int, right: int) -> int:
+    if sign == "/":
+        return left // right
+    return {"+": left + right, "-": left - right, "*": left * right}[sign]
+
+
+def _equation(level: Level, numbers: Iterator[float]) -> str:
+    upto = _upto(numbers)
+    left = 2 + upto(level.largest - 1)
+    sign, given = _change(left, level, 1, upto)
+    return f"{left}{sign}{given['n']}={_calculated(sign, left, given['n'])}"
+
+
+def _made(level: Level, numbers: Iterator[float]) -> Problem:
+    upto = _upto(numbers)
     hero, other = upto(len(_NAMES)), upto(len(_NAMES) - 1)
     words = {
         "P": _NAMES[hero],
@@ -172,8 +198,7 @@ def _made(level: Level, numbers: Iterator[float]) -> Problem:
     reasons, equations = [], []
 
     def calculate(sign: str, left: int, right: int, reason: str) -> int:
-        result = {"+": left + right, "-": left - right, "*": left * right}.get(sign)
-        result = left // right if result is None else result
+        result = _calculated(sign, left, right)
         equation = f"{left}{sign}{right}={result}"
         equations.append(equation)
         reasons.append(_REASONS[reason].format(sum=f"<<{equation}>>{result}", **words))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from unmask.data.arithmetic import LEVELS, drill, problem
+from unmask.data.arithmetic import LEVELS, begun, drill, problem
 from unmask.dllm.adapted import TailConfig
 from unmask.dllm.config import DllmConfig
 from unmask.dllm.new_tokenizer import new_tokenizer
@@ -15,19 +15,24 @@ from unmask.training.config import Orders
 from unmask.training.question_task import Lesson, QuestionTask
 from unmask.training.tail_task import TailTask
 
-_SHARES: dict[str, float] = {"easy": 0.6, "medium": 0.25, "hard": 0.15}
+_SHARES: dict[str, float] = {"easy": 0.7, "medium": 0.2, "hard": 0.1}
 _NUM_FOR_TOKENIZER = 400
 
 
 @dataclass(frozen=True)
 class ArithmeticLessons:
-    """Problems of the three levels, most of them easy; in training two of three are drills."""
+    """Problems of the three levels, most of them easy.
+
+    In training half of the lessons are drills, and of the rest half have their answers begun.
+    """
 
     def training(self, seed: int) -> Lesson:
-        if seed % 3:
-            return Lesson("Complete the sums.", ("", *drill(_level(seed), seed=seed)))
-        made = problem(_level(seed), seed=seed)
-        return Lesson(made.question, (made.answer,))
+        level, kind = _level(seed), seed % 4
+        if kind < 2:
+            return Lesson("Complete the sums.", ("", *drill(level, seed=seed)))
+        made = problem(level, seed=seed)
+        pieces = ("", *begun(made.answer, seed=seed >> 2)) if kind == 2 else (made.answer,)
+        return Lesson(made.question, pieces)
 
     def validation(self, seed: int) -> Lesson:
         """Held out in wording and in numbers."""
