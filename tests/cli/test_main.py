@@ -32,8 +32,8 @@ FLAGS = {
     "output precision prompt seed tail template whole-canvas",
     score: "batch-size device help json normalise num-orders num-sequences offset precision seed",
     evaluate: "batch-size budgets chain-length chain-order compile data decoders device drafter "
-    "exact-sequences help judge max-new-tokens num-questions num-samples out precision protocol "
-    "resume samplers seed tail task words",
+    "exact-sequences help judge max-new-tokens members num-questions num-samples out precision "
+    "protocol resume samplers seed tail task words",
     tune: "batch-size device help json max-nfe max-seconds num-samples order precision seed "
     "target-quality words",
     reproduce: "baseline batch-size device help model num-samples out precision resume scale seed "

@@ -1,5 +1,7 @@
 """Files of questions, whole and damaged, and what answers say."""
 
+import zipfile
+
 import pytest
 
 from unmask.data.questions import (
@@ -10,6 +12,7 @@ from unmask.data.questions import (
     protocol,
     read_gsm8k,
     read_mmlu,
+    read_questions,
 )
 from unmask.errors import ConfigError, DataError
 
@@ -39,6 +42,48 @@ def test_mmlu_is_read_in_both_layouts(text: str, tmp_path) -> None:
         Question("Why?\nA. one\nB. two\nC. three, or so\nD. four", "C"),
         Question("How?\nA. a\nB. b\nC. c\nD. d", "A"),
     ]
+
+
+@pytest.mark.parametrize("kind", ["folder", "archive"])
+def test_questions_of_several_files_come_in_turn(kind, tmp_path) -> None:
+    files = {
+        "dev/a_dev.csv": "example,1,2,3,4,A\n",
+        "test/a_test.csv": "a1,1,2,3,4,A\na2,1,2,3,4,B\na3,1,2,3,4,C\n",
+        "test/b_test.csv": "question,choice0,choice1,choice2,choice3,answer\nb1,1,2,3,4,3\n",
+    }
+    place = tmp_path / "mmlu"
+    for name, text in files.items():
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_text(text)
+    if kind == "archive":
+        with zipfile.ZipFile(tmp_path / "mmlu.zip", "w") as archive:
+            for name in [*files, "__MACOSX/test/._a_test.csv"]:
+                archive.writestr(name, files.get(name, "shadow"))
+        place = tmp_path / "mmlu.zip"
+    found = read_questions("mmlu", place, "test/")
+    assert [question.text.split("\n")[0] for question in found] == ["a1", "b1", "a2", "a3"]
+    assert len(read_questions("mmlu", place)) == 5
+    with pytest.raises(DataError, match=r"no file whose name begins with 'val/'.*'dev/a_dev.csv'"):
+        read_questions("mmlu", place, "val/")
+
+
+def test_a_damaged_member_is_named(tmp_path) -> None:
+    with zipfile.ZipFile(tmp_path / "mmlu.zip", "w") as archive:
+        archive.writestr("a.csv", "a1,1,2,3,4,A\n")
+        archive.writestr("b.csv", "b1,1\n")
+    with pytest.raises(DataError, match=r"mmlu.zip, member b.csv, row 1: not a question"):
+        read_questions("mmlu", tmp_path / "mmlu.zip")
+    (tmp_path / "mmlu.zip").write_bytes(b"PK no archive")
+    with pytest.raises(DataError, match="is damaged or not a .zip file"):
+        read_questions("mmlu", tmp_path / "mmlu.zip")
+
+
+def test_one_file_is_itself(tmp_path) -> None:
+    (tmp_path / "some.csv").write_text("a1,1,2,3,4,A\n")
+    assert len(read_questions("mmlu", tmp_path / "some.csv")) == 1
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="holds no files"):
+        read_questions("mmlu", tmp_path / "empty")
 
 
 @pytest.mark.parametrize(

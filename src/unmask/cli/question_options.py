@@ -9,10 +9,10 @@ from unmask.cli.parser import Parser
 from unmask.cli.progress import progress
 from unmask.data.questions import (
     PROTOCOLS,
-    READERS,
     Question,
     arithmetic_questions,
     protocol,
+    read_questions,
 )
 from unmask.errors import ConfigError
 from unmask.frontier import answer_report
@@ -41,6 +41,12 @@ def add_question_options(parser: Parser) -> None:
         type=str,
         default="one-by-one,threshold,threshold+dual,draft-verify/confidence/shadow",
         help="Which, with commas; the first is the reference.",
+    )
+    parser.add_argument(
+        "--members",
+        type=str,
+        default="",
+        help="Of --data, a folder or a .zip, only files whose names begin so: test/ of MMLU.",
     )
     add_drafter_option(parser)
     add_tail_option(parser)
@@ -81,7 +87,7 @@ def evaluate_questions(options: Namespace) -> int:
         "precision": options.precision,
         "task": options.task,
         "protocol": chosen.name,
-        "data": Path(options.data).name,
+        "data": Path(options.data).name + (f", {options.members}" if options.members else ""),
         "num_questions": len(questions),
         "max_new_tokens": options.max_new_tokens,
         "seed": options.seed,
@@ -139,4 +145,4 @@ def _questions(options: Namespace) -> list[Question]:
     if options.data.startswith(_ARITHMETIC):
         level = options.data.removeprefix(_ARITHMETIC)
         return arithmetic_questions(level, options.num_questions, options.seed)
-    return READERS[options.task](options.data)[: options.num_questions]
+    return read_questions(options.task, options.data, options.members)[: options.num_questions]

@@ -44,6 +44,37 @@ def read_bytes(path: Path | str, member: str | None = None) -> bytes:
     return data
 
 
+def members(path: Path | str) -> list[str]:
+    """The files in a folder or a .zip by name, in order; of any other file [""].
+
+    Raises:
+        DataError: there is nothing at the path, or it is damaged.
+    """
+    path = Path(path)
+    if path.is_dir():
+        inside = sorted(file for file in path.rglob("*") if file.is_file())
+        return [file.relative_to(path).as_posix() for file in inside]
+    _check_is_readable(path)
+    if path.suffix.lower() != ".zip":
+        return [""]
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return sorted(_files_in(archive))
+    except _DAMAGE as error:
+        raise DataError(
+            f"{path} is damaged or not a .zip file ({error}). Download or copy it again."
+        ) from error
+
+
+def _files_in(archive: zipfile.ZipFile) -> list[str]:
+    # macOS adds a shadow of every file under __MACOSX/.
+    return [
+        info.filename
+        for info in archive.infolist()
+        if not info.is_dir() and not info.filename.startswith("__MACOSX/")
+    ]
+
+
 def _decompress(path: Path, suffix: str) -> bytes:
     with _COMPRESSED[suffix](path) as file:
         return file.read()
@@ -66,12 +97,7 @@ def _check_is_readable(path: Path) -> None:
 
 def _read_member(path: Path, member: str | None) -> bytes:
     with zipfile.ZipFile(path) as archive:
-        # macOS adds a shadow of every file under __MACOSX/.
-        names = [
-            info.filename
-            for info in archive.infolist()
-            if not info.is_dir() and not info.filename.startswith("__MACOSX/")
-        ]
+        names = _files_in(archive)
         if not names:
             raise DataError(f"{path} holds no files. Check how the archive was made.")
         if member is None and len(names) > 1:

@@ -17,11 +17,12 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from unmask.data.arithmetic import problem, result_of
-from unmask.data.files import read_bytes
+from unmask.data.files import members, read_bytes
 from unmask.draws import stream_seed
 from unmask.errors import ConfigError, DataError
 
@@ -54,7 +55,7 @@ class Protocol:
 
 def read_gsm8k(path: Path | str, member: str | None = None) -> list[Question]:
     """The questions of a file in GSM8K's layout. Raises `DataError`, with the line."""
-    questions = []
+    questions, place = [], _place(path, member)
     for number, line in enumerate(_text(path, member).split("\n"), start=1):
         if not line.strip():
             continue
@@ -64,20 +65,20 @@ def read_gsm8k(path: Path | str, member: str | None = None) -> list[Question]:
             reference = result_of(answer)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(
-                f"{path}, line {number}: not a question of GSM8K ({error!r}). A line is a JSON "
+                f"{place}, line {number}: not a question of GSM8K ({error!r}). A line is a JSON "
                 'object {"question": ..., "answer": "... #### 42"}.'
             ) from error
         if not reference:
             raise DataError(
-                f'{path}, line {number}: the answer has no "#### " with a result behind it.'
+                f'{place}, line {number}: the answer has no "#### " with a result behind it.'
             )
         questions.append(Question(question, reference))
-    return _some(questions, path)
+    return _some(questions, place)
 
 
 def read_mmlu(path: Path | str, member: str | None = None) -> list[Question]:
     """The questions of a CSV file in MMLU's layout. Raises `DataError`, with the row."""
-    questions = []
+    questions, place = [], _place(path, member)
     for number, row in enumerate(csv.reader(io.StringIO(_text(path, member))), start=1):
         if number == 1 and row and row[0] == "question":
             continue
@@ -88,12 +89,34 @@ def read_mmlu(path: Path | str, member: str | None = None) -> list[Question]:
             right = _LETTERS[int(right)]
         if len(row) != 6 or right not in tuple(_LETTERS):
             raise DataError(
-                f"{path}, row {number}: not a question of MMLU. A row has the question, four "
+                f"{place}, row {number}: not a question of MMLU. A row has the question, four "
                 "choices, and A to D or 0 to 3."
             )
         choices = [f"{letter}. {row[1 + n]}" for n, letter in enumerate(_LETTERS)]
         questions.append(Question("\n".join([row[0], *choices]), right))
-    return _some(questions, path)
+    return _some(questions, place)
+
+
+def read_questions(task: str, path: Path | str, beginning: str = "") -> list[Question]:
+    """The questions of a file, or of those in a folder or a .zip, one of each file in turn.
+
+    MMLU has a file for each subject: so the first hundred questions are of many subjects.
+    `beginning` leaves out files whose names, as they are in there, begin otherwise.
+    Raises `DataError`.
+    """
+    names = members(path)
+    chosen = [name for name in names if name.startswith(beginning)]
+    if not chosen:
+        raise DataError(
+            f"{path} has no file whose name begins with {beginning!r}. The first of {len(names)} "
+            f"is {names[0]!r}."
+            if names
+            else f"{path} holds no files."
+        )
+    read = READERS[task]
+    is_folder = Path(path).is_dir()
+    files = [read(Path(path) / name) if is_folder else read(path, name or None) for name in chosen]
+    return [question for each in zip_longest(*files) for question in each if question]
 
 
 def arithmetic_questions(level: str, num: int, seed: int = 0) -> list[Question]:
@@ -183,10 +206,16 @@ def _text(path: Path | str, member: str | None) -> str:
     try:
         return read_bytes(path, member).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text ({error}). Convert it first.") from error
+        raise DataError(
+            f"{_place(path, member)} is not UTF-8 text ({error}). Convert it first."
+        ) from error
 
 
-def _some(questions: list[Question], path: Path | str) -> list[Question]:
+def _place(path: Path | str, member: str | None) -> str:
+    return f"{path}, member {member}" if member else str(path)
+
+
+def _some(questions: list[Question], place: str) -> list[Question]:
     if not questions:
-        raise DataError(f"{path} holds no questions.")
+        raise DataError(f"{place} holds no questions.")
     return questions

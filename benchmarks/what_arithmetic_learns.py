@@ -1,0 +1,92 @@
+"""What a model of arithmetic problems has learnt: which tokens of an answer it predicts.
+
+Claim: words and copies are learnt long before results (docs/log.md).
+
+    python benchmarks/what_arithmetic_learns.py runs/arithmetic --level easy
+
+Each token of a worked answer is predicted from all that stands before it, everything behind it
+hidden, in problems in wordings and numbers as trained on and in held-out ones. Prints the share
+predicted rightly (argmax) and the mean nats, by what the token is.
+"""
+
+import argparse
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+
+import torch
+
+import unmask
+from unmask.data.arithmetic import Problem, problem
+from unmask.draws import stream_seed
+from unmask.errors import UnmaskError
+
+KINDS = ("left", "sign", "right", "result", "copy", "final", "words", "end")
+CANVAS = 32
+
+
+def pieces(answer: str) -> Iterator[tuple[str, str]]:
+    """An answer cut into what its parts are."""
+    start = 0
+    for found in re.finditer(r"<<(\d+)([-+*/])(\d+)=(\d+)>>(\d+)|#### (\d+)", answer):
+        for group, kind in enumerate(KINDS[:6], start=1):
+            if found[group] is not None:
+                yield "words", answer[start : found.start(group)]
+                yield kind, found[group]
+                start = found.end(group)
+    yield "words", answer[start:]
+
+
+@torch.inference_mode()
+def predicted(model: unmask.LargeModel, made: Problem) -> Iterator[tuple[str, bool, float]]:
+    """Of each token of an answer: what it is, whether it is predicted rightly, and the nats."""
+    kinds, tokens = [], []
+    for kind, text in pieces(made.answer):
+        ids = model.tokenizer.encode(text).tolist()
+        kinds += [kind] * len(ids)
+        tokens += ids
+    room = (len(tokens) // CANVAS + 1) * CANVAS
+    kinds += ["end"] * (room - len(tokens))
+    tokens += [model.end_ids[0]] * (room - len(tokens))
+    given_ids = model.given_ids(chat=made.question, max_new_tokens=room)
+    first, wanted = len(given_ids) - room, torch.tensor(tokens, device=given_ids.device)
+    whole = torch.cat([given_ids[:first], wanted])
+    places = torch.arange(first, len(whole), device=given_ids.device)
+    is_hidden = torch.arange(len(whole), device=given_ids.device) >= places[:, None]
+    rows = whole.expand(room, -1).masked_fill(is_hidden, model.vocab_size)
+    draft = model.network.draft(rows, places[:, None])
+    log_probs = draft.log_probs[:, 0].float()
+    nats = -log_probs.gather(1, wanted[:, None])[:, 0]
+    is_right = log_probs.argmax(-1) == wanted
+    yield from zip(kinds, is_right.tolist(), nats.tolist(), strict=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", help="folder of a model of `unmask train arithmetic`")
+    parser.add_argument("--level", default="easy", choices=["easy", "medium", "hard"])
+    parser.add_argument("--num-problems", type=int, default=24)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    try:
+        model = unmask.load(options.model)
+    except UnmaskError as error:
+        parser.error(str(error))
+    print(f"{options.num_problems} {options.level} problems\n")
+    print("| problems | " + " | ".join(KINDS) + " |\n| --- |" + " --- |" * len(KINDS))
+    for held_out in (False, True):
+        found = defaultdict(list)
+        for number in range(options.num_problems):
+            seed = stream_seed(options.seed, int(held_out), number)
+            made = problem(options.level, seed=seed, held_out=held_out)
+            for kind, is_right, nats in predicted(model, made):
+                found[kind].append((is_right, nats))
+        cells = []
+        for kind in KINDS:
+            right, nats = (sum(values) / len(values) for values in zip(*found[kind], strict=True))
+            cells.append(f"{right:.2f} ({nats:.2f} of {len(found[kind])})")
+        print(f"| {'held out' if held_out else 'as trained on'} | " + " | ".join(cells) + " |")
+
+
+if __name__ == "__main__":
+    main()
