@@ -11,7 +11,7 @@ from unmask.dllm.folder import read_network
 from unmask.dllm.network import new_network
 from unmask.dllm.tokenizer import read_tokenizer
 from unmask.errors import ConfigError
-from unmask.recipes.arithmetic import arithmetic_task
+from unmask.recipes.arithmetic import ArithmeticLessons, arithmetic_task
 from unmask.recipes.recipe import preset
 from unmask.shapes import PAD
 from unmask.training.objective import corrupt_answers, losses
@@ -19,6 +19,8 @@ from unmask.training.objective import corrupt_answers, losses
 CONFIG = replace(
     preset("arithmetic").model, width=16, hidden=32, num_blocks=1, num_heads=2, num_key_heads=2
 )
+LATER = ArithmeticLessons().drill_steps + 5
+"""A step with lessons of every kind."""
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +29,7 @@ def task():
 
 
 def test_an_example_is_a_chat_and_its_answer_up_to_the_canvas(task) -> None:
-    token_ids, corruption = task.batch(seed=1, step=5, size=16)
+    token_ids, corruption = task.batch(seed=1, step=LATER, size=16)
     assert token_ids.shape[1] == corruption.length.max()
     for row in range(16):
         length = int(corruption.length[row])
@@ -46,7 +48,7 @@ def test_an_example_is_a_chat_and_its_answer_up_to_the_canvas(task) -> None:
 
 
 def test_what_is_shown_of_an_answer_is_never_hidden(task) -> None:
-    token_ids, corruption = task.batch(seed=1, step=5, size=32)
+    token_ids, corruption = task.batch(seed=1, step=LATER, size=32)
     num_drills = num_begun = 0
     for row in range(32):
         order, first = corruption.order[row].tolist(), int(corruption.num_revealed[row])
@@ -61,21 +63,40 @@ def test_what_is_shown_of_an_answer_is_never_hidden(task) -> None:
                 for place, token in enumerate(own.tolist())
                 if task.tokenizer.decode(torch.tensor([token])).strip() in {"<<", "+", "="}
             )
-        elif "=" in task.tokenizer.decode(own[sorted(order[:first])]):
-            num_begun += 1
-    assert 8 < num_drills < 24
-    assert 2 < num_begun < 24
+        else:
+            first_hidden = min(set(range(len(own))) - set(order[:first]))
+            num_begun += task.tokenizer.decode(own[:first_hidden]).endswith("=")
+    assert 2 < num_drills < 16
+    assert 4 < num_begun < 20
+
+
+def test_a_run_begins_with_drills_and_these_with_easy_ones(task) -> None:
+    lessons = ArithmeticLessons()
+
+    def numbers(step: int) -> list[int]:
+        made = [lessons.training(seed, step) for seed in range(40)]
+        assert {lesson.question for lesson in made} == {"Complete the sums."}
+        return [int(n) for lesson in made for n in re.findall(r"\d+", lesson.answer)]
+
+    assert max(numbers(0)) <= max(numbers(lessons.easy_steps - 1)) <= 50
+    assert max(numbers(lessons.easy_steps)) > 300 and max(numbers(lessons.drill_steps - 1)) > 300
+    later = {lessons.training(seed, lessons.drill_steps).question for seed in range(40)}
+    assert len(later) > 20
+    text = task.tokenizer.decode(task.batch(seed=1, step=0, size=2)[0][0].clamp(min=0))
+    assert "Complete the sums." in text
 
 
 def test_a_step_has_its_own_examples_and_always_the_same(task) -> None:
-    one, again, next_one = (task.batch(seed=1, step=step, size=4) for step in (5, 5, 6))
+    one, again, next_one = (
+        task.batch(seed=1, step=step, size=4) for step in (LATER, LATER, LATER + 1)
+    )
     assert torch.equal(one[0], again[0]) and torch.equal(one[1].order, again[1].order)
     assert one[0].shape != next_one[0].shape or not torch.equal(one[0], next_one[0])
-    assert task.batch(seed=2, step=5, size=4)[0].tolist() != one[0].tolist()
+    assert task.batch(seed=2, step=LATER, size=4)[0].tolist() != one[0].tolist()
 
 
 def test_canvases_may_be_longer_than_they_must(task) -> None:
-    token_ids, corruption = task.batch(seed=0, step=0, size=64)
+    token_ids, corruption = task.batch(seed=0, step=LATER, size=64)
     ends = (token_ids == CONFIG.eos_token_id).sum(dim=1)
     assert ends.min() >= 1
     assert 0.1 < (ends > task.canvas).float().mean() < 0.45
@@ -127,7 +148,7 @@ def test_a_question_too_long_for_the_model_is_refused(task) -> None:
     with pytest.raises(
         ConfigError, match=r"has \d+ tokens, the model takes 64. Set --model.length"
     ):
-        short.batch(seed=0, step=0, size=8)
+        short.batch(seed=0, step=LATER, size=8)
 
 
 def test_what_is_written_is_a_published_folder(task, tmp_path) -> None:

@@ -21,17 +21,22 @@ _NUM_FOR_TOKENIZER = 400
 
 @dataclass(frozen=True)
 class ArithmeticLessons:
-    """Problems of the three levels, most of them easy.
+    """First drills alone, at first easy ones; then problems of the three levels among drills.
 
-    In training half of the lessons are drills, and of the rest half have their answers begun.
+    Of the latter lessons a quarter are drills, and half of the others have their answers begun.
     """
 
-    def training(self, seed: int) -> Lesson:
-        level, kind = _level(seed), seed % 4
-        if kind < 2:
+    easy_steps: int = 1000
+    """Steps of easy drills alone."""
+    drill_steps: int = 2000
+    """Steps of drills alone, the easy ones among them."""
+
+    def training(self, seed: int, step: int) -> Lesson:
+        level, kind = "easy" if step < self.easy_steps else _level(seed), seed % 8
+        if step < self.drill_steps or kind < 2:
             return Lesson("Complete the sums.", ("", *drill(level, seed=seed)))
         made = problem(level, seed=seed)
-        pieces = ("", *begun(made.answer, seed=seed >> 2)) if kind == 2 else (made.answer,)
+        pieces = ("", *begun(made.answer, seed=seed >> 3)) if kind < 5 else (made.answer,)
         return Lesson(made.question, pieces)
 
     def validation(self, seed: int) -> Lesson:
@@ -43,7 +48,7 @@ class ArithmeticLessons:
 def arithmetic_task(config: DllmConfig) -> QuestionTask:
     """The task, with a tokenizer learnt from the first training problems."""
     lessons = ArithmeticLessons()
-    first = map(lessons.training, range(_NUM_FOR_TOKENIZER))
+    first = (lessons.training(n, lessons.drill_steps) for n in range(_NUM_FOR_TOKENIZER))
     texts = [f"{lesson.question}\n{lesson.answer}" for lesson in first]
     files = new_tokenizer([*texts, "user", "assistant"], config.vocab_size)
     return QuestionTask(lessons, tokenizer_of(files), config, files)
@@ -52,7 +57,8 @@ def arithmetic_task(config: DllmConfig) -> QuestionTask:
 def arithmetic_tail_task(tail: TailConfig, model: LargeModel, orders: Orders) -> TailTask:
     """The task for the tail of a model, in the tokens of that model."""
     config = model.trunk.config
-    questions = QuestionTask(ArithmeticLessons(), model.tokenizer, config, {}, orders=orders)
+    lessons = ArithmeticLessons(easy_steps=0, drill_steps=0)  # the trunk knows how to add
+    questions = QuestionTask(lessons, model.tokenizer, config, {}, orders=orders)
     return TailTask(questions, model.trunk, tail)
 
 
