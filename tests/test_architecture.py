@@ -53,7 +53,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": MATHEMATICS
     | {"version", "network", "samplers", "data", "evaluation", "training", "recipes"}
     | {"allocator", "model", "model_folder", "large_model", "loading", "frontier", "speed"}
-    | {"dllm", "caching", "generative_model", "integrations"},
+    | {"dllm", "caching", "cross_tokenizer", "generative_model", "integrations"},
 }
 """Imports run downward: a room may import itself and what is named here."""
 

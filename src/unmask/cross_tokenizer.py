@@ -2,6 +2,8 @@
 
     answers = draft_verify_across(small, large, chat="What is 12 times 12?", max_new_tokens=64)
 
+On the command line `unmask generate LARGE --drafter SMALL --by-text`.
+
 Each reads the question in its own chat format, and the answer as text.
 """
 
@@ -42,21 +44,36 @@ def draft_verify_across(
         ConfigError: choices that cannot work.
     """
     model = drafter.verified_by(verifier)
-    prompt_ids = verifier.given_ids(chat=chat, max_new_tokens=1)[:-1]
-    sampler = DraftVerifyAcross(
-        drafter_spelling=spelling_of(drafter),
-        verifier_spelling=spelling_of(verifier),
-        verifier_prompt=tuple(prompt_ids.tolist()),
-        drafter=rule,
-        **choices,
-    )
     return model.generate(
-        model.ending(sampler),
+        model.ending(sampler_across(drafter, verifier, chat=chat, drafter=rule, **choices)),
         chat=chat,
         max_new_tokens=max_new_tokens,
         num_samples=num_samples,
         seed=seed,
         batch_size=batch_size,
+    )
+
+
+def sampler_across(
+    small: LargeModel,
+    large: LargeModel,
+    *,
+    prompt: str = "",
+    chat: str | Sequence[Mapping[str, str]] = "",
+    **choices: Any,
+) -> DraftVerifyAcross:
+    """The sampler for one prompt or chat, which each model reads in its own tokens.
+
+    Raises:
+        PromptError: it leaves no room for an answer in the large model.
+        ConfigError: choices that cannot work.
+    """
+    prompt_ids = large.given_ids(prompt=prompt, chat=chat, max_new_tokens=1)[:-1]
+    return DraftVerifyAcross(
+        drafter_spelling=spelling_of(small),
+        verifier_spelling=spelling_of(large),
+        verifier_prompt=tuple(prompt_ids.tolist()),
+        **choices,
     )
 
 

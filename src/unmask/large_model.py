@@ -51,6 +51,8 @@ class LargeModel(GenerativeModel):
         self.tokenizer, self.name = tokenizer, name
         self.drafter = self.verifier = network
         """Who drafts and who verifies: the same network, unless another was called in."""
+        self.read_by: LargeModel | None = None
+        """The model of other tokens that verifies what this one drafts."""
 
     def drafted_by(self, drafter: "LargeModel") -> "LargeModel":
         """The same model, for which a smaller one drafts where a sampler verifies.
@@ -75,7 +77,7 @@ class LargeModel(GenerativeModel):
         For `DraftVerifyAcross`; costs are then counted in passes of the verifier.
         """
         helped = LargeModel(self.network, self.tokenizer, self.name)
-        helped.verifier = verifier.network
+        helped.verifier, helped.read_by = verifier.network, verifier
         return helped
 
     @property

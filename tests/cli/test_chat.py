@@ -150,6 +150,7 @@ def test_speed_and_memory_are_told_of_each_answer(model, capsys):
         ([*DRAFT_VERIFY, "--sampler.drafter", "wino"], "--sampler.drafter 'wino' is unknown"),
         ([*DRAFT_VERIFY, "--sampler.view", "mirror"], "in-place"),
         (["--drafter", "DRAFTER"], "Add --sampler draft-verify"),
+        (["--by-text"], "name it with --drafter"),
         (["--sampler", "threshold", "--drafter", "DRAFTER"], "Add --sampler draft-verify"),
         ([*DRAFT_VERIFY, "--drafter", "text8s"], "is a model of characters"),
         ([*DRAFT_VERIFY, "--drafter", "nowhere"], "no model 'nowhere'"),
@@ -182,6 +183,18 @@ def test_a_drafter_of_other_tokens_is_refused(model, tmp_path, capsys):
         capsys, "generate", model, "--chat", "12?", *DRAFT_VERIFY, "--drafter", str(other)
     )
     assert f"token {vocab[another]} is '{another}' to the drafter" in said
+    (by_text,) = answers(
+        capsys, model, *DRAFT_VERIFY, "--drafter", str(other), "--by-text", "--seed", "3"
+    )
+    (expected,) = unmask.draft_verify_across(
+        unmask.load(str(other)), unmask.load(model), chat="12 and 30?", max_new_tokens=16, seed=3,
+        rule=unmask.Threshold(filter=unmask.Filter(temperature=0.0)),
+    )  # fmt: skip
+    assert by_text["token_ids"] == expected.token_ids and by_text["drafter_passes"] > 0
+    kl = [*DRAFT_VERIFY, "--sampler.rule", "kl", "--drafter", str(other), "--by-text"]
+    assert "compares probabilities of the same tokens" in refused(
+        capsys, "generate", model, "--chat=1", *kl
+    )
     wider = write_large_model(tmp_path / "wider", vocab_size=281)
     said = refused(
         capsys, "generate", model, "--chat", "12?", *DRAFT_VERIFY, "--drafter", str(wider)

@@ -5,7 +5,8 @@
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import get_args
 
 from jsonargparse import Namespace
 
@@ -13,15 +14,21 @@ from unmask.caching.policies import CACHES, NoCache
 from unmask.cli.choices import choose
 from unmask.cli.parser import Parser
 from unmask.cli.sampler_options import SamplerOptions
+from unmask.cross_tokenizer import sampler_across
 from unmask.errors import ConfigError
 from unmask.large_model import LargeModel
 from unmask.model import Model
 from unmask.predictors.shadows import check_casts_shadows
 from unmask.samplers.draft_verify import DraftVerify
+from unmask.samplers.draft_verify_across import DraftVerifyAcross, TextRule
 from unmask.samplers.registry import NEVER_ENDING
 from unmask.samplers.sampler import Sampler
 from unmask.samplers.wino import Wino
 
+_IN_BOTH = {part.name for part in fields(DraftVerify)} & {
+    part.name for part in fields(DraftVerifyAcross)
+}
+"""What can be chosen of draft-verify whether it reads tokens or text."""
 _WITH_TAIL = ("self-speculative", "target-only")
 
 
@@ -70,6 +77,8 @@ class DecodingOptions:
             )
         if not isinstance(cache, NoCache):
             sampler = model.cached(sampler, cache)
+        if model.read_by and isinstance(sampler, DraftVerify):
+            sampler = _by_text(sampler, model, model.read_by, options)
         if options.whole_canvas:
             return sampler
         if self._sampler.is_chosen and self._sampler.name in NEVER_ENDING:
@@ -107,9 +116,22 @@ class DecodingOptions:
             )
 
 
+def _by_text(
+    sampler: DraftVerify, small: LargeModel, large: LargeModel, options: Namespace
+) -> Sampler:
+    """Draft and verify of two tokenizers, otherwise as it was asked for."""
+    if sampler.rule not in get_args(TextRule):
+        raise ConfigError(
+            f"--sampler.rule {sampler.rule} compares probabilities of the same tokens, which two "
+            f"tokenizers do not have. With --by-text choose one of {get_args(TextRule)}."
+        )
+    chosen = {name: getattr(sampler, name) for name in _IN_BOTH}
+    return sampler_across(small, large, prompt=options.prompt, chat=options.chat, **chosen)
+
+
 def _check_is_seen(sampler: Sampler, model: Model | LargeModel) -> None:
     """Raise `ConfigError` if a sampler needs shadows that the model has not."""
     if isinstance(sampler, Wino) or (
         isinstance(sampler, DraftVerify) and sampler.view == "shadow"
     ):
-        check_casts_shadows(model.trunk if isinstance(model, LargeModel) else model.network)
+        check_casts_shadows(model.verifier if isinstance(model, LargeModel) else model.network)

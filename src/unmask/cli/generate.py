@@ -13,6 +13,7 @@ from jsonargparse import Namespace
 
 from unmask.cli.decoding_options import DecodingOptions, add_whole_canvas_option
 from unmask.cli.model_options import (
+    add_by_text_option,
     add_compile_option,
     add_drafter_option,
     add_model_options,
@@ -104,6 +105,7 @@ def build_parser() -> Parser:
     )
     add_whole_canvas_option(parser)
     add_drafter_option(parser)
+    add_by_text_option(parser)
     add_tail_option(parser)
     parser.add_argument("--output", type=str, help="New file for the samples, a JSON each line.")
     parser.add_argument("--json", action="store_true", help="Print one JSON object per sample.")

@@ -64,6 +64,16 @@ def add_drafter_option(parser: Parser) -> None:
     )
 
 
+def add_by_text_option(parser: Parser) -> None:
+    """--by-text."""
+    parser.add_argument(
+        "--by-text",
+        action="store_true",
+        help="Put what the --drafter drafts to the model as text: for two of different "
+        "tokenizers. --max-new-tokens is then counted in the drafter's.",
+    )
+
+
 def add_tail_option(parser: Parser) -> None:
     """--tail."""
     parser.add_argument(
@@ -119,13 +129,18 @@ def load_any_model(options: Namespace) -> Model | LargeModel:
     if options.get("tail"):
         model = model.with_tail(options.tail)
     if not options.get("drafter"):
+        if options.get("by_text"):
+            raise ConfigError(
+                "--by-text is for another model that drafts: name it with --drafter."
+            )
         return model
     if not _is_large(options.drafter):
         raise ConfigError(
             f"the drafter {options.drafter} is a model of characters, which {options.model} "
             "cannot read. Choose a large model of the same tokenizer."
         )
-    return model.drafted_by(_load_large(options.drafter, options))
+    drafter = _load_large(options.drafter, options)
+    return drafter.verified_by(model) if options.get("by_text") else model.drafted_by(drafter)
 
 
 def _load_large(name: str, options: Namespace) -> LargeModel:

@@ -148,8 +148,8 @@ def check_same_tokens(
             raise ConfigError(
                 f"token {token_id} is {_shown(ours)} to the drafter {drafter_name} and "
                 f"{_shown(theirs)} to {verifier_name}: what one drafts the other cannot read. "
-                "Choose a drafter with the same tokenizer, or let it draft by text "
-                "(`draft_verify_across`)."
+                "Choose a drafter with the same tokenizer, or let `unmask generate` verify by "
+                "text (--by-text)."
             )
 
 
