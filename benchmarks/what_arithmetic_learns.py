@@ -5,8 +5,9 @@ Claim: words and copies are learnt long before results (docs/log.md).
     python benchmarks/what_arithmetic_learns.py runs/arithmetic --level easy
 
 Each token of a worked answer is predicted from all that stands before it, everything behind it
-hidden, in problems in wordings and numbers as trained on and in held-out ones. Prints the share
-predicted rightly (argmax) and the mean nats, by what the token is.
+hidden, in problems in wordings and numbers as trained on and in held-out ones; and the results of
+drills, all of them hidden at once. Prints the share predicted rightly (argmax) and the mean nats,
+by what the token is.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from collections.abc import Iterator
 import torch
 
 import unmask
-from unmask.data.arithmetic import Problem, problem
+from unmask.data.arithmetic import DRILL_QUESTION, Problem, drill, problem
 from unmask.draws import stream_seed
 from unmask.errors import UnmaskError
 
@@ -61,6 +62,30 @@ def predicted(model: unmask.LargeModel, made: Problem) -> Iterator[tuple[str, bo
     yield from zip(kinds, is_right.tolist(), nats.tolist(), strict=True)
 
 
+@torch.inference_mode()
+def drilled(model: unmask.LargeModel, parts: tuple[str, ...]) -> Iterator[tuple[bool, float]]:
+    """Of each token that a drill hides: whether it is predicted rightly, and the nats."""
+    encoded = [model.tokenizer.encode(part) for part in parts]
+    answer = torch.cat(encoded).to(model.network.device)
+    given_ids = model.given_ids(chat=DRILL_QUESTION, max_new_tokens=len(answer))
+    first = len(given_ids) - len(answer)
+    is_shown = torch.cat([torch.full_like(ids, n % 2 == 0) for n, ids in enumerate(encoded)])
+    given_ids[first:] = answer.where(is_shown.bool().to(answer.device), model.vocab_size)
+    places = (given_ids == model.vocab_size).nonzero().T
+    log_probs = model.network.draft(given_ids[None], places).log_probs[0].float()
+    wanted = answer[places[0] - first]
+    nats = -log_probs.gather(1, wanted[:, None])[:, 0]
+    is_right = log_probs.argmax(-1) == wanted
+    is_digit = wanted != model.tokenizer.encode(">>").to(wanted.device)
+    yield from zip(is_right[is_digit].tolist(), nats[is_digit].tolist(), strict=True)
+
+
+def cell(found: list[tuple[bool, float]]) -> str:
+    """Share right, mean nats, and of how many tokens."""
+    right, nats = (sum(values) / len(values) for values in zip(*found, strict=True))
+    return f"{right:.2f} ({nats:.2f} of {len(found)})"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", help="folder of a model of `unmask train arithmetic`")
@@ -81,11 +106,14 @@ def main() -> None:
             made = problem(options.level, seed=seed, held_out=held_out)
             for kind, is_right, nats in predicted(model, made):
                 found[kind].append((is_right, nats))
-        cells = []
-        for kind in KINDS:
-            right, nats = (sum(values) / len(values) for values in zip(*found[kind], strict=True))
-            cells.append(f"{right:.2f} ({nats:.2f} of {len(found[kind])})")
-        print(f"| {'held out' if held_out else 'as trained on'} | " + " | ".join(cells) + " |")
+        cells = " | ".join(cell(found[kind]) for kind in KINDS)
+        print(f"| {'held out' if held_out else 'as trained on'} | {cells} |")
+    sums = [
+        each
+        for number in range(options.num_problems)
+        for each in drilled(model, drill(options.level, seed=stream_seed(options.seed, 2, number)))
+    ]
+    print(f"\nresults of drills, as trained on: {cell(sums)}")
 
 
 if __name__ == "__main__":

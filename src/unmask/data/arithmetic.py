@@ -142,6 +142,8 @@ def drill(level: str, *, seed: int) -> tuple[str, ...]:
     return tuple(pieces)
 
 
+DRILL_QUESTION = "Complete the sums."
+"""What a drill is asked for with."""
 _NUM_IN_DRILL = 12
 
 

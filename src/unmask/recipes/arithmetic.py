@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from unmask.data.arithmetic import LEVELS, begun, drill, problem
+from unmask.data.arithmetic import DRILL_QUESTION, LEVELS, begun, drill, problem
 from unmask.dllm.adapted import TailConfig
 from unmask.dllm.config import DllmConfig
 from unmask.dllm.new_tokenizer import new_tokenizer
@@ -34,7 +34,7 @@ class ArithmeticLessons:
     def training(self, seed: int, step: int) -> Lesson:
         level, kind = "easy" if step < self.easy_steps else _level(seed), seed % 8
         if step < self.drill_steps or kind < 2:
-            return Lesson("Complete the sums.", ("", *drill(level, seed=seed)))
+            return Lesson(DRILL_QUESTION, ("", *drill(level, seed=seed)))
         made = problem(level, seed=seed)
         pieces = ("", *begun(made.answer, seed=seed >> 3)) if kind < 5 else (made.answer,)
         return Lesson(made.question, pieces)
