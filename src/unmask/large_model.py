@@ -71,6 +71,11 @@ class LargeModel(GenerativeModel):
         helped.drafter = drafter.network
         return helped
 
+    @property
+    def drafter_alone(self) -> "LargeModel":
+        """What drafts for this model, as a model of its own."""
+        return LargeModel(_trunk(self.drafter), self.tokenizer, self.name)
+
     def verified_by(self, verifier: "LargeModel") -> "LargeModel":
         """The same model, whose drafts a larger one of any tokenizer verifies as text.
 

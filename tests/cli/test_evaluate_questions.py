@@ -49,6 +49,10 @@ def test_arithmetic_is_asked_by_level(model, tmp_path, capsys):
     assert not (tmp_path / "report").exists()
 
 
+def lines(file):
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
 def test_a_smaller_model_drafts(model, questions, tmp_path, capsys):
     drafter, out = tmp_path / "drafter", tmp_path / "report"
     write_large_model(drafter, width=16, num_blocks=1)
@@ -65,7 +69,21 @@ def test_a_smaller_model_drafts(model, questions, tmp_path, capsys):
     passes = [json.loads(line)["trunk_passes"] for line in records]
     expected = sum(passes) / 4 + report["drafter_share"] * team["drafter_passes"]
     assert team["passes"] == pytest.approx(expected)
+    both = [*command[:7], str(tmp_path / "both"), *command[8:]]
+    assert run(*both, "threshold,drafter/threshold+dual,draft-verify") == 0
+    report = json.loads((tmp_path / "both" / "report.json").read_text())
+    whole, small, team = report["decoders"]
+    assert small["trunk_passes"] == 0 < small["drafter_passes"]
+    assert small["passes"] == pytest.approx(report["drafter_share"] * small["drafter_passes"])
+    assert 0 < small["work_share"] < 1
+    alone = lines(tmp_path / "both" / "records" / "drafter-threshold+dual.jsonl")
+    assert run("evaluate", str(drafter), *command[2:7], str(tmp_path / "small"), *command[8:10],
+               "--decoders", "threshold+dual") == 0  # fmt: skip
+    own = lines(tmp_path / "small" / "records" / "threshold+dual.jsonl")
+    assert [each["text"] for each in alone] == [each["text"] for each in own]
+    assert [each["drafter_keys"] for each in alone] == [each["query_keys"] for each in own]
     command.remove("--drafter"), command.remove(str(drafter))
+    assert "needs one: name it with --drafter" in refused(capsys, *command, "drafter/threshold")
     assert "its drafter is 'drafter', this one's ''" in refused(
         capsys, *command, "threshold+dual", "--resume"
     )

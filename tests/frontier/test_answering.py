@@ -75,6 +75,22 @@ def test_the_parts_of_a_verifying_decoder_are_those_named(model) -> None:
     assert (made.rule, made.view, made.acceptance) == ("kl", "in-place", "prefix")
     usual = decoder("draft-verify", model, 16).sampler
     assert (usual.rule, usual.view, usual.acceptance) == ("confidence", "shadow", "position")
+    assert (usual.drafter.sampler.threshold, usual.num_draft_passes) == (0.6, 4)
+    other = decoder("draft-verify/exact/0.7/every-2", model, 16).sampler
+    assert (other.rule, other.view, other.acceptance) == ("exact", "shadow", "position")
+    assert (other.drafter.sampler.threshold, other.num_draft_passes) == (0.7, 2)
+
+
+def test_a_rule_can_be_named_with_its_number(model) -> None:
+    assert decoder("threshold-0.9", model, 16) == decoder("threshold", model, 16)
+    assert decoder("threshold-0.6+dual", model, 16).sampler.sampler.threshold == 0.6
+    assert decoder("factor-0.5", model, 16).sampler.factor == 0.5
+    for name in ("threshold-much", "draft-verify/exact/every-few", "draft-verify/exact/0.5x"):
+        with pytest.raises(ConfigError, match="should be a number"):
+            decoder(name, model, 16)
+    for name in ("draft-verify/every-1.5", "draft-verify/0.5/0.6", "klass-0.5"):
+        with pytest.raises(ConfigError, match="no decoder"):
+            decoder(name, model, 16)
 
 
 def test_answers_are_kept_and_the_rest_is_gone_on_with(model, tmp_path) -> None:

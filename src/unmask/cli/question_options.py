@@ -17,7 +17,7 @@ from unmask.data.questions import (
 from unmask.errors import ConfigError
 from unmask.frontier import answer_report
 from unmask.frontier.answering import Records, answer_all, prompts
-from unmask.frontier.decoders import decoder, drafts
+from unmask.frontier.decoders import decoder, drafts, is_of_drafter
 from unmask.frontier.folder import fingerprint, open_report
 from unmask.large_model import LargeModel
 from unmask.network import checkpoint
@@ -65,10 +65,15 @@ def evaluate_questions(options: Namespace) -> int:
         )
     questions = _questions(options)
     names = [name.strip() for name in options.decoders.split(",")]
-    if options.drafter and not any(map(drafts, names)):
+    if options.drafter and not any(drafts(name) or is_of_drafter(name) for name in names):
         raise ConfigError(
             "--drafter names a model that drafts, and none of the --decoders verifies. Add "
             "draft-verify to them."
+        )
+    if not options.drafter and any(map(is_of_drafter, names)):
+        raise ConfigError(
+            "a decoder of the drafter alone needs one: name it with --drafter, or leave the "
+            "decoder out."
         )
     model = load_any_model(options)
     if not isinstance(model, LargeModel):
@@ -76,7 +81,8 @@ def evaluate_questions(options: Namespace) -> int:
             f"{options.model} continues text and answers no questions. Name a large model, or "
             "leave --task out."
         )
-    decoders = {name: decoder(name, model, options.max_new_tokens) for name in names}
+    asked = {name: model.drafter_alone if is_of_drafter(name) else model for name in names}
+    decoders = {name: decoder(name, asked[name], options.max_new_tokens) for name in names}
     prompts(model, questions, chosen, options.max_new_tokens)  # before anything is written
     settings = {
         "model": Path(options.model).name,
@@ -108,7 +114,7 @@ def evaluate_questions(options: Namespace) -> int:
                 advance(place * len(questions) + num_done, name)
 
             answers[name] = answer_all(
-                model,
+                asked[name],
                 questions,
                 chosen,
                 sampler,
@@ -116,6 +122,7 @@ def evaluate_questions(options: Namespace) -> int:
                 max_new_tokens=options.max_new_tokens,
                 batch_size=options.batch_size,
                 seed=options.seed,
+                is_drafter=is_of_drafter(name),
                 advance=note,
             )
     report = answer_report.build(

@@ -93,9 +93,12 @@ def answer_all(
     max_new_tokens: int,
     batch_size: int = 16,
     seed: int = 0,
+    is_drafter: bool = False,
     advance: Callable[[int], None] = lambda num_done: None,
 ) -> list[Answered]:
     """Answer what is not answered yet; all answers, in the order of the questions.
+
+    `is_drafter`: the model is one that drafts for another, and its passes are put down as such.
 
     Raises:
         PromptError: a question leaves no room for its answer.
@@ -117,6 +120,10 @@ def answer_all(
         number = result.request.seed - seed
         new_ids = result.token_ids[-max_new_tokens:].cpu()
         text = model.text_of(new_ids)
+        work = result.trunk_passes, result.query_tokens, result.query_keys
+        of_drafter = result.drafter_passes, result.drafter_tokens, result.drafter_keys
+        if is_drafter:
+            work, of_drafter = (0, 0, 0), work
         records.append(
             Answered(
                 number=number,
@@ -124,13 +131,13 @@ def answer_all(
                 said=protocol.said(text),
                 text=text,
                 num_tokens=model.num_before_end(new_ids),
-                trunk_passes=result.trunk_passes,
-                query_tokens=result.query_tokens,
-                query_keys=result.query_keys,
+                trunk_passes=work[0],
+                query_tokens=work[1],
+                query_keys=work[2],
                 seconds=result.busy_seconds,
-                drafter_passes=result.drafter_passes,
-                drafter_tokens=result.drafter_tokens,
-                drafter_keys=result.drafter_keys,
+                drafter_passes=of_drafter[0],
+                drafter_tokens=of_drafter[1],
+                drafter_keys=of_drafter[2],
                 tail_passes=result.tail_passes,
                 num_positions=len(result.token_ids),
             )

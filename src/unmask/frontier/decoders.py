@@ -2,19 +2,21 @@
 
     one-by-one          the surest token of the block, one per pass: the reference
     half-steps          the two surest
-    threshold, factor   Fast-dLLM's rules at 0.9 and 1
+    threshold, factor   Fast-dLLM's rules at 0.9 and 1; threshold-T and factor-F at others
     entropy-bounded, klass, dilated
     RULE+prefix, RULE+dual, RULE+delayed-R, RULE+greedy, RULE+prefill
     wino                drafts at 0.6, kept at 0.9; without a cache
     self-draft-4        writes what one-by-one writes, four drafts in a pass; without a cache
     self-speculative-W  by a causal tail, in reading order, windows of W tokens: 4, 8 or 16
-    draft-verify/VERIFICATION/VIEW[/prefix]     drafts by threshold+dual at 0.6, of the model
-                        itself or of one that drafts for it
+    draft-verify/VERIFICATION/VIEW[/prefix][/T][/every-K]   drafts by threshold-T+dual (0.6), of
+                        the model itself or of one that drafts for it, K passes (4) at a time
+    drafter/DECODER     the one that drafts for it, alone
 
 All are greedy, go block by block, and stop where the text ends.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import get_args
 
 from unmask.caching.policies import CachePolicy, Delayed, Dual, Greedy, Prefill, Prefix
@@ -72,6 +74,9 @@ _UNCACHED = ("wino", "self-draft-4", *_VERIFIED)
 """Rules whose passes are over more than the sequences as they stand, or read all of them."""
 DRAFT_THRESHOLD = 0.6
 """From which confidence a drafter reveals a token: lower than it would without a verifier."""
+DRAFT_PASSES = 4
+"""Of the drafter, from one verification to the next."""
+_ALONE = "drafter/"
 
 
 def decoder(name: str, model: LargeModel, room: int) -> Sampler:
@@ -90,7 +95,9 @@ def _decoder(name: str, model: LargeModel, room: int) -> Sampler:
     if drafts(name):
         made = _draft_verify(name, model)
     else:
+        name = name.removeprefix(_ALONE)
         rule, _, cache = name.partition("+")
+        rule, setting = _setting(rule)
         if rule not in _RULES or (cache and cache not in _CACHES):
             raise _unknown(name)
         if cache and rule in _UNCACHED:
@@ -103,7 +110,10 @@ def _decoder(name: str, model: LargeModel, room: int) -> Sampler:
                 f"{rule} verifies by causal blocks, and {model.name} has none of them. Train some "
                 "with `unmask train adapt` and name them with --tail."
             )
-        made = EarlyStop(sampler=_RULES[rule](room), end_ids=model.end_ids)
+        sampler = _RULES[rule](room)
+        if setting is not None:
+            sampler = replace(sampler, **{rule: setting})  # type: ignore[type-var]
+        made = EarlyStop(sampler=sampler, end_ids=model.end_ids)
         return model.cached(made, _CACHES[cache]) if cache else made
     return EarlyStop(sampler=made, end_ids=model.end_ids)
 
@@ -113,6 +123,24 @@ def drafts(name: str) -> bool:
     return name.startswith("draft-verify")
 
 
+def is_of_drafter(name: str) -> bool:
+    """Whether this decoder is the drafter's, alone."""
+    return name.startswith(_ALONE)
+
+
+def _setting(rule: str) -> tuple[str, float | None]:
+    """A rule and its number, of those that are named with one."""
+    name, _, number = rule.rpartition("-")
+    return (name, _number(number)) if name in ("threshold", "factor") else (rule, None)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ConfigError(f"{text!r} in the name of a decoder should be a number.") from None
+
+
 def _self_speculative(num_tokens: int) -> Sampler:
     return SelfSpeculative(window=Fixed(num_tokens), order="left-to-right", filter=_GREEDY)
 
@@ -120,13 +148,19 @@ def _self_speculative(num_tokens: int) -> Sampler:
 def _draft_verify(name: str, model: LargeModel) -> Sampler:
     _, *choices = name.split("/")
     prefix = "prefix" in choices
-    choices = [choice for choice in choices if choice != "prefix"]
+    passes = [choice for choice in choices if choice.startswith("every-")]
+    thresholds = [choice for choice in choices if choice[:1].isdigit()]
+    choices = [each for each in choices if each not in ("prefix", *passes, *thresholds)]
     rule, view = [*choices, *("confidence", "shadow")[len(choices) :]][:2]
     if len(choices) > 2 or rule not in get_args(Rule) or view not in get_args(View):
         raise _unknown(name)
-    drafter = Threshold(threshold=DRAFT_THRESHOLD, blocks=_BLOCKS, filter=_GREEDY)
+    threshold = _number(thresholds[0]) if thresholds else DRAFT_THRESHOLD
+    num_passes = _number(passes[0].removeprefix("every-")) if passes else DRAFT_PASSES
+    if num_passes != int(num_passes) or max(len(passes), len(thresholds)) > 1:
+        raise _unknown(name)
     verified = DraftVerify(
-        drafter=drafter,
+        drafter=Threshold(threshold=threshold, blocks=_BLOCKS, filter=_GREEDY),
+        num_draft_passes=int(num_passes),
         rule=rule,  # type: ignore[arg-type]
         view=view,  # type: ignore[arg-type]
         acceptance="prefix" if prefix else "position",
@@ -138,6 +172,7 @@ def _unknown(name: str) -> ConfigError:
     return ConfigError(
         f"there is no decoder {name!r}. Rules: {', '.join(_RULES)}; each alone or as RULE+CACHE "
         f"with {', '.join(_CACHES)}. Or draft-verify/RULE/VIEW with a rule of "
-        f"{', '.join(get_args(Rule))} and a view of {', '.join(get_args(View))}, and /prefix "
-        "behind it to reject all that follows a rejection."
+        f"{', '.join(get_args(Rule))} and a view of {', '.join(get_args(View))}; behind it "
+        "/prefix to reject all that follows a rejection, /0.6 to draft from that confidence, "
+        "/every-4 to verify after so many passes. drafter/DECODER is the drafter alone."
     )
