@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unmask.data.arithmetic import LEVELS, _is_held_out, begun, drill, problem, result_of
+from unmask.data.arithmetic import LEVELS, _is_held_out, begun, blanked, drill, problem, result_of
 from unmask.errors import ConfigError
 
 SEEDS = st.integers(0, 2**63 - 1)
@@ -98,6 +98,16 @@ def test_an_answer_can_be_begun_at_each_of_its_results(seed: int, level: str) ->
     assert all(shown + rest == made.answer and shown.endswith("=") for shown, rest in pairs)
     beginnings = {shown.rpartition("<<")[2] + rest.partition(">>")[0] for shown, rest in pairs}
     assert beginnings == set(made.equations)
+
+
+@settings(deadline=None, max_examples=40)
+@given(SEEDS, st.sampled_from(sorted(LEVELS)))
+def test_a_blanked_answer_has_its_numbers_apart(seed: int, level: str) -> None:
+    made = problem(level, seed=seed)
+    pieces = blanked(made.answer)
+    assert "".join(pieces) == made.answer
+    assert all(re.fullmatch(r"\D*", words) for words in pieces[::2])
+    assert all(re.fullmatch(r"\d+", number) for number in pieces[1::2])
 
 
 def test_a_tenth_is_held_out() -> None:

@@ -49,7 +49,7 @@ def test_an_example_is_a_chat_and_its_answer_up_to_the_canvas(task) -> None:
 
 def test_what_is_shown_of_an_answer_is_never_hidden(task) -> None:
     token_ids, corruption = task.batch(seed=1, step=LATER, size=32)
-    num_drills = num_begun = 0
+    num_drills = num_begun = num_blanked = 0
     for row in range(32):
         order, first = corruption.order[row].tolist(), int(corruption.num_revealed[row])
         own = token_ids[row, : int(corruption.length[row])]
@@ -66,8 +66,10 @@ def test_what_is_shown_of_an_answer_is_never_hidden(task) -> None:
         else:
             first_hidden = min(set(range(len(own))) - set(order[:first]))
             num_begun += task.tokenizer.decode(own[:first_hidden]).endswith("=")
-    assert 2 < num_drills < 16
-    assert 4 < num_begun < 20
+            num_blanked += bool(re.fullmatch(r"\d+", text))
+    assert 0 < num_drills < 12
+    assert 2 < num_begun < 16
+    assert 4 < num_blanked < 24
 
 
 def test_a_run_begins_with_drills_and_these_with_easy_ones(task) -> None:

@@ -12,14 +12,15 @@ have nothing held out; problems for testing have a template that is held out and
 such equation, so neither their wording nor their arithmetic was ever seen.
 
 In a story a result stands three times, and a model whose tokens are hidden at random mostly
-copies it from where it is not hidden. Two things make it work results out. A *drill* is bare
-equations, of which the results alone are hidden; and an answer can be *begun*: written up to the
-"=" of one of its equations, as it is when the result is to be found.
+copies it from where it is not hidden. A *drill* is bare equations, of which the results alone are
+hidden. An answer can be *begun*: written up to the "=" of one of its equations, as it is when the
+result is to be found; and it can be *blanked*: its words given, its numbers not.
 
 The format is that of Cobbe et al. (2021), arXiv:2110.14168.
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -152,6 +153,11 @@ def begun(answer: str, *, seed: int) -> tuple[str, str]:
     places = [place + 1 for place, letter in enumerate(answer) if letter == "="]
     place = places[seed % len(places)]
     return answer[:place], answer[place:]
+
+
+def blanked(answer: str) -> tuple[str, ...]:
+    """An answer in pieces: words, a number, words, a number, ..., words."""
+    return tuple(re.split(r"(\d+)", answer))
 
 
 def result_of(answer: str) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from unmask.data.arithmetic import DRILL_QUESTION, LEVELS, begun, drill, problem
+from unmask.data.arithmetic import DRILL_QUESTION, LEVELS, begun, blanked, drill, problem
 from unmask.dllm.adapted import TailConfig
 from unmask.dllm.config import DllmConfig
 from unmask.dllm.new_tokenizer import new_tokenizer
@@ -21,9 +21,9 @@ _NUM_FOR_TOKENIZER = 400
 
 @dataclass(frozen=True)
 class ArithmeticLessons:
-    """First drills alone, at first easy ones; then problems of the three levels among drills.
+    """First drills alone, at first easy ones; then problems of the three levels beside drills.
 
-    Of the latter lessons a quarter are drills, and half of the others have their answers begun.
+    Of eight of the latter one is a drill, two have their answers begun, three blanked.
     """
 
     easy_steps: int = 1000
@@ -33,11 +33,14 @@ class ArithmeticLessons:
 
     def training(self, seed: int, step: int) -> Lesson:
         level, kind = "easy" if step < self.easy_steps else _level(seed), seed % 8
-        if step < self.drill_steps or kind < 2:
+        if step < self.drill_steps or kind == 0:
             return Lesson(DRILL_QUESTION, ("", *drill(level, seed=seed)))
         made = problem(level, seed=seed)
-        pieces = ("", *begun(made.answer, seed=seed >> 3)) if kind < 5 else (made.answer,)
-        return Lesson(made.question, pieces)
+        if kind <= 2:
+            return Lesson(made.question, ("", *begun(made.answer, seed=seed >> 3)))
+        if kind <= 5:
+            return Lesson(made.question, ("", *blanked(made.answer)))
+        return Lesson(made.question, (made.answer,))
 
     def validation(self, seed: int) -> Lesson:
         """Held out in wording and in numbers."""
