@@ -18,7 +18,7 @@ from collections.abc import Iterator
 import torch
 
 import unmask
-from unmask.data.arithmetic import DRILL_QUESTION, Problem, drill, problem
+from unmask.data.arithmetic import DRILL_QUESTION, LEVELS, Problem, drill, problem
 from unmask.draws import stream_seed
 from unmask.errors import UnmaskError
 
@@ -89,7 +89,7 @@ def cell(found: list[tuple[bool, float]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", help="folder of a model of `unmask train arithmetic`")
-    parser.add_argument("--level", default="easy", choices=["easy", "medium", "hard"])
+    parser.add_argument("--level", default="easy", choices=list(LEVELS))
     parser.add_argument("--num-problems", type=int, default=24)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()

@@ -71,7 +71,7 @@ def test_a_drill_completes_equations_for_training(seed: int, level: str) -> None
     pieces = drill(level, seed=seed)
     shown, hidden = pieces[::2], pieces[1::2]
     equations = "".join(pieces).split("\n")
-    assert len(equations) == len(hidden) == 12
+    assert len(equations) == len(hidden) == 6
     assert all(re.fullmatch(r"\n?<<\d+[-+*/]\d+=", piece) for piece in shown)
     assert all(re.fullmatch(r"\d+>>", piece) for piece in hidden)
     for equation in (line.removeprefix("<<").removesuffix(">>") for line in equations):
@@ -87,7 +87,7 @@ def test_the_results_of_a_drill_are_not_what_is_asked_for_next() -> None:
         sums = [re.findall(r"\d+", line) for line in lines]
         following = zip(sums, sums[1:], strict=False)
         num_given_away += sum(first[2] == second[0] for first, second in following)
-    assert num_given_away < 0.05 * 550
+    assert num_given_away < 0.05 * 250
 
 
 @settings(deadline=None, max_examples=40)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from unmask.data.arithmetic import DRILL_QUESTION
 from unmask.dllm.folder import read_network
 from unmask.dllm.network import new_network
 from unmask.dllm.tokenizer import read_tokenizer
@@ -15,11 +16,12 @@ from unmask.recipes.arithmetic import ArithmeticLessons, arithmetic_task
 from unmask.recipes.recipe import preset
 from unmask.shapes import PAD
 from unmask.training.objective import corrupt_answers, losses
+from unmask.training.question_task import Lesson
 
 CONFIG = replace(
     preset("arithmetic").model, width=16, hidden=32, num_blocks=1, num_heads=2, num_key_heads=2
 )
-LATER = ArithmeticLessons().drill_steps + 5
+LATER = ArithmeticLessons().single_steps + 5
 """A step with lessons of every kind."""
 
 
@@ -72,20 +74,21 @@ def test_what_is_shown_of_an_answer_is_never_hidden(task) -> None:
     assert 4 < num_blanked < 24
 
 
-def test_a_run_begins_with_drills_and_these_with_easy_ones(task) -> None:
+def test_a_run_begins_with_single_operations_and_easy_drills() -> None:
     lessons = ArithmeticLessons()
 
-    def numbers(step: int) -> list[int]:
-        made = [lessons.training(seed, step) for seed in range(40)]
-        assert {lesson.question for lesson in made} == {"Complete the sums."}
-        return [int(n) for lesson in made for n in re.findall(r"\d+", lesson.answer)]
+    def made(step: int) -> list[Lesson]:
+        return [lessons.training(seed, step) for seed in range(60)]
 
-    assert max(numbers(0)) <= max(numbers(lessons.easy_steps - 1)) <= 50
-    assert max(numbers(lessons.easy_steps)) > 300 and max(numbers(lessons.drill_steps - 1)) > 300
-    later = {lessons.training(seed, lessons.drill_steps).question for seed in range(40)}
-    assert len(later) > 20
-    text = task.tokenizer.decode(task.batch(seed=1, step=0, size=2)[0][0].clamp(min=0))
-    assert "Complete the sums." in text
+    for step in (0, lessons.single_steps - 1):
+        numbers = [int(n) for each in made(step) for n in re.findall(r"\d+", each.answer)]
+        assert max(numbers) <= 50
+        stories = [each for each in made(step) if each.question != DRILL_QUESTION]
+        assert 30 < len(stories) < 58
+        assert all(each.answer.count("=") == 1 for each in stories)
+    later = made(lessons.single_steps)
+    assert max(int(n) for each in later for n in re.findall(r"\d+", each.answer)) > 300
+    assert {each.answer.count("=") for each in later} == {2, 3, 5, 6}
 
 
 def test_a_step_has_its_own_examples_and_always_the_same(task) -> None:

@@ -1,4 +1,4 @@
-"""Arithmetic word problems in GSM8K's answer format, made on the spot, at three levels.
+"""Arithmetic word problems in GSM8K's answer format, made on the spot, at four levels.
 
 A story about how many things somebody has: it begins with a number, and every clause changes it.
 
@@ -43,6 +43,7 @@ class Level:
 
 
 LEVELS: dict[str, Level] = {
+    "single": Level(1, 50, largest_change=9, largest_factor=3),
     "easy": Level(2, 50, largest_change=9, largest_factor=3),
     "medium": Level(3, 100, largest_change=20, largest_factor=5),
     "hard": Level(5, 1000, largest_change=500, largest_factor=12),
@@ -132,7 +133,7 @@ def problem(level: str, *, seed: int, held_out: bool = False) -> Problem:
 
 
 def drill(level: str, *, seed: int) -> tuple[str, ...]:
-    """Twelve equations of a level, in pieces: one up to its result, the result, the next, ..."""
+    """Six equations of a level, in pieces: one up to its result, the result, the next, ..."""
     numbers = _uniform_numbers(seed)
     pieces: list[str] = []
     while len(pieces) < 2 * _NUM_IN_DRILL:
@@ -145,7 +146,7 @@ def drill(level: str, *, seed: int) -> tuple[str, ...]:
 
 DRILL_QUESTION = "Complete the sums."
 """What a drill is asked for with."""
-_NUM_IN_DRILL = 12
+_NUM_IN_DRILL = 6
 
 
 def begun(answer: str, *, seed: int) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from unmask.data.arithmetic import DRILL_QUESTION, LEVELS, begun, blanked, drill, problem
+from unmask.data.arithmetic import DRILL_QUESTION, begun, blanked, drill, problem
 from unmask.dllm.adapted import TailConfig
 from unmask.dllm.config import DllmConfig
 from unmask.dllm.new_tokenizer import new_tokenizer
@@ -21,25 +21,25 @@ _NUM_FOR_TOKENIZER = 400
 
 @dataclass(frozen=True)
 class ArithmeticLessons:
-    """First drills alone, at first easy ones; then problems of the three levels beside drills.
+    """First problems of a single operation and easy drills; then problems of all other levels.
 
-    Of eight of the latter one is a drill, two have their answers begun, three blanked.
+    Of eight lessons two are drills at first, later one; two are blanked, later three; and later
+    two are begun.
     """
 
-    easy_steps: int = 1000
-    """Steps of easy drills alone."""
-    drill_steps: int = 2000
-    """Steps of drills alone, the easy ones among them."""
+    single_steps: int = 2500
+    """Steps with problems of a single operation."""
 
     def training(self, seed: int, step: int) -> Lesson:
-        level, kind = "easy" if step < self.easy_steps else _level(seed), seed % 8
-        if step < self.drill_steps or kind == 0:
-            return Lesson(DRILL_QUESTION, ("", *drill(level, seed=seed)))
-        made = problem(level, seed=seed)
-        if kind <= 2:
-            return Lesson(made.question, ("", *begun(made.answer, seed=seed >> 3)))
-        if kind <= 5:
+        is_first, kind = step < self.single_steps, seed % 8
+        level = _level(seed)
+        if kind < 2 and (is_first or kind < 1):
+            return Lesson(DRILL_QUESTION, ("", *drill("easy" if is_first else level, seed=seed)))
+        made = problem("single" if is_first else level, seed=seed)
+        if kind < 4:
             return Lesson(made.question, ("", *blanked(made.answer)))
+        if kind < 6 and not is_first:
+            return Lesson(made.question, ("", *begun(made.answer, seed=seed >> 3)))
         return Lesson(made.question, (made.answer,))
 
     def validation(self, seed: int) -> Lesson:
@@ -51,7 +51,7 @@ class ArithmeticLessons:
 def arithmetic_task(config: DllmConfig) -> QuestionTask:
     """The task, with a tokenizer learnt from the first training problems."""
     lessons = ArithmeticLessons()
-    first = (lessons.training(n, lessons.drill_steps) for n in range(_NUM_FOR_TOKENIZER))
+    first = (lessons.training(n, lessons.single_steps) for n in range(_NUM_FOR_TOKENIZER))
     texts = [f"{lesson.question}\n{lesson.answer}" for lesson in first]
     files = new_tokenizer([*texts, "user", "assistant"], config.vocab_size)
     return QuestionTask(lessons, tokenizer_of(files), config, files)
@@ -60,14 +60,14 @@ def arithmetic_task(config: DllmConfig) -> QuestionTask:
 def arithmetic_tail_task(tail: TailConfig, model: LargeModel, orders: Orders) -> TailTask:
     """The task for the tail of a model, in the tokens of that model."""
     config = model.trunk.config
-    lessons = ArithmeticLessons(easy_steps=0, drill_steps=0)  # the trunk knows how to add
+    lessons = ArithmeticLessons(single_steps=0)
     questions = QuestionTask(lessons, model.tokenizer, config, {}, orders=orders)
     return TailTask(questions, model.trunk, tail)
 
 
 def _level(seed: int) -> str:
     drawn = SeededDraws([seed]).uniform(torch.ones(1, 1, dtype=torch.bool)).item()
-    for level in LEVELS:
+    for level in _SHARES:
         drawn -= _SHARES[level]
         if drawn < 0:
             return level
