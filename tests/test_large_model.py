@@ -2,12 +2,15 @@
 
 import pytest
 import torch
+from torch.testing import assert_close
 
 import unmask
 from tests.large_model_folder import CONFIG, write_large_model
 from unmask.caching.policies import Dual
-from unmask.errors import CheckpointError, PromptError
+from unmask.dllm.adapted import AdaptedNetwork, TailConfig
+from unmask.errors import CheckpointError, OutputError, PromptError
 from unmask.large_model import LargeModel
+from unmask.network.checkpoint import read_tensors
 from unmask.process.blocks import LeftToRight
 from unmask.samplers import masked
 from unmask.samplers.early_stop import EarlyStop
@@ -202,3 +205,24 @@ def test_a_folder_without_its_tokenizer_is_refused(tmp_path) -> None:
     (write_large_model(tmp_path) / "tokenizer.json").unlink()
     with pytest.raises(CheckpointError, match="tokenizer.json does not exist"):
         unmask.load(str(tmp_path))
+
+
+def test_what_is_saved_is_loaded_again_with_its_tail(model, tmp_path) -> None:
+    folder = tmp_path / "saved"
+    adapted = LargeModel(
+        AdaptedNetwork(model.trunk, TailConfig(), seed=1).eval(), model.tokenizer, model.name
+    )
+    adapted.save(folder)
+    again = unmask.load(str(folder))
+    assert again.has_tail
+    assert again.generate(chat="12?", max_new_tokens=8)[0].text == (
+        model.generate(chat="12?", max_new_tokens=8)[0].text
+    )
+    assert_close(again.network.state_dict(), adapted.network.state_dict(), rtol=0, atol=0)
+    unmask.load(str(folder), dtype=torch.bfloat16).save(tmp_path / "half")
+    half = read_tensors(tmp_path / "half" / "model.safetensors")
+    assert {value.dtype for value in half.values()} == {torch.bfloat16}
+    assert unmask.load(str(tmp_path / "half")).tokenizer.chat([]) == model.tokenizer.chat([])
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="file"):
+        model.save(tmp_path / "file")

@@ -13,12 +13,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from unmask.atomic import make_folder, replacing
 from unmask.caching.policies import CachePolicy
 from unmask.dllm.adapted import AdaptedNetwork
-from unmask.dllm.folder import read_config, read_network
+from unmask.dllm.folder import read_config, read_network, write_network
 from unmask.dllm.network import DllmNetwork
-from unmask.dllm.tail_folder import read_tail
-from unmask.dllm.tokenizer import ChatTokenizer, check_same_tokens, read_tokenizer
+from unmask.dllm.tail_folder import read_tail, write_tail
+from unmask.dllm.tokenizer import (
+    TOKENIZER_FILES,
+    ChatTokenizer,
+    check_same_tokens,
+    read_tokenizer,
+)
 from unmask.errors import ConfigError, PromptError
 from unmask.generative_model import GenerativeModel
 from unmask.model_folder import TAIL_FOLDER, find_folder
@@ -149,6 +155,23 @@ class LargeModel(GenerativeModel):
         """
         tail = Path(folder) if folder else find_folder(self.name) / TAIL_FOLDER
         return LargeModel(read_tail(tail, self.trunk), self.tokenizer, self.name)
+
+    def save(self, folder: Path | str) -> None:
+        """Write a folder as such models are published, in the type the weights have now.
+
+        Raises:
+            OutputError: it cannot be written to.
+        """
+        folder, own = Path(folder), find_folder(self.name)
+        make_folder(folder)
+        for file in TOKENIZER_FILES:
+            if (own / file).exists():
+                with replacing(folder / file) as draft:
+                    draft.write_bytes((own / file).read_bytes())
+        write_network(folder, self.trunk.config, self.trunk.state_dict())
+        if isinstance(self.network, AdaptedNetwork):
+            tail, config = self.network.state_dict(), self.network.tail_config
+            write_tail(folder / TAIL_FOLDER, config, tail, self.trunk)
 
     @property
     def end_ids(self) -> tuple[int, ...]:
