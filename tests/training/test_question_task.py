@@ -86,9 +86,12 @@ def test_a_run_begins_with_single_operations_and_easy_drills() -> None:
         stories = [each for each in made(step) if each.question != DRILL_QUESTION]
         assert 30 < len(stories) < 58
         assert all(each.answer.count("=") == 1 for each in stories)
-    later = made(lessons.single_steps)
-    assert max(int(n) for each in later for n in re.findall(r"\d+", each.answer)) > 300
-    assert {each.answer.count("=") for each in later} == {2, 3, 5, 6}
+    found = set()
+    for step in range(lessons.single_steps, lessons.single_steps + 30):
+        stories = [each for each in made(step)[:16] if each.question != DRILL_QUESTION]
+        (num_operations,) = {each.answer.count("=") for each in stories}
+        found.add(num_operations)
+    assert found == {2, 3, 5}
 
 
 def test_a_step_has_its_own_examples_and_always_the_same(task) -> None:

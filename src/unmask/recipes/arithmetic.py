@@ -21,26 +21,20 @@ _NUM_FOR_TOKENIZER = 400
 
 @dataclass(frozen=True)
 class ArithmeticLessons:
-    """First problems of a single operation and easy drills; then problems of all other levels.
-
-    Of eight lessons two are drills at first, later one; two are blanked, later three; and later
-    two are begun.
-    """
+    """First problems of a single operation and easy drills; then those of the other levels."""
 
     single_steps: int = 2500
     """Steps with problems of a single operation."""
 
     def training(self, seed: int, step: int) -> Lesson:
-        is_first, kind = step < self.single_steps, seed % 8
-        level = _level(seed)
-        if kind < 2 and (is_first or kind < 1):
-            return Lesson(DRILL_QUESTION, ("", *drill("easy" if is_first else level, seed=seed)))
-        made = problem("single" if is_first else level, seed=seed)
-        if kind < 4:
-            return Lesson(made.question, ("", *blanked(made.answer)))
-        if kind < 6 and not is_first:
-            return Lesson(made.question, ("", *begun(made.answer, seed=seed >> 3)))
-        return Lesson(made.question, (made.answer,))
+        """All of a step are of one level, so that short answers are not padded to long ones."""
+        if step >= self.single_steps:
+            return lesson(_level(step), seed)
+        kind = seed % 8
+        if kind < 2:
+            return Lesson(DRILL_QUESTION, ("", *drill("easy", seed=seed)))
+        made = problem("single", seed=seed)
+        return Lesson(made.question, ("", *blanked(made.answer)) if kind < 4 else (made.answer,))
 
     def validation(self, seed: int) -> Lesson:
         """Held out in wording and in numbers."""
@@ -48,13 +42,25 @@ class ArithmeticLessons:
         return Lesson(made.question, (made.answer,))
 
 
+def lesson(level: str, seed: int) -> Lesson:
+    """Of eight one is a drill, three are blanked, two begun, and two plain."""
+    kind = seed % 8
+    if kind == 0:
+        return Lesson(DRILL_QUESTION, ("", *drill(level, seed=seed)))
+    made = problem(level, seed=seed)
+    if kind < 4:
+        return Lesson(made.question, ("", *blanked(made.answer)))
+    if kind < 6:
+        return Lesson(made.question, ("", *begun(made.answer, seed=seed >> 3)))
+    return Lesson(made.question, (made.answer,))
+
+
 def arithmetic_task(config: DllmConfig) -> QuestionTask:
     """The task, with a tokenizer learnt from the first training problems."""
-    lessons = ArithmeticLessons()
-    first = (lessons.training(n, lessons.single_steps) for n in range(_NUM_FOR_TOKENIZER))
-    texts = [f"{lesson.question}\n{lesson.answer}" for lesson in first]
+    first = (lesson(_level(n), n) for n in range(_NUM_FOR_TOKENIZER))
+    texts = [f"{each.question}\n{each.answer}" for each in first]
     files = new_tokenizer([*texts, "user", "assistant"], config.vocab_size)
-    return QuestionTask(lessons, tokenizer_of(files), config, files)
+    return QuestionTask(ArithmeticLessons(), tokenizer_of(files), config, files)
 
 
 def arithmetic_tail_task(tail: TailConfig, model: LargeModel, orders: Orders) -> TailTask:
