@@ -43,22 +43,27 @@ class ArithmeticLessons:
 
 
 def lesson(level: str, seed: int) -> Lesson:
-    """Of eight one is a drill, three are blanked, two begun, and two plain."""
+    """Of eight three are drills, two begun, two blanked, and one is plain."""
     kind = seed % 8
-    if kind == 0:
+    if kind < 3:
         return Lesson(DRILL_QUESTION, ("", *drill(level, seed=seed)))
     made = problem(level, seed=seed)
-    if kind < 4:
-        return Lesson(made.question, ("", *blanked(made.answer)))
-    if kind < 6:
+    if kind < 5:
         return Lesson(made.question, ("", *begun(made.answer, seed=seed >> 3)))
+    if kind < 7:
+        return Lesson(made.question, ("", *blanked(made.answer)))
     return Lesson(made.question, (made.answer,))
 
 
 def arithmetic_task(config: DllmConfig) -> QuestionTask:
-    """The task, with a tokenizer learnt from the first training problems."""
-    first = (lesson(_level(n), n) for n in range(_NUM_FOR_TOKENIZER))
-    texts = [f"{each.question}\n{each.answer}" for each in first]
+    """The task, with a tokenizer learnt from drills and problems of all levels but the first."""
+    texts = []
+    for seed in range(_NUM_FOR_TOKENIZER):
+        if seed % 8:
+            made = problem(_level(seed), seed=seed)
+            texts.append(f"{made.question}\n{made.answer}")
+        else:
+            texts.append("\n".join([DRILL_QUESTION, "".join(drill(_level(seed), seed=seed))]))
     files = new_tokenizer([*texts, "user", "assistant"], config.vocab_size)
     return QuestionTask(ArithmeticLessons(), tokenizer_of(files), config, files)
 
