@@ -70,8 +70,8 @@ def test_what_is_shown_of_an_answer_is_never_hidden(task) -> None:
             num_begun += task.tokenizer.decode(own[:first_hidden]).endswith("=")
             num_blanked += bool(re.fullmatch(r"\d+", text))
     assert 5 < num_drills < 20
-    assert 2 < num_begun < 16
-    assert 2 < num_blanked < 16
+    assert 0 < num_begun < 16
+    assert 0 < num_blanked < 16
 
 
 def test_a_run_begins_with_single_operations_and_easy_drills() -> None:

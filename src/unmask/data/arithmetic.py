@@ -140,7 +140,8 @@ def drill(level: str, *, seed: int) -> tuple[str, ...]:
         equation = _equation(LEVELS[level], numbers)
         if not _is_held_out(equation):
             left, _, result = equation.partition("=")
-            pieces += [f"\n<<{left}=" if pieces else f"<<{left}=", f"{result}>>"]
+            # Behind a space, as in a story: "<<" and " <<" may be different tokens.
+            pieces += [f" <<{left}=", f"{result}>>"]
     return tuple(pieces)
 
 

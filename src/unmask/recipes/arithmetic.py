@@ -56,14 +56,9 @@ def lesson(level: str, seed: int) -> Lesson:
 
 
 def arithmetic_task(config: DllmConfig) -> QuestionTask:
-    """The task, with a tokenizer learnt from drills and problems of all levels but the first."""
-    texts = []
-    for seed in range(_NUM_FOR_TOKENIZER):
-        if seed % 8:
-            made = problem(_level(seed), seed=seed)
-            texts.append(f"{made.question}\n{made.answer}")
-        else:
-            texts.append("\n".join([DRILL_QUESTION, "".join(drill(_level(seed), seed=seed))]))
+    """The task, with a tokenizer learnt from problems."""
+    problems = (problem(_level(seed), seed=seed) for seed in range(_NUM_FOR_TOKENIZER))
+    texts = [f"{made.question}\n{made.answer}" for made in problems]
     files = new_tokenizer([*texts, "user", "assistant"], config.vocab_size)
     return QuestionTask(ArithmeticLessons(), tokenizer_of(files), config, files)
 
