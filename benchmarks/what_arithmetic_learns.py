@@ -108,12 +108,11 @@ def main() -> None:
                 found[kind].append((is_right, nats))
         cells = " | ".join(cell(found[kind]) for kind in KINDS)
         print(f"| {'held out' if held_out else 'as trained on'} | {cells} |")
-    sums = [
-        each
-        for number in range(options.num_problems)
-        for each in drilled(model, drill(options.level, seed=stream_seed(options.seed, 2, number)))
-    ]
-    print(f"\nresults of drills, as trained on: {cell(sums)}")
+    for held_out in (False, True):
+        seeds = [stream_seed(options.seed, 2, number) for number in range(options.num_problems)]
+        drills = [drill(options.level, seed=seed, held_out=held_out) for seed in seeds]
+        found = cell([each for parts in drills for each in drilled(model, parts)])
+        print(f"\nresults of drills, {'held out' if held_out else 'as trained on'}: {found}")
 
 
 if __name__ == "__main__":

@@ -110,6 +110,13 @@ def test_a_blanked_answer_has_its_numbers_apart(seed: int, level: str) -> None:
     assert all(re.fullmatch(r"\d+", number) for number in pieces[1::2])
 
 
+def test_a_drill_can_be_of_held_out_equations_which_are_no_products() -> None:
+    for seed in range(20):
+        equations = "".join(drill("easy", seed=seed, held_out=True)).split()
+        assert all(_is_held_out(each[2:-2]) for each in equations)
+        assert not any(sign in "".join(equations) for sign in "*/")
+
+
 def test_a_tenth_is_held_out() -> None:
     share = sum(_is_held_out(f"{n}+1={n + 1}") for n in range(5000)) / 5000
     assert 0.08 < share < 0.12

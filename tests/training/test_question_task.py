@@ -69,8 +69,8 @@ def test_what_is_shown_of_an_answer_is_never_hidden(task) -> None:
             first_hidden = min(set(range(len(own))) - set(order[:first]))
             num_begun += task.tokenizer.decode(own[:first_hidden]).endswith("=")
             num_blanked += bool(re.fullmatch(r"\d+", text))
-    assert 5 < num_drills < 20
-    assert 0 < num_begun < 16
+    assert 0 < num_drills < 12
+    assert 2 < num_begun < 24
     assert 0 < num_blanked < 16
 
 
@@ -82,7 +82,7 @@ def test_a_run_begins_with_single_operations_and_easy_drills() -> None:
 
     for step in (0, lessons.single_steps - 1):
         numbers = [int(n) for each in made(step) for n in re.findall(r"\d+", each.answer)]
-        assert max(numbers) <= 50
+        assert max(numbers) <= 100
         stories = [each for each in made(step) if each.question != DRILL_QUESTION]
         assert 30 < len(stories) < 58
         assert all(each.answer.count("=") == 1 for each in stories)

@@ -7,7 +7,9 @@ A story about how many things somebody has: it begins with a number, and every c
     #### 19
 
 The *template* of a problem is its wording, names and numbers left out; its *equations* are what
-stands between << and >>. Of each, a tenth is held out, chosen by a hash. Problems for training
+stands between << and >>. A tenth of the templates is held out, and a tenth of the sums and
+differences, chosen by a hash; products of small numbers are facts, which nobody can work out from
+others. Problems for training
 have nothing held out; problems for testing have a template that is held out and at least one
 such equation, so neither their wording nor their arithmetic was ever seen.
 
@@ -43,8 +45,8 @@ class Level:
 
 
 LEVELS: dict[str, Level] = {
-    "single": Level(1, 50, largest_change=9, largest_factor=3),
-    "easy": Level(2, 50, largest_change=9, largest_factor=3),
+    "single": Level(1, 100, largest_change=9, largest_factor=3),
+    "easy": Level(2, 100, largest_change=9, largest_factor=3),
     "medium": Level(3, 100, largest_change=20, largest_factor=5),
     "hard": Level(5, 1000, largest_change=500, largest_factor=12),
 }
@@ -132,13 +134,13 @@ def problem(level: str, *, seed: int, held_out: bool = False) -> Problem:
             return made
 
 
-def drill(level: str, *, seed: int) -> tuple[str, ...]:
+def drill(level: str, *, seed: int, held_out: bool = False) -> tuple[str, ...]:
     """Six equations of a level, in pieces: one up to its result, the result, the next, ..."""
     numbers = _uniform_numbers(seed)
     pieces: list[str] = []
     while len(pieces) < 2 * _NUM_IN_DRILL:
         equation = _equation(LEVELS[level], numbers)
-        if not _is_held_out(equation):
+        if _is_held_out(equation) == held_out:
             left, _, result = equation.partition("=")
             # Behind a space, as in a story: "<<" and " <<" may be different tokens.
             pieces += [f" <<{left}=", f"{result}>>"]
@@ -169,6 +171,9 @@ def result_of(answer: str) -> str:
 
 
 def _is_held_out(text: str) -> bool:
+    """Of a template or an equation."""
+    if re.fullmatch(r"\d+[*/]\d+=\d+", text):
+        return False
     return hashlib.blake2b(text.encode()).digest()[0] % 10 == 0
 
 

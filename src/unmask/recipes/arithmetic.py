@@ -43,9 +43,9 @@ class ArithmeticLessons:
 
 
 def lesson(level: str, seed: int) -> Lesson:
-    """Of eight three are drills, two begun, two blanked, and one is plain."""
+    """Of eight one is a drill, four are begun, two blanked, and one is plain."""
     kind = seed % 8
-    if kind < 3:
+    if kind < 1:
         return Lesson(DRILL_QUESTION, ("", *drill(level, seed=seed)))
     made = problem(level, seed=seed)
     if kind < 5:
@@ -56,9 +56,15 @@ def lesson(level: str, seed: int) -> Lesson:
 
 
 def arithmetic_task(config: DllmConfig) -> QuestionTask:
-    """The task, with a tokenizer learnt from problems."""
-    problems = (problem(_level(seed), seed=seed) for seed in range(_NUM_FOR_TOKENIZER))
-    texts = [f"{made.question}\n{made.answer}" for made in problems]
+    """The task, with a tokenizer learnt from problems and equations: that of `arithmetic`."""
+    texts = []
+    for seed in range(_NUM_FOR_TOKENIZER):
+        if seed % 8:
+            made = problem(_level(seed), seed=seed)
+            texts.append(f"{made.question}\n{made.answer}")
+        else:
+            equations = "".join(drill(_level(seed), seed=seed)).split()
+            texts.append("\n".join([DRILL_QUESTION, *equations]))
     files = new_tokenizer([*texts, "user", "assistant"], config.vocab_size)
     return QuestionTask(ArithmeticLessons(), tokenizer_of(files), config, files)
 
