@@ -21,20 +21,14 @@ _NUM_FOR_TOKENIZER = 400
 
 @dataclass(frozen=True)
 class ArithmeticLessons:
-    """First problems of a single operation and easy drills; then those of the other levels."""
+    """First problems and drills of a single operation, then those of the other levels."""
 
     single_steps: int = 2500
-    """Steps with problems of a single operation."""
+    """Steps with a single operation."""
 
     def training(self, seed: int, step: int) -> Lesson:
         """All of a step are of one level, so that short answers are not padded to long ones."""
-        if step >= self.single_steps:
-            return lesson(_level(step), seed)
-        kind = seed % 8
-        if kind < 2:
-            return Lesson(DRILL_QUESTION, ("", *drill("easy", seed=seed)))
-        made = problem("single", seed=seed)
-        return Lesson(made.question, ("", *blanked(made.answer)) if kind < 4 else (made.answer,))
+        return lesson("single" if step < self.single_steps else _level(step), seed)
 
     def validation(self, seed: int) -> Lesson:
         """Held out in wording and in numbers."""
@@ -43,14 +37,14 @@ class ArithmeticLessons:
 
 
 def lesson(level: str, seed: int) -> Lesson:
-    """Of eight one is a drill, four are begun, two blanked, and one is plain."""
+    """Of eight two are drills, three are begun, one is blanked, and two are plain."""
     kind = seed % 8
-    if kind < 1:
+    if kind < 2:
         return Lesson(DRILL_QUESTION, ("", *drill(level, seed=seed)))
     made = problem(level, seed=seed)
     if kind < 5:
         return Lesson(made.question, ("", *begun(made.answer, seed=seed >> 3)))
-    if kind < 7:
+    if kind < 6:
         return Lesson(made.question, ("", *blanked(made.answer)))
     return Lesson(made.question, (made.answer,))
 
