@@ -458,7 +458,7 @@ def test_a_batch_that_two_processes_cannot_share_is_refused(
 def test_a_large_models_recipe_makes_a_folder_as_such_models_are_published(
     tmp_path: Path, capsys
 ) -> None:
-    run = ["arithmetic", "--data=arithmetic", "--out", tmp_path / "run", "--model.width=16"]
+    run = ["arithmetic", "--data=arithmetic", "--out", tmp_path / "run", "--model.width=24"]
     run += ["--model.hidden=16", "--model.num-blocks=1", "--trainer.batch-size=4"]
     run += ["--trainer.num-valid=4", "--trainer.num-steps=2"]
     assert call(*run) == 0
