@@ -135,7 +135,10 @@ def problem(level: str, *, seed: int, held_out: bool = False) -> Problem:
 
 
 def drill(level: str, *, seed: int, held_out: bool = False) -> tuple[str, ...]:
-    """Six equations of a level, in pieces: one up to its result, the result, the next, ..."""
+    """Six equations of a level, in pieces: one up to its result, the result, the next, ...
+
+    All are sums and differences that are held out, or none of them is.
+    """
     numbers = _uniform_numbers(seed)
     pieces: list[str] = []
     while len(pieces) < 2 * _NUM_IN_DRILL:

@@ -50,15 +50,9 @@ def lesson(level: str, seed: int) -> Lesson:
 
 
 def arithmetic_task(config: DllmConfig) -> QuestionTask:
-    """The task, with a tokenizer learnt from problems and equations: that of `arithmetic`."""
-    texts = []
-    for seed in range(_NUM_FOR_TOKENIZER):
-        if seed % 8:
-            made = problem(_level(seed), seed=seed)
-            texts.append(f"{made.question}\n{made.answer}")
-        else:
-            equations = "".join(drill(_level(seed), seed=seed)).split()
-            texts.append("\n".join([DRILL_QUESTION, *equations]))
+    """The task, with a tokenizer learnt from problems."""
+    problems = (problem(_level(seed), seed=seed) for seed in range(_NUM_FOR_TOKENIZER))
+    texts = [f"{made.question}\n{made.answer}" for made in problems]
     files = new_tokenizer([*texts, "user", "assistant"], config.vocab_size)
     return QuestionTask(ArithmeticLessons(), tokenizer_of(files), config, files)
 
