@@ -214,7 +214,7 @@ def test_what_is_saved_is_loaded_again_with_its_tail(model, tmp_path) -> None:
     )
     adapted.save(folder)
     again = unmask.load(str(folder))
-    assert again.has_tail
+    assert again.has_tail and again.network.casts_shadows == model.network.casts_shadows
     assert again.generate(chat="12?", max_new_tokens=8)[0].text == (
         model.generate(chat="12?", max_new_tokens=8)[0].text
     )

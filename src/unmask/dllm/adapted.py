@@ -159,6 +159,11 @@ class AdaptedNetwork(TailedNetwork):
         """See `DllmNetwork`."""
         return self.trunk.recall(token_ids, positions, is_query=is_query, memory=memory)
 
+    @property
+    def casts_shadows(self) -> bool:
+        """Whether the trunk does."""
+        return self.trunk.casts_shadows
+
     def shadowed(
         self, token_ids: TokenIds, positions: WindowIds, shadows: Int[Tensor, "B S"]
     ) -> Shadowed:
