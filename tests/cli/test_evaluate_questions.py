@@ -99,6 +99,10 @@ def test_a_smaller_model_drafts(model, questions, tmp_path, capsys):
             "there is no decoder 'beam'",
         ),
         (["--task", "gsm8k", "--data", "arithmetic:huge"], "there is no level 'huge'"),
+        (
+            ["--task", "gsm8k", "--data", "arithmetic:easy", "--members", "test/"],
+            "--members chooses among files",
+        ),
         (["--task", "gsm8k", "--data", "nowhere.jsonl"], "there is no file nowhere.jsonl"),
         (["--task", "gsm8k", "--data", "FILE", "--num-questions", "1"], "must be at least 2"),
         (["--task", "gsm8k", "--data", "FILE", "--protocol", "x"], "has no protocol 'x'"),

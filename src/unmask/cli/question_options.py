@@ -150,6 +150,11 @@ def _questions(options: Namespace) -> list[Question]:
             f"{_ARITHMETIC}easy."
         )
     if options.data.startswith(_ARITHMETIC):
+        if options.members:
+            raise ConfigError(
+                f"--members chooses among files, and {options.data} has none: its questions are "
+                "made on the spot. Leave it out."
+            )
         level = options.data.removeprefix(_ARITHMETIC)
         return arithmetic_questions(level, options.num_questions, options.seed)
     return read_questions(options.task, options.data, options.members)[: options.num_questions]
