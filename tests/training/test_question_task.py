@@ -21,7 +21,7 @@ from unmask.training.question_task import Lesson
 CONFIG = replace(
     preset("arithmetic").model, width=16, hidden=32, num_blocks=1, num_heads=2, num_key_heads=2
 )
-LATER = ArithmeticLessons().single_steps + 5
+LATER = ArithmeticLessons().num_single + 5
 """A step with lessons of every kind."""
 
 
@@ -32,9 +32,8 @@ def task():
 
 def test_an_example_is_a_chat_and_its_answer_up_to_the_canvas(task) -> None:
     token_ids, corruption = task.batch(seed=1, step=LATER, size=16)
-    assert token_ids.shape[1] == corruption.length.max()
     for row in range(16):
-        length = int(corruption.length[row])
+        length = int((token_ids[row] != PAD).sum())
         own = token_ids[row, :length]
         assert (token_ids[row, length:] == PAD).all() and (own != PAD).all()
         text = task.tokenizer.decode(own, with_special=True)
@@ -51,7 +50,7 @@ def test_an_example_is_a_chat_and_its_answer_up_to_the_canvas(task) -> None:
 
 def test_what_is_shown_of_an_answer_is_never_hidden(task) -> None:
     token_ids, corruption = task.batch(seed=1, step=LATER, size=32)
-    num_drills = num_begun = num_blanked = 0
+    num_drills = num_blanked = 0
     for row in range(32):
         order, first = corruption.order[row].tolist(), int(corruption.num_revealed[row])
         own = token_ids[row, : int(corruption.length[row])]
@@ -65,13 +64,35 @@ def test_what_is_shown_of_an_answer_is_never_hidden(task) -> None:
                 for place, token in enumerate(own.tolist())
                 if task.tokenizer.decode(torch.tensor([token])).strip() in {"<<", "+", "="}
             )
-        else:
-            first_hidden = min(set(range(len(own))) - set(order[:first]))
-            num_begun += task.tokenizer.decode(own[:first_hidden]).endswith("=")
+        elif len(own) == int((token_ids[row] != PAD).sum()):  # else it is begun: below
             num_blanked += bool(re.fullmatch(r"\d+", text))
     assert 2 < num_drills < 16
-    assert 2 < num_begun < 24
-    assert 0 < num_blanked < 16
+    assert 0 < num_blanked < 12
+
+
+def test_what_is_behind_a_begun_answer_is_hidden_and_not_learnt(task) -> None:
+    token_ids, corruption = task.batch(seed=1, step=LATER, size=32)
+    num_begun = 0
+    for row in range(32):
+        num_learnt, length = int(corruption.length[row]), int((token_ids[row] != PAD).sum())
+        if num_learnt == length:
+            continue
+        num_begun += 1
+        order, first = corruption.order[row], int(corruption.num_revealed[row])
+        learnt = sorted(order[first:num_learnt].tolist())
+        assert set(learnt) < set(range(num_learnt)) and first < num_learnt
+        assert sorted(order[num_learnt:length].tolist()) == list(range(num_learnt, length))
+        *_, result = re.findall(r"=(\d+)", task.tokenizer.decode(token_ids[row, :num_learnt]))
+        assert task.tokenizer.decode(token_ids[row, learnt]) in result
+        behind = task.tokenizer.decode(token_ids[row, num_learnt:length], with_special=True)
+        assert behind.startswith(">>") and "#### " in behind and behind.endswith("<|endoftext|>")
+    assert 4 < num_begun < 24
+
+
+def test_a_tail_learns_whole_answers_alone() -> None:
+    lessons = ArithmeticLessons(story_steps=0, drill_steps=0, kinds=("plain",) * 8)
+    made = [lessons.training(seed, 0) for seed in range(8)]
+    assert all(len(each.pieces) == 1 and not each.behind for each in made)
 
 
 def test_a_run_begins_with_single_operations_and_easy_drills() -> None:
@@ -80,14 +101,19 @@ def test_a_run_begins_with_single_operations_and_easy_drills() -> None:
     def made(step: int) -> list[Lesson]:
         return [lessons.training(seed, step) for seed in range(60)]
 
-    for step in (0, lessons.single_steps - 1):
+    for step, num_stories in (
+        (0, range(30, 58)),
+        (lessons.story_steps - 1, range(30, 58)),
+        (lessons.story_steps, range(10, 35)),
+        (lessons.num_single - 1, range(10, 35)),
+    ):
         numbers = [int(n) for each in made(step) for n in re.findall(r"\d+", each.answer)]
         assert max(numbers) <= 100
         stories = [each for each in made(step) if each.question != DRILL_QUESTION]
-        assert 30 < len(stories) < 58
+        assert len(stories) in num_stories
         assert all(each.answer.count("=") == 1 for each in stories)
     found = set()
-    for step in range(lessons.single_steps, lessons.single_steps + 30):
+    for step in range(lessons.num_single, lessons.num_single + 30):
         stories = [each for each in made(step)[:16] if each.question != DRILL_QUESTION]
         (num_operations,) = {each.answer.count("=") for each in stories}
         found.add(num_operations)

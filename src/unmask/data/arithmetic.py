@@ -15,8 +15,9 @@ such equation, so neither their wording nor their arithmetic was ever seen.
 
 In a story a result stands three times, and a model whose tokens are hidden at random mostly
 copies it from where it is not hidden. A *drill* is bare equations, of which the results alone are
-hidden. An answer can be *begun*: written up to the "=" of one of its equations, as it is when the
-result is to be found; and it can be *blanked*: its words given, its numbers not.
+hidden. An answer can be *begun*: written up to the "=" of one of its equations, with all behind it
+hidden, as it is when the result is to be found; and it can be *blanked*: its words given, its
+numbers not.
 
 The format is that of Cobbe et al. (2021), arXiv:2110.14168.
 """
@@ -135,7 +136,7 @@ def problem(level: str, *, seed: int, held_out: bool = False) -> Problem:
 
 
 def drill(level: str, *, seed: int, held_out: bool = False) -> tuple[str, ...]:
-    """Six equations of a level, in pieces: one up to its result, the result, the next, ...
+    """Twelve equations of a level, in pieces: one up to its result, the result, the next, ...
 
     All are sums and differences that are held out, or none of them is.
     """
@@ -152,14 +153,14 @@ def drill(level: str, *, seed: int, held_out: bool = False) -> tuple[str, ...]:
 
 DRILL_QUESTION = "Complete the sums."
 """What a drill is asked for with."""
-_NUM_IN_DRILL = 6
+_NUM_IN_DRILL = 12
 
 
-def begun(answer: str, *, seed: int) -> tuple[str, str]:
-    """An answer up to the "=" of one of its equations, and the rest of it."""
-    places = [place + 1 for place, letter in enumerate(answer) if letter == "="]
-    place = places[seed % len(places)]
-    return answer[:place], answer[place:]
+def begun(answer: str, *, seed: int) -> tuple[str, str, str]:
+    """An answer up to the "=" of one of its equations, the result, and the rest."""
+    results = list(re.finditer(r"(?<==)\d+", answer))
+    place = results[seed % len(results)]
+    return answer[: place.start()], place[0], answer[place.end() :]
 
 
 def blanked(answer: str) -> tuple[str, ...]:

@@ -18,17 +18,34 @@ from unmask.training.tail_task import TailTask
 _SHARES: dict[str, float] = {"easy": 0.7, "medium": 0.2, "hard": 0.1}
 _NUM_FOR_TOKENIZER = 400
 
+_STORIES = ("drill",) * 2 + ("begun",) * 3 + ("blanked",) + ("plain",) * 2
+_DRILLS = ("drill",) * 5 + ("begun",) * 2 + ("plain",)
+_PLAIN = ("plain",) * 8
+
 
 @dataclass(frozen=True)
 class ArithmeticLessons:
-    """First problems and drills of a single operation, then those of the other levels."""
+    """Copying, then sums, both on single operations; then problems of the other levels."""
 
-    single_steps: int = 2500
-    """Steps with a single operation."""
+    story_steps: int = 1750
+    """Steps with a single operation, mostly in stories, where numbers are to be copied."""
+    drill_steps: int = 1500
+    """Steps behind them with a single operation, mostly in drills."""
+    kinds: tuple[str, ...] = _STORIES
+    """Of eight lessons of the steps behind those."""
+
+    @property
+    def num_single(self) -> int:
+        """Steps before those of more than one operation."""
+        return self.story_steps + self.drill_steps
 
     def training(self, seed: int, step: int) -> Lesson:
         """All of a step are of one level, so that short answers are not padded to long ones."""
-        return lesson("single" if step < self.single_steps else _level(step), seed)
+        if step < self.story_steps:
+            return lesson("single", seed)
+        if step < self.num_single:
+            return lesson("single", seed, _DRILLS)
+        return lesson(_level(step), seed, self.kinds)
 
     def validation(self, seed: int) -> Lesson:
         """Held out in wording and in numbers."""
@@ -36,15 +53,16 @@ class ArithmeticLessons:
         return Lesson(made.question, (made.answer,))
 
 
-def lesson(level: str, seed: int) -> Lesson:
-    """Of eight two are drills, three are begun, one is blanked, and two are plain."""
-    kind = seed % 8
-    if kind < 2:
+def lesson(level: str, seed: int, kinds: tuple[str, ...] = _STORIES) -> Lesson:
+    """One of a level, of a kind that is one of eight."""
+    kind = kinds[seed % 8]
+    if kind == "drill":
         return Lesson(DRILL_QUESTION, ("", *drill(level, seed=seed)))
     made = problem(level, seed=seed)
-    if kind < 5:
-        return Lesson(made.question, ("", *begun(made.answer, seed=seed >> 3)))
-    if kind < 6:
+    if kind == "begun":
+        shown, result, behind = begun(made.answer, seed=seed >> 3)
+        return Lesson(made.question, ("", shown, result), behind)
+    if kind == "blanked":
         return Lesson(made.question, ("", *blanked(made.answer)))
     return Lesson(made.question, (made.answer,))
 
@@ -58,9 +76,9 @@ def arithmetic_task(config: DllmConfig) -> QuestionTask:
 
 
 def arithmetic_tail_task(tail: TailConfig, model: LargeModel, orders: Orders) -> TailTask:
-    """The task for the tail of a model, in the tokens of that model."""
+    """The task for the tail of a model, in the tokens of that model: whole answers alone."""
     config = model.trunk.config
-    lessons = ArithmeticLessons(single_steps=0)
+    lessons = ArithmeticLessons(story_steps=0, drill_steps=0, kinds=_PLAIN)
     questions = QuestionTask(lessons, model.tokenizer, config, {}, orders=orders)
     return TailTask(questions, model.trunk, tail)
 

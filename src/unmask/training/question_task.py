@@ -38,11 +38,14 @@ class Lesson:
     pieces: tuple[str, ...]
     """The first is to be learnt, the second shown, and so on in turn. Each is made tokens of by
     itself."""
+    behind: str = ""
+    """What follows, up to the end of the text, if it is hidden without being learnt; "" if there
+    is no such thing."""
 
     @property
     def answer(self) -> str:
-        """The pieces as one."""
-        return "".join(self.pieces)
+        """The pieces as one, and what follows."""
+        return "".join([*self.pieces, self.behind])
 
 
 @runtime_checkable
@@ -93,18 +96,21 @@ class QuestionTask:
     def _corrupted(
         self, examples: list[tuple[Lesson, int]], seed: int
     ) -> tuple[TokenIds, Corruption]:
-        rows, given = [], []
+        rows, given, num_learnt = [], [], []
         for lesson, number in examples:
             prompt = self.tokenizer.chat([{"role": "user", "content": lesson.question}])
             prompt_ids = self.tokenizer.encode(prompt)
             pieces = [self.tokenizer.encode(piece) for piece in lesson.pieces]
-            num_tokens = sum(map(len, pieces))
+            behind = self.tokenizer.encode(lesson.behind)
+            num_tokens = sum(map(len, pieces)) + len(behind)
             num_canvases = num_tokens // self.canvas + 1 + (number % 4 == 0)
             room = num_canvases * self.canvas - num_tokens
-            parts = [prompt_ids, *pieces, torch.full((room,), self.config.eos_token_id)]
+            end = torch.full((room,), self.config.eos_token_id)
+            parts = [prompt_ids, *pieces, behind, end]
             rows.append(torch.cat(parts))
             # The prompt is given, then every other piece; the end of text comes last.
-            is_shown = [True, *(n % 2 == 1 for n in range(len(pieces))), False]
+            is_shown = [True, *(n % 2 == 1 for n in range(len(pieces))), False, False]
+            num_learnt.append(sum(map(len, parts[:-2] if lesson.behind else parts)))
             lengths = torch.tensor([len(part) for part in parts])
             given.append(torch.tensor(is_shown).repeat_interleave(lengths))
         longest = max(map(len, rows))
@@ -115,5 +121,6 @@ class QuestionTask:
             )
         token_ids = pad_sequence(rows, batch_first=True, padding_value=PAD)
         is_given = pad_sequence(given, batch_first=True, padding_value=False)
-        length = torch.tensor([len(row) for row in rows])
+        # What is behind those places stays hidden, and no loss is about it.
+        length = torch.tensor(num_learnt)
         return token_ids, corrupt_answers(seed, is_given, length, self.orders)
