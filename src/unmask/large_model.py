@@ -78,6 +78,11 @@ class LargeModel(GenerativeModel):
         return helped
 
     @property
+    def alone(self) -> "LargeModel":
+        """The same model, for which no other drafts or verifies."""
+        return LargeModel(self.network, self.tokenizer, self.name)
+
+    @property
     def drafter_alone(self) -> "LargeModel":
         """What drafts for this model, as a model of its own."""
         return LargeModel(_trunk(self.drafter), self.tokenizer, self.name)

@@ -61,7 +61,7 @@ def test_a_smaller_model_drafts(model, questions, tmp_path, capsys):
     assert "none of the --decoders verifies" in refused(capsys, *command, "threshold")
     assert not out.exists()
     assert run(*command, "threshold+dual,draft-verify/exact") == 0
-    assert "drafter drafts for draft-verify: a pass of it counts as 0." in capsys.readouterr().out
+    assert "but not for /own: a pass of it counts as 0." in capsys.readouterr().out
     report = json.loads((out / "report.json").read_text())
     alone, team = report["decoders"]
     assert alone["drafter_passes"] == 0 < team["drafter_passes"]
@@ -82,6 +82,19 @@ def test_a_smaller_model_drafts(model, questions, tmp_path, capsys):
     own = lines(tmp_path / "small" / "records" / "threshold+dual.jsonl")
     assert [each["text"] for each in alone] == [each["text"] for each in own]
     assert [each["drafter_keys"] for each in alone] == [each["query_keys"] for each in own]
+    both = [*command[:7], str(tmp_path / "own"), *command[8:]]
+    assert run(*both, "threshold,draft-verify/exact/own,draft-verify/exact") == 0
+    by_itself = lines(tmp_path / "own" / "records" / "draft-verify-exact-own.jsonl")
+    assert not any(each["drafter_passes"] for each in by_itself)
+    assert "--drafter names a model that drafts" in refused(
+        capsys, *command, "draft-verify/exact/own", "--resume"
+    )
+    assert run("evaluate", model, *command[2:7], str(tmp_path / "alone"), *command[8:10],
+               "--decoders", "draft-verify/exact") == 0  # fmt: skip
+    expected = lines(tmp_path / "alone" / "records" / "draft-verify-exact.jsonl")
+    for each in (*by_itself, *expected):
+        del each["seconds"]
+    assert by_itself == expected
     command.remove("--drafter"), command.remove(str(drafter))
     assert "needs one: name it with --drafter" in refused(capsys, *command, "drafter/threshold")
     assert "its drafter is 'drafter', this one's ''" in refused(

@@ -160,7 +160,7 @@ def test_what_a_drafter_does_counts_as_its_share() -> None:
     assert team["query_keys"] == pytest.approx(250 + 0.25 * 800)
     assert team["work_share"] == pytest.approx(0.45)
     said = answer_report.as_markdown(report)
-    assert "small drafts for draft-verify: a pass of it counts as 0.100" in said
+    assert "small drafts for draft-verify but not for /own: a pass of it counts as 0.100" in said
     assert "drafts for" not in answer_report.as_markdown(answer_report.build(answers, ABOUT))
 
 

@@ -17,7 +17,7 @@ from unmask.data.questions import (
 from unmask.errors import ConfigError
 from unmask.frontier import answer_report
 from unmask.frontier.answering import Records, answer_all, prompts
-from unmask.frontier.decoders import decoder, drafts, is_of_drafter
+from unmask.frontier.decoders import asked, decoder, drafts, is_of_drafter
 from unmask.frontier.folder import fingerprint, open_report
 from unmask.large_model import LargeModel
 from unmask.network import checkpoint
@@ -81,8 +81,8 @@ def evaluate_questions(options: Namespace) -> int:
             f"{options.model} continues text and answers no questions. Name a large model, or "
             "leave --task out."
         )
-    asked = {name: model.drafter_alone if is_of_drafter(name) else model for name in names}
-    decoders = {name: decoder(name, asked[name], options.max_new_tokens) for name in names}
+    models = {name: asked(name, model) for name in names}
+    decoders = {name: decoder(name, models[name], options.max_new_tokens) for name in names}
     prompts(model, questions, chosen, options.max_new_tokens)  # before anything is written
     settings = {
         "model": Path(options.model).name,
@@ -114,7 +114,7 @@ def evaluate_questions(options: Namespace) -> int:
                 advance(place * len(questions) + num_done, name)
 
             answers[name] = answer_all(
-                asked[name],
+                models[name],
                 questions,
                 chosen,
                 sampler,

@@ -126,8 +126,8 @@ def _of_others(report: dict[str, Any]) -> str:
     said = ""
     if report.get("drafter"):
         said += (
-            f" {report['drafter']} drafts for draft-verify: a pass of it counts as "
-            f"{report['drafter_share']:.3f}, a pair of its tokens as "
+            f" {report['drafter']} drafts for draft-verify but not for /own: a pass of it "
+            f"counts as {report['drafter_share']:.3f}, a pair of its tokens as "
             f"{report['drafter_pair_share']:.3f}."
         )
     if report.get("tail_share"):

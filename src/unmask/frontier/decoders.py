@@ -8,8 +8,9 @@
     wino                drafts at 0.6, kept at 0.9; without a cache
     self-draft-4        writes what one-by-one writes, four drafts in a pass; without a cache
     self-speculative-W  by a causal tail, in reading order, windows of W tokens: 4, 8 or 16
-    draft-verify/VERIFICATION/VIEW[/prefix][/T][/every-K]   drafts by threshold-T+dual (0.6), of
-                        the model itself or of one that drafts for it, K passes (4) at a time
+    draft-verify/VERIFICATION/VIEW[/prefix][/T][/every-K][/own]   drafts by threshold-T+dual
+                        (0.6), K passes (4) at a time, of the one that drafts for it if there is
+                        one, else (or with /own) of the model itself
     drafter/DECODER     the one that drafts for it, alone
 
 All are greedy, go block by block, and stop where the text ends.
@@ -76,7 +77,7 @@ DRAFT_THRESHOLD = 0.6
 """From which confidence a drafter reveals a token: lower than it would without a verifier."""
 DRAFT_PASSES = 4
 """Of the drafter, from one verification to the next."""
-_ALONE = "drafter/"
+_ALONE, _OWN = "drafter/", "own"
 
 
 def decoder(name: str, model: LargeModel, room: int) -> Sampler:
@@ -92,7 +93,7 @@ def decoder(name: str, model: LargeModel, room: int) -> Sampler:
 
 
 def _decoder(name: str, model: LargeModel, room: int) -> Sampler:
-    if drafts(name):
+    if _verifies(name):
         made = _draft_verify(name, model)
     else:
         name = name.removeprefix(_ALONE)
@@ -118,14 +119,25 @@ def _decoder(name: str, model: LargeModel, room: int) -> Sampler:
     return EarlyStop(sampler=made, end_ids=model.end_ids)
 
 
+def asked(name: str, model: LargeModel) -> LargeModel:
+    """The model as the decoder of this name asks it: with what drafts for it, or without."""
+    if is_of_drafter(name):
+        return model.drafter_alone
+    return model if drafts(name) else model.alone
+
+
 def drafts(name: str) -> bool:
     """Whether the decoder of this name has use for a model that drafts."""
-    return name.startswith("draft-verify")
+    return _verifies(name) and _OWN not in name.split("/")
 
 
 def is_of_drafter(name: str) -> bool:
     """Whether this decoder is the drafter's, alone."""
     return name.startswith(_ALONE)
+
+
+def _verifies(name: str) -> bool:
+    return name.startswith("draft-verify")
 
 
 def _setting(rule: str) -> tuple[str, float | None]:
@@ -150,7 +162,7 @@ def _draft_verify(name: str, model: LargeModel) -> Sampler:
     prefix = "prefix" in choices
     passes = [choice for choice in choices if choice.startswith("every-")]
     thresholds = [choice for choice in choices if choice[:1].isdigit()]
-    choices = [each for each in choices if each not in ("prefix", *passes, *thresholds)]
+    choices = [each for each in choices if each not in ("prefix", _OWN, *passes, *thresholds)]
     rule, view = [*choices, *("confidence", "shadow")[len(choices) :]][:2]
     if len(choices) > 2 or rule not in get_args(Rule) or view not in get_args(View):
         raise _unknown(name)
@@ -174,5 +186,6 @@ def _unknown(name: str) -> ConfigError:
         f"with {', '.join(_CACHES)}. Or draft-verify/RULE/VIEW with a rule of "
         f"{', '.join(get_args(Rule))} and a view of {', '.join(get_args(View))}; behind it "
         "/prefix to reject all that follows a rejection, /0.6 to draft from that confidence, "
-        "/every-4 to verify after so many passes. drafter/DECODER is the drafter alone."
+        "/every-4 to verify after so many passes, /own to draft without the drafter. "
+        "drafter/DECODER is the drafter alone."
     )
