@@ -92,13 +92,15 @@ def test_the_results_of_a_drill_are_not_what_is_asked_for_next() -> None:
 
 @settings(deadline=None, max_examples=40)
 @given(SEEDS, st.sampled_from(sorted(LEVELS)))
-def test_an_answer_can_be_begun_at_each_of_its_results(seed: int, level: str) -> None:
+def test_an_answer_can_be_begun_at_each_of_its_parts(seed: int, level: str) -> None:
     made = problem(level, seed=seed)
-    found = [begun(made.answer, seed=seed + n) for n in range(LEVELS[level].num_operations)]
+    num_parts = 4 * LEVELS[level].num_operations + 1
+    found = sorted(begun(made.answer, seed=seed + n) for n in range(num_parts))
     assert all("".join(parts) == made.answer for parts in found)
-    assert all(shown.endswith("=") and behind.startswith(">>") for shown, _, behind in found)
-    begun_at = {shown.rpartition("<<")[2] + result for shown, result, _ in found}
-    assert begun_at == set(made.equations)
+    assert "".join(part for _, part, _ in found) == made.answer
+    assert [part for shown, part, _ in found if shown.endswith("=")] == [
+        equation.partition("=")[2] + ">>" for equation in made.equations
+    ]
 
 
 @settings(deadline=None, max_examples=40)

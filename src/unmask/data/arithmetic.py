@@ -15,8 +15,8 @@ such equation, so neither their wording nor their arithmetic was ever seen.
 
 In a story a result stands three times, and a model whose tokens are hidden at random mostly
 copies it from where it is not hidden. A *drill* is bare equations, of which the results alone are
-hidden. An answer can be *begun*: written up to the "=" of one of its equations, with all behind it
-hidden, as it is when the result is to be found; and it can be *blanked*: its words given, its
+hidden. An answer can be *begun*: written up to one of its parts, such as a result, with all behind
+it hidden, as it is when that part is to be found; and it can be *blanked*: its words given, its
 numbers not.
 
 The format is that of Cobbe et al. (2021), arXiv:2110.14168.
@@ -157,10 +157,13 @@ _NUM_IN_DRILL = 12
 
 
 def begun(answer: str, *, seed: int) -> tuple[str, str, str]:
-    """An answer up to the "=" of one of its equations, the result, and the rest."""
-    results = list(re.finditer(r"(?<==)\d+", answer))
-    place = results[seed % len(results)]
-    return answer[: place.start()], place[0], answer[place.end() :]
+    """An answer up to one of its parts, that part, and the rest.
+
+    A part ends with "<<", "=" or ">>", or with a line.
+    """
+    parts = re.split(r"(?<=<<)|(?<==)|(?<=>>)|(?<=\n)", answer)
+    number = seed % len(parts)
+    return "".join(parts[:number]), parts[number], "".join(parts[number + 1 :])
 
 
 def blanked(answer: str) -> tuple[str, ...]:

@@ -60,8 +60,8 @@ def lesson(level: str, seed: int, kinds: tuple[str, ...] = _STORIES) -> Lesson:
         return Lesson(DRILL_QUESTION, ("", *drill(level, seed=seed)))
     made = problem(level, seed=seed)
     if kind == "begun":
-        shown, result, behind = begun(made.answer, seed=seed >> 3)
-        return Lesson(made.question, ("", shown, result), behind)
+        shown, learnt, behind = begun(made.answer, seed=seed >> 3)
+        return Lesson(made.question, ("", shown, learnt), behind)
     if kind == "blanked":
         return Lesson(made.question, ("", *blanked(made.answer)))
     return Lesson(made.question, (made.answer,))
