@@ -92,15 +92,26 @@ def test_the_results_of_a_drill_are_not_what_is_asked_for_next() -> None:
 
 @settings(deadline=None, max_examples=40)
 @given(SEEDS, st.sampled_from(sorted(LEVELS)))
-def test_an_answer_can_be_begun_at_each_of_its_parts(seed: int, level: str) -> None:
+def test_an_answer_can_be_begun_at_each_name_and_side_of_an_equation(
+    seed: int, level: str
+) -> None:
     made = problem(level, seed=seed)
-    num_parts = 4 * LEVELS[level].num_operations + 1
+    num_names = made.answer.count("With those")
+    num_parts = num_names + 2 * LEVELS[level].num_operations
     found = sorted(begun(made.answer, seed=seed + n) for n in range(num_parts))
     assert all("".join(parts) == made.answer for parts in found)
-    assert "".join(part for _, part, _ in found) == made.answer
-    assert [part for shown, part, _ in found if shown.endswith("=")] == [
-        equation.partition("=")[2] + ">>" for equation in made.equations
-    ]
+    names = [part for shown, part, _ in found if shown.endswith("those")]
+    assert len(names) == num_names and all(
+        f"{name} have" in made.question
+        or f"{name} has" in made.question
+        or f"{name} end" in made.question
+        for name in names
+    )
+    for before, sides in (("<<", 0), ("=", 1)):
+        assert [part for shown, part, _ in found if shown.endswith(before)] == [
+            (f"{left}=", f"{result}>>")[sides]
+            for left, _, result in (each.partition("=") for each in made.equations)
+        ]
 
 
 @settings(deadline=None, max_examples=40)

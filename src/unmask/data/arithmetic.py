@@ -159,11 +159,11 @@ _NUM_IN_DRILL = 12
 def begun(answer: str, *, seed: int) -> tuple[str, str, str]:
     """An answer up to one of its parts, that part, and the rest.
 
-    A part ends with "<<", "=" or ">>", or with a line.
+    A part is what must be looked up or worked out: a name, a side of an equation.
     """
-    parts = re.split(r"(?<=<<)|(?<==)|(?<=>>)|(?<=\n)", answer)
-    number = seed % len(parts)
-    return "".join(parts[:number]), parts[number], "".join(parts[number + 1 :])
+    parts = list(re.finditer(r"(?<=those) \w+|(?<=<<)[^=]+=|(?<==)\d+>>", answer))
+    part = parts[seed % len(parts)]
+    return answer[: part.start()], part[0], answer[part.end() :]
 
 
 def blanked(answer: str) -> tuple[str, ...]:
