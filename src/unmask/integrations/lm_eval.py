@@ -203,7 +203,7 @@ class UnmaskLM(TemplateLM):
     # From the harness's words to ours and back.
 
     def _new_decoder(self, num_new: int) -> Sampler:
-        return decoder(self.arguments.decoder, self.model, num_new)
+        return decoder(self.arguments.decoder, self.model, num_new, self.arguments.block_length)
 
     def _wish(self, context: str, gen_kwargs: Mapping[str, Any]) -> _Wish:
         wanted = normalize_gen_kwargs(dict(gen_kwargs), self.arguments.max_gen_toks)

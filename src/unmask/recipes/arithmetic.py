@@ -18,7 +18,7 @@ from unmask.training.tail_task import TailTask
 _SHARES: dict[str, float] = {"easy": 0.7, "medium": 0.2, "hard": 0.1}
 _NUM_FOR_TOKENIZER = 400
 
-_STORIES = ("drill",) * 2 + ("begun",) * 3 + ("blanked",) + ("plain",) * 2
+_STORIES = ("drill",) + ("begun",) * 4 + ("blanked",) + ("plain",) * 2
 _DRILLS = ("drill",) * 5 + ("begun",) * 2 + ("plain",)
 _PLAIN = ("plain",) * 8
 
