@@ -25,6 +25,7 @@ from unmask.dllm.tokenizer import (
     check_same_tokens,
     read_tokenizer,
 )
+from unmask.dllm.usual import GENERATION_FILE, USUAL, Usual, read_usual
 from unmask.errors import ConfigError, PromptError
 from unmask.generative_model import GenerativeModel
 from unmask.model_folder import TAIL_FOLDER, find_folder
@@ -43,18 +44,20 @@ from unmask.speculation.filters import Filter
 
 _OTHER_ENDS = ("<|eot_id|>", "<|im_end|>")
 """Tokens that end a turn of a chat, where a tokenizer has them."""
-_BLOCK = 32
-"""Positions of a block, where nothing else is asked for."""
 
 
 class LargeModel(GenerativeModel):
     """A network of the LLaDA or Dream family, and its tokenizer."""
 
     def __init__(
-        self, network: DllmNetwork | AdaptedNetwork, tokenizer: ChatTokenizer, name: str
+        self,
+        network: DllmNetwork | AdaptedNetwork,
+        tokenizer: ChatTokenizer,
+        name: str,
+        usual: Usual = USUAL,
     ) -> None:
         self.network: DllmNetwork | AdaptedNetwork = network
-        self.tokenizer, self.name = tokenizer, name
+        self.tokenizer, self.name, self.usual = tokenizer, name, usual
         self.drafter = self.verifier = network
         """Who drafts and who verifies: the same network, unless another was called in."""
         self.read_by: LargeModel | None = None
@@ -73,28 +76,31 @@ class LargeModel(GenerativeModel):
                 f"{self.name} {self.vocab_size:,}, though their tokenizers agree. Choose models "
                 "whose networks have as many."
             )
-        helped = LargeModel(self.network, self.tokenizer, self.name)
+        helped = self.alone
         helped.drafter = drafter.network
         return helped
 
     @property
     def alone(self) -> "LargeModel":
         """The same model, for which no other drafts or verifies."""
-        return LargeModel(self.network, self.tokenizer, self.name)
+        return self._of(self.network)
 
     @property
     def drafter_alone(self) -> "LargeModel":
         """What drafts for this model, as a model of its own."""
-        return LargeModel(_trunk(self.drafter), self.tokenizer, self.name)
+        return self._of(_trunk(self.drafter))
 
     def verified_by(self, verifier: "LargeModel") -> "LargeModel":
         """The same model, whose drafts a larger one of any tokenizer verifies as text.
 
         For `DraftVerifyAcross`; costs are then counted in passes of the verifier.
         """
-        helped = LargeModel(self.network, self.tokenizer, self.name)
+        helped = self.alone
         helped.verifier, helped.read_by = verifier.network, verifier
         return helped
+
+    def _of(self, network: DllmNetwork | AdaptedNetwork) -> "LargeModel":
+        return LargeModel(network, self.tokenizer, self.name, self.usual)
 
     @property
     def predictor(self) -> Any:
@@ -159,7 +165,7 @@ class LargeModel(GenerativeModel):
             CheckpointError: there is none, its files are damaged, or it is of another model.
         """
         tail = Path(folder) if folder else find_folder(self.name) / TAIL_FOLDER
-        return LargeModel(read_tail(tail, self.trunk), self.tokenizer, self.name)
+        return self._of(read_tail(tail, self.trunk))
 
     def save(self, folder: Path | str) -> None:
         """Write a folder as such models are published, in the type the weights have now.
@@ -169,7 +175,7 @@ class LargeModel(GenerativeModel):
         """
         folder, own = Path(folder), find_folder(self.name)
         make_folder(folder)
-        for file in TOKENIZER_FILES:
+        for file in (*TOKENIZER_FILES, GENERATION_FILE):
             if (own / file).exists():
                 with replacing(folder / file) as draft:
                     draft.write_bytes((own / file).read_bytes())
@@ -187,7 +193,9 @@ class LargeModel(GenerativeModel):
     @property
     def default_rule(self) -> Threshold:
         """Greedy, in blocks, every token of a confidence of 0.9 at once."""
-        return Threshold(blocks=LeftToRight(_BLOCK), filter=Filter(temperature=0.0))
+        return Threshold(
+            blocks=LeftToRight(self.usual.block_length), filter=Filter(temperature=0.0)
+        )
 
     @property
     def default_sampler(self) -> Sampler:
@@ -208,8 +216,8 @@ class LargeModel(GenerativeModel):
     ) -> Tensor:
         """A prompt, plain or as a chat, and MASK where its continuation is to stand.
 
-        `max_new_tokens` is the room for the answer (0: 128, or as many whole blocks of 32 as
-        the model has left);
+        `max_new_tokens` is the room for the answer (0: what is usual, 128 if nothing is said,
+        or as many whole blocks as the model has left);
         `length` would be that of both together.
 
         Raises:
@@ -229,7 +237,7 @@ class LargeModel(GenerativeModel):
         )
         prompt_ids = self.tokenizer.encode(prompt or self.tokenizer.chat(messages))
         room = self.length - len(prompt_ids)
-        wanted = length - len(prompt_ids) if length else max_new_tokens or _usual(room)
+        wanted = length - len(prompt_ids) if length else max_new_tokens or self._usual(room)
         if not 1 <= wanted <= room:
             raise PromptError(
                 f"the prompt has {len(prompt_ids)} tokens and {self.name} takes {self.length}: "
@@ -269,6 +277,10 @@ class LargeModel(GenerativeModel):
         """A sampler that ends with the answer: what is behind its end takes no passes."""
         return EarlyStop(sampler=sampler, end_ids=self.end_ids)
 
+    def _usual(self, room: int) -> int:
+        block = self.usual.block_length
+        return min(self.usual.max_new_tokens, room // block * block or room)
+
     def _check_fits(self, sampler: Sampler, num_wanted: int) -> None:
         check_divides(sampler, num_wanted)
 
@@ -293,10 +305,6 @@ class LargeModel(GenerativeModel):
         return int(is_end.long().argmax()) if is_end.any() else len(token_ids)
 
 
-def _usual(room: int) -> int:
-    return min(128, room // _BLOCK * _BLOCK or room)
-
-
 def _trunk(network: DllmNetwork | AdaptedNetwork) -> DllmNetwork:
     return network.trunk if isinstance(network, AdaptedNetwork) else network
 
@@ -305,6 +313,7 @@ def load_large(folder: Path, name: str, *, dtype: torch.dtype, device: str = "cp
     """The model of a folder as LLaDA and Dream are published, with its tail if it has one."""
     config = read_config(folder)
     tokenizer = read_tokenizer(folder, config)
-    model = LargeModel(read_network(folder, dtype, device), tokenizer, name)
+    network = read_network(folder, dtype, device)
+    model = LargeModel(network, tokenizer, name, read_usual(folder))
     own = folder / TAIL_FOLDER
     return model.with_tail(own) if own.is_dir() else model

@@ -89,8 +89,8 @@ def test_a_rule_can_be_named_with_its_number(model) -> None:
     team = decoder("draft-verify", model, 16, 8).sampler.drafter
     assert plain.cache == team.cache == Dual(8)
     assert plain.sampler.sampler.blocks == team.sampler.blocks == LeftToRight(8)
-    with pytest.raises(ConfigError, match="a block has at least 1 token, got 0"):
-        decoder("threshold", model, 16, 0)
+    with pytest.raises(ConfigError, match="a block has at least 1 token, got -8"):
+        decoder("threshold", model, 16, -8)
     assert decoder("threshold-0.6+dual", model, 16).sampler.sampler.threshold == 0.6
     assert decoder("factor-0.5", model, 16).sampler.factor == 0.5
     for name in ("threshold-much", "draft-verify/exact/every-few", "draft-verify/exact/0.5x"):

@@ -17,7 +17,7 @@ from unmask.data.questions import (
 from unmask.errors import ConfigError
 from unmask.frontier import answer_report
 from unmask.frontier.answering import Records, answer_all, prompts
-from unmask.frontier.decoders import BLOCK, asked, decoder, drafts, is_of_drafter
+from unmask.frontier.decoders import asked, decoder, drafts, is_of_drafter
 from unmask.frontier.folder import fingerprint, open_report
 from unmask.large_model import LargeModel
 from unmask.network import checkpoint
@@ -30,7 +30,7 @@ _LATER_SETTINGS = {
     "drafter": "",
     "drafter_weights": "",
     "tail_weights": "",
-    "block_length": BLOCK,
+    "block_length": 32,
 }
 """What a report says that was written before there were such things."""
 
@@ -59,9 +59,17 @@ def add_question_options(parser: Parser) -> None:
     add_tail_option(parser)
     parser.add_argument("--protocol", type=str, default="", help="How questions are put.")
     parser.add_argument("--num-questions", type=int, default=500, help="The first so many.")
-    parser.add_argument("--max-new-tokens", type=int, default=128, help="Room for an answer.")
     parser.add_argument(
-        "--block-length", type=int, default=BLOCK, help="Tokens of a block of the decoders."
+        "--max-new-tokens",
+        type=int,
+        default=0,
+        help="Room for an answer. 0: as is usual for the model, else 128.",
+    )
+    parser.add_argument(
+        "--block-length",
+        type=int,
+        default=0,
+        help="Tokens of a block of the decoders. 0: as is usual for the model, else 32.",
     )
 
 
@@ -92,9 +100,10 @@ def evaluate_questions(options: Namespace) -> int:
             "leave --task out."
         )
     models = {name: asked(name, model) for name in names}
-    room, block = options.max_new_tokens, options.block_length
+    room = options.max_new_tokens or model.usual.max_new_tokens
+    block = options.block_length or model.usual.block_length
     decoders = {name: decoder(name, models[name], room, block) for name in names}
-    prompts(model, questions, chosen, options.max_new_tokens)  # before anything is written
+    prompts(model, questions, chosen, room)  # before anything is written
     settings = {
         "model": Path(options.model).name,
         "weights": fingerprint(model),
@@ -106,8 +115,8 @@ def evaluate_questions(options: Namespace) -> int:
         "protocol": chosen.name,
         "data": Path(options.data).name + (f", {options.members}" if options.members else ""),
         "num_questions": len(questions),
-        "block_length": options.block_length,
-        "max_new_tokens": options.max_new_tokens,
+        "block_length": block,
+        "max_new_tokens": room,
         "seed": options.seed,
         "batch_size": options.batch_size,
     }
@@ -131,7 +140,7 @@ def evaluate_questions(options: Namespace) -> int:
                 chosen,
                 sampler,
                 Records(folder / "records" / f"{name.replace('/', '-')}.jsonl"),
-                max_new_tokens=options.max_new_tokens,
+                max_new_tokens=room,
                 batch_size=options.batch_size,
                 seed=options.seed,
                 is_drafter=is_of_drafter(name),

@@ -41,8 +41,6 @@ from unmask.samplers.wino import Wino
 from unmask.speculation.filters import Filter
 from unmask.speculation.verification import Rule
 
-BLOCK = 32
-"""Positions of a block, where nothing else is asked for."""
 _GREEDY = Filter(temperature=0.0)
 
 _RULES: dict[str, Callable[[int, int], Sampler]] = {
@@ -87,16 +85,18 @@ DRAFT_PASSES = 4
 _ALONE, _OWN = "drafter/", "own"
 
 
-def decoder(name: str, model: LargeModel, room: int, block: int = BLOCK) -> Sampler:
+def decoder(name: str, model: LargeModel, room: int, block: int = 0) -> Sampler:
     """A decoder by name, for answers of at most `room` tokens in blocks of `block`.
+
+    0 are as many as is usual for the model.
 
     Raises:
         ConfigError: there is none of this name; says what there is. Or `room` is not a whole
             number of its blocks.
     """
-    if block < 1:
+    if block < 0:
         raise ConfigError(f"a block has at least 1 token, got {block}. 8 to 64 are usual.")
-    made = _decoder(name, model, room, block)
+    made = _decoder(name, model, room, block or model.usual.block_length)
     check_divides(made, room)
     return made
 

@@ -19,8 +19,8 @@ class ModelArguments:
     """Folder or hub id of a LLaDA or Dream."""
     decoder: str = "threshold"
     """How answers are decoded, by a name of frontier/decoders.py."""
-    block_length: int = 32
-    """Tokens of a block of the decoder."""
+    block_length: int = 0
+    """Tokens of a block of the decoder. 0: as is usual for the model."""
     max_gen_toks: int = 256
     """Room for an answer where the task does not say."""
     num_samples: int = 128
@@ -37,7 +37,7 @@ class ModelArguments:
     """Of the masked copies."""
 
     def __post_init__(self) -> None:
-        for name in ("block_length", "max_gen_toks", "num_samples", "batch_size"):
+        for name in ("max_gen_toks", "num_samples", "batch_size"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}.")
         if self.dtype not in _DTYPES:

@@ -1,5 +1,6 @@
 """What the `arithmetic` models learn: word problems and drills, and a tokenizer for them."""
 
+import json
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +10,7 @@ from unmask.dllm.adapted import TailConfig
 from unmask.dllm.config import DllmConfig
 from unmask.dllm.new_tokenizer import new_tokenizer
 from unmask.dllm.tokenizer import tokenizer_of
+from unmask.dllm.usual import GENERATION_FILE
 from unmask.draws import SeededDraws
 from unmask.large_model import LargeModel
 from unmask.training.config import Orders
@@ -72,7 +74,10 @@ def arithmetic_task(config: DllmConfig) -> QuestionTask:
     problems = (problem(_level(seed), seed=seed) for seed in range(_NUM_FOR_TOKENIZER))
     texts = [f"{made.question}\n{made.answer}" for made in problems]
     files = new_tokenizer([*texts, "user", "assistant"], config.vocab_size)
-    return QuestionTask(ArithmeticLessons(), tokenizer_of(files), config, files)
+    usual = {"max_new_tokens": 64, "block_length": 8}
+    tokenizer = tokenizer_of(files)
+    files = {**files, GENERATION_FILE: json.dumps(usual) + "\n"}
+    return QuestionTask(ArithmeticLessons(), tokenizer, config, files)
 
 
 def arithmetic_tail_task(tail: TailConfig, model: LargeModel, orders: Orders) -> TailTask:
