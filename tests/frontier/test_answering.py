@@ -16,6 +16,7 @@ from unmask.frontier import answer_report
 from unmask.frontier.answering import Answered, Records, answer_all
 from unmask.frontier.decoders import decoder
 from unmask.process.blocks import LeftToRight
+from unmask.process.windows import Fixed
 from unmask.samplers.draft_verify import DraftVerify
 
 QUESTIONS = [Question(f"{n} apples and 30 pears?", str(n)) for n in range(5)]
@@ -77,9 +78,10 @@ def test_the_parts_of_a_verifying_decoder_are_those_named(model) -> None:
     usual = decoder("draft-verify", model, 16).sampler
     assert (usual.rule, usual.view, usual.acceptance) == ("confidence", "shadow", "position")
     assert (usual.drafter.sampler.threshold, usual.num_draft_passes) == (0.6, 4)
-    other = decoder("draft-verify/exact/0.7/every-2", model, 16).sampler
+    other = decoder("draft-verify/exact/0.7/keep-0.8/every-2", model, 16).sampler
     assert (other.rule, other.view, other.acceptance) == ("exact", "shadow", "position")
     assert (other.drafter.sampler.threshold, other.num_draft_passes) == (0.7, 2)
+    assert (usual.threshold, other.threshold) == (0.5, 0.8)
 
 
 def test_a_rule_can_be_named_with_its_number(model) -> None:
@@ -93,6 +95,11 @@ def test_a_rule_can_be_named_with_its_number(model) -> None:
         decoder("threshold", model, 16, -8)
     assert decoder("threshold-0.6+dual", model, 16).sampler.sampler.threshold == 0.6
     assert decoder("factor-0.5", model, 16).sampler.factor == 0.5
+    adapted = AdaptedNetwork(model.network, TailConfig())
+    verifying = unmask.LargeModel(adapted, model.tokenizer, model.name)
+    assert decoder("self-speculative-4", verifying, 16).sampler.window == Fixed(4)
+    with pytest.raises(ConfigError, match="a window has a whole number of tokens, got 2.5"):
+        decoder("self-speculative-2.5", verifying, 16)
     for name in ("threshold-much", "draft-verify/exact/every-few", "draft-verify/exact/0.5x"):
         with pytest.raises(ConfigError, match="should be a number"):
             decoder(name, model, 16)
@@ -188,7 +195,7 @@ def test_a_tail_pass_counts_as_its_share_of_a_pass_over_the_whole_sequence() -> 
 
 
 def test_a_decoder_that_verifies_by_a_tail_needs_one(model, tmp_path) -> None:
-    with pytest.raises(ConfigError, match="self-speculative-8 verifies by causal blocks"):
+    with pytest.raises(ConfigError, match="self-speculative verifies by causal blocks"):
         decoder("self-speculative-8", model, 16)
     network = AdaptedNetwork(model.network, TailConfig())
     write_tail(tmp_path, network.tail_config, network.state_dict(), network.trunk)
@@ -201,7 +208,7 @@ def test_a_decoder_that_verifies_by_a_tail_needs_one(model, tmp_path) -> None:
         assert each.num_positions == len(given)
         # A new tail says what its trunk says, so every greedy draft is kept.
         assert each.trunk_passes == each.tail_passes <= 2
-    with pytest.raises(ConfigError, match="self-speculative-8 cannot be used with a cache"):
+    with pytest.raises(ConfigError, match="self-speculative cannot be used with a cache"):
         decoder("self-speculative-8+dual", adapted, 16)
     sampler = unmask.SelfSpeculative(order="left-to-right")
     with pytest.raises(ConfigError, match="no cache goes with that"):

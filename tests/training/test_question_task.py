@@ -7,12 +7,15 @@ from dataclasses import replace
 import pytest
 import torch
 
+import unmask
+from tests.large_model_folder import write_large_model
 from unmask.data.arithmetic import DRILL_QUESTION
+from unmask.dllm.adapted import TailConfig
 from unmask.dllm.folder import read_network
 from unmask.dllm.network import new_network
 from unmask.dllm.tokenizer import read_tokenizer
 from unmask.errors import ConfigError
-from unmask.recipes.arithmetic import ArithmeticLessons, arithmetic_task
+from unmask.recipes.arithmetic import ArithmeticLessons, arithmetic_tail_task, arithmetic_task
 from unmask.recipes.recipe import preset
 from unmask.shapes import PAD
 from unmask.training.objective import corrupt_answers, losses
@@ -89,10 +92,13 @@ def test_what_is_behind_a_begun_answer_is_hidden_and_not_learnt(task) -> None:
     assert 4 < num_begun < 24
 
 
-def test_a_tail_learns_whole_answers_alone() -> None:
-    lessons = ArithmeticLessons(story_steps=0, drill_steps=0, kinds=("plain",) * 8)
-    made = [lessons.training(seed, 0) for seed in range(8)]
-    assert all(len(each.pieces) == 1 and not each.behind for each in made)
+def test_a_tail_learns_what_comes_next_in_answers(tmp_path) -> None:
+    model = unmask.load(str(write_large_model(tmp_path / "model", length=600)))
+    task = arithmetic_tail_task(TailConfig(), model, "left-to-right").questions
+    made = [task.lessons.training(seed, 0) for seed in range(80)]
+    assert all(len(each.pieces) == 3 for each in made)
+    assert 40 < sum(each.behind != "" for each in made) <= 80
+    assert task.orders == "left-to-right"
 
 
 def test_a_run_begins_with_single_operations_and_easy_drills() -> None:

@@ -7,10 +7,11 @@
     RULE+prefix, RULE+dual, RULE+delayed-R, RULE+greedy, RULE+prefill
     wino                drafts at 0.6, kept at 0.9; without a cache
     self-draft-4        writes what one-by-one writes, four drafts in a pass; without a cache
-    self-speculative-W  by a causal tail, in reading order, windows of W tokens: 4, 8 or 16
-    draft-verify/VERIFICATION/VIEW[/prefix][/T][/every-K][/own]   drafts by threshold-T+dual
-                        (0.6), K passes (4) at a time, of the one that drafts for it if there is
-                        one, else (or with /own) of the model itself
+    self-speculative-W  by a causal tail, in reading order, windows of W tokens
+    draft-verify/VERIFICATION/VIEW[/prefix][/T][/every-K][/keep-P][/own]   drafts by
+                        threshold-T+dual (0.6), K passes (4) at a time, of the one that drafts for
+                        it if there is one, else (or with /own) of the model itself; kept from
+                        probability P on (0.5) by the rules confidence and disagreement
     drafter/DECODER     the one that drafts for it, alone
 
 All are greedy, go block by block, and stop where the text ends.
@@ -63,9 +64,9 @@ _RULES: dict[str, Callable[[int, int], Sampler]] = {
     "dilated": lambda room, block: Dilated(block_length=block, filter=_GREEDY),
     "wino": lambda room, block: Wino(block_length=block, filter=_GREEDY),
     "self-draft-4": lambda room, block: SelfDraft(num_drafts=4, blocks=LeftToRight(block)),
-    "self-speculative-4": lambda room, block: _self_speculative(4),
-    "self-speculative-8": lambda room, block: _self_speculative(8),
-    "self-speculative-16": lambda room, block: _self_speculative(16),
+    "self-speculative": lambda room, block: SelfSpeculative(
+        window=Fixed(8), order="left-to-right", filter=_GREEDY
+    ),
 }
 _CACHES: dict[str, Callable[[int], CachePolicy]] = {
     "prefix": Prefix,
@@ -75,8 +76,8 @@ _CACHES: dict[str, Callable[[int], CachePolicy]] = {
     "greedy": lambda block: Greedy(),
     "prefill": lambda block: Prefill(),
 }
-_VERIFIED = ("self-speculative-4", "self-speculative-8", "self-speculative-16")
-_UNCACHED = ("wino", "self-draft-4", *_VERIFIED)
+_NUMBERED = ("threshold", "factor", "self-speculative")
+_UNCACHED = ("wino", "self-draft-4", "self-speculative")
 """Rules whose passes are over more than the sequences as they stand, or read all of them."""
 DRAFT_THRESHOLD = 0.6
 """From which confidence a drafter reveals a token: lower than it would without a verifier."""
@@ -115,14 +116,14 @@ def _decoder(name: str, model: LargeModel, room: int, block: int) -> Sampler:
                 f"{rule} cannot be used with a cache, got {name!r}: its passes are over more than "
                 f"the sequences as they stand. Ask for {rule!r} alone."
             )
-        if rule in _VERIFIED and not model.has_tail:
+        if rule == "self-speculative" and not model.has_tail:
             raise ConfigError(
                 f"{rule} verifies by causal blocks, and {model.name} has none of them. Train some "
                 "with `unmask train adapt` and name them with --tail."
             )
         sampler = _RULES[rule](room, block)
         if setting is not None:
-            sampler = replace(sampler, **{rule: setting})  # type: ignore[type-var]
+            sampler = _with(sampler, rule, setting)
         made = EarlyStop(sampler=sampler, end_ids=model.end_ids)
         return model.cached(made, _CACHES[cache](block)) if cache else made
     return EarlyStop(sampler=made, end_ids=model.end_ids)
@@ -152,7 +153,15 @@ def _verifies(name: str) -> bool:
 def _setting(rule: str) -> tuple[str, float | None]:
     """A rule and its number, of those that are named with one."""
     name, _, number = rule.rpartition("-")
-    return (name, _number(number)) if name in ("threshold", "factor") else (rule, None)
+    return (name, _number(number)) if name in _NUMBERED else (rule, None)
+
+
+def _with(sampler: Sampler, rule: str, setting: float) -> Sampler:
+    if not isinstance(sampler, SelfSpeculative):
+        return replace(sampler, **{rule: setting})  # type: ignore[type-var]
+    if setting != int(setting):
+        raise ConfigError(f"a window has a whole number of tokens, got {setting:g}.")
+    return replace(sampler, window=Fixed(int(setting)))
 
 
 def _number(text: str) -> float:
@@ -162,22 +171,21 @@ def _number(text: str) -> float:
         raise ConfigError(f"{text!r} in the name of a decoder should be a number.") from None
 
 
-def _self_speculative(num_tokens: int) -> Sampler:
-    return SelfSpeculative(window=Fixed(num_tokens), order="left-to-right", filter=_GREEDY)
-
-
 def _draft_verify(name: str, model: LargeModel, block: int) -> Sampler:
     _, *choices = name.split("/")
     prefix = "prefix" in choices
     passes = [choice for choice in choices if choice.startswith("every-")]
     thresholds = [choice for choice in choices if choice[:1].isdigit()]
-    choices = [each for each in choices if each not in ("prefix", _OWN, *passes, *thresholds)]
+    kept = [choice for choice in choices if choice.startswith("keep-")]
+    named = ("prefix", _OWN, *passes, *thresholds, *kept)
+    choices = [each for each in choices if each not in named]
     rule, view = [*choices, *("confidence", "shadow")[len(choices) :]][:2]
     if len(choices) > 2 or rule not in get_args(Rule) or view not in get_args(View):
         raise _unknown(name)
     threshold = _number(thresholds[0]) if thresholds else DRAFT_THRESHOLD
     num_passes = _number(passes[0].removeprefix("every-")) if passes else DRAFT_PASSES
-    if num_passes != int(num_passes) or max(len(passes), len(thresholds)) > 1:
+    keep = _number(kept[0].removeprefix("keep-")) if kept else DraftVerify.threshold
+    if num_passes != int(num_passes) or max(map(len, (passes, thresholds, kept))) > 1:
         raise _unknown(name)
     verified = DraftVerify(
         drafter=Threshold(threshold=threshold, blocks=LeftToRight(block), filter=_GREEDY),
@@ -185,6 +193,7 @@ def _draft_verify(name: str, model: LargeModel, block: int) -> Sampler:
         rule=rule,  # type: ignore[arg-type]
         view=view,  # type: ignore[arg-type]
         acceptance="prefix" if prefix else "position",
+        threshold=keep,
     )
     return model.cached(verified, Dual(block))
 
@@ -195,6 +204,7 @@ def _unknown(name: str) -> ConfigError:
         f"with {', '.join(_CACHES)}. Or draft-verify/RULE/VIEW with a rule of "
         f"{', '.join(get_args(Rule))} and a view of {', '.join(get_args(View))}; behind it "
         "/prefix to reject all that follows a rejection, /0.6 to draft from that confidence, "
-        "/every-4 to verify after so many passes, /own to draft without the drafter. "
+        "/every-4 to verify after so many passes, /keep-0.9 for another threshold of "
+        "verification, /own to draft without the drafter. "
         "drafter/DECODER is the drafter alone."
     )

@@ -22,7 +22,7 @@ _NUM_FOR_TOKENIZER = 400
 
 _STORIES = ("drill",) + ("begun",) * 4 + ("blanked",) + ("plain",) * 2
 _DRILLS = ("drill",) * 5 + ("begun",) * 2 + ("plain",)
-_PLAIN = ("plain",) * 8
+_BEGUN = ("begun",) * 8
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,13 @@ def arithmetic_task(config: DllmConfig) -> QuestionTask:
 
 
 def arithmetic_tail_task(tail: TailConfig, model: LargeModel, orders: Orders) -> TailTask:
-    """The task for the tail of a model, in the tokens of that model: whole answers alone."""
+    """The task for the tail of a model, in the tokens of that model.
+
+    Of each answer one to eight tokens, as many as a window is wide: further ones are for the next
+    pass of the trunk, not for the tail.
+    """
     config = model.trunk.config
-    lessons = ArithmeticLessons(story_steps=0, drill_steps=0, kinds=_PLAIN)
+    lessons = ArithmeticLessons(story_steps=0, drill_steps=0, kinds=_BEGUN)
     questions = QuestionTask(lessons, model.tokenizer, config, {}, orders=orders)
     return TailTask(questions, model.trunk, tail)
 
