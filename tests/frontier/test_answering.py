@@ -100,6 +100,9 @@ def test_a_rule_can_be_named_with_its_number(model) -> None:
     assert decoder("self-speculative-4", verifying, 16).sampler.window == Fixed(4)
     with pytest.raises(ConfigError, match="a window has a whole number of tokens, got 2.5"):
         decoder("self-speculative-2.5", verifying, 16)
+    for name in ("threshold-nan", "self-speculative-nan", "draft-verify/every-inf"):
+        with pytest.raises(ConfigError, match="should be a number"):
+            decoder(name, verifying, 16)
     for name in ("threshold-much", "draft-verify/exact/every-few", "draft-verify/exact/0.5x"):
         with pytest.raises(ConfigError, match="should be a number"):
             decoder(name, model, 16)

@@ -9,15 +9,14 @@ A story about how many things somebody has: it begins with a number, and every c
 The *template* of a problem is its wording, names and numbers left out; its *equations* are what
 stands between << and >>. A tenth of the templates is held out, and a tenth of the sums and
 differences, chosen by a hash; products of small numbers are facts, which nobody can work out from
-others. Problems for training
-have nothing held out; problems for testing have a template that is held out and at least one
-such equation, so neither their wording nor their arithmetic was ever seen.
+others. Problems for training have nothing held out; problems for testing have a template that is
+held out and at least one such equation, so neither their wording nor their arithmetic was ever
+seen.
 
 In a story a result stands three times, and a model whose tokens are hidden at random mostly
 copies it from where it is not hidden. A *drill* is bare equations, of which the results alone are
-hidden. An answer can be *begun*: written up to any of its parts, with all behind
-it hidden, as it is when that part is decoded; and it can be *blanked*: its words given, its
-numbers not.
+hidden. An answer can be *begun*: written up to any of its parts, with all behind it hidden, as it
+is when that part is decoded; and it can be *blanked*: its words given, its numbers not.
 
 The format is that of Cobbe et al. (2021), arXiv:2110.14168.
 """

@@ -17,6 +17,7 @@
 All are greedy, go block by block, and stop where the text ends.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import get_args
@@ -104,29 +105,27 @@ def decoder(name: str, model: LargeModel, room: int, block: int = 0) -> Sampler:
 
 def _decoder(name: str, model: LargeModel, room: int, block: int) -> Sampler:
     if _verifies(name):
-        made = _draft_verify(name, model, block)
-    else:
-        name = name.removeprefix(_ALONE)
-        rule, _, cache = name.partition("+")
-        rule, setting = _setting(rule)
-        if rule not in _RULES or (cache and cache not in _CACHES):
-            raise _unknown(name)
-        if cache and rule in _UNCACHED:
-            raise ConfigError(
-                f"{rule} cannot be used with a cache, got {name!r}: its passes are over more than "
-                f"the sequences as they stand. Ask for {rule!r} alone."
-            )
-        if rule == "self-speculative" and not model.has_tail:
-            raise ConfigError(
-                f"{rule} verifies by causal blocks, and {model.name} has none of them. Train some "
-                "with `unmask train adapt` and name them with --tail."
-            )
-        sampler = _RULES[rule](room, block)
-        if setting is not None:
-            sampler = _with(sampler, rule, setting)
-        made = EarlyStop(sampler=sampler, end_ids=model.end_ids)
-        return model.cached(made, _CACHES[cache](block)) if cache else made
-    return EarlyStop(sampler=made, end_ids=model.end_ids)
+        return EarlyStop(sampler=_draft_verify(name, model, block), end_ids=model.end_ids)
+    name = name.removeprefix(_ALONE)
+    rule, _, cache = name.partition("+")
+    rule, setting = _setting(rule)
+    if rule not in _RULES or (cache and cache not in _CACHES):
+        raise _unknown(name)
+    if cache and rule in _UNCACHED:
+        raise ConfigError(
+            f"{rule} cannot be used with a cache, got {name!r}: its passes are over more than "
+            f"the sequences as they stand. Ask for {rule!r} alone."
+        )
+    if rule == "self-speculative" and not model.has_tail:
+        raise ConfigError(
+            f"{rule} verifies by causal blocks, and {model.name} has none of them. Train some "
+            "with `unmask train adapt` and name them with --tail."
+        )
+    sampler = _RULES[rule](room, block)
+    if setting is not None:
+        sampler = _with(sampler, rule, setting)
+    made = EarlyStop(sampler=sampler, end_ids=model.end_ids)
+    return model.cached(made, _CACHES[cache](block)) if cache else made
 
 
 def asked(name: str, model: LargeModel) -> LargeModel:
@@ -166,36 +165,50 @@ def _with(sampler: Sampler, rule: str, setting: float) -> Sampler:
 
 def _number(text: str) -> float:
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
-        raise ConfigError(f"{text!r} in the name of a decoder should be a number.") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise ConfigError(f"{text!r} in the name of a decoder should be a number.")
+    return number
 
 
 def _draft_verify(name: str, model: LargeModel, block: int) -> Sampler:
-    _, *choices = name.split("/")
-    prefix = "prefix" in choices
-    passes = [choice for choice in choices if choice.startswith("every-")]
-    thresholds = [choice for choice in choices if choice[:1].isdigit()]
-    kept = [choice for choice in choices if choice.startswith("keep-")]
-    named = ("prefix", _OWN, *passes, *thresholds, *kept)
-    choices = [each for each in choices if each not in named]
-    rule, view = [*choices, *("confidence", "shadow")[len(choices) :]][:2]
-    if len(choices) > 2 or rule not in get_args(Rule) or view not in get_args(View):
+    words, numbers = _choices(name)
+    rule, view = [*words, *("confidence", "shadow")[len(words) :]][:2]
+    num_passes = numbers.get("every", DRAFT_PASSES)
+    if len(words) > 2 or rule not in get_args(Rule) or view not in get_args(View):
         raise _unknown(name)
-    threshold = _number(thresholds[0]) if thresholds else DRAFT_THRESHOLD
-    num_passes = _number(passes[0].removeprefix("every-")) if passes else DRAFT_PASSES
-    keep = _number(kept[0].removeprefix("keep-")) if kept else DraftVerify.threshold
-    if num_passes != int(num_passes) or max(map(len, (passes, thresholds, kept))) > 1:
+    if num_passes != int(num_passes):
         raise _unknown(name)
     verified = DraftVerify(
-        drafter=Threshold(threshold=threshold, blocks=LeftToRight(block), filter=_GREEDY),
+        drafter=Threshold(
+            threshold=numbers.get("", DRAFT_THRESHOLD),
+            blocks=LeftToRight(block),
+            filter=_GREEDY,
+        ),
         num_draft_passes=int(num_passes),
         rule=rule,  # type: ignore[arg-type]
         view=view,  # type: ignore[arg-type]
-        acceptance="prefix" if prefix else "position",
-        threshold=keep,
+        acceptance="prefix" if "prefix" in name.split("/") else "position",
+        threshold=numbers.get("keep", DraftVerify.threshold),
     )
     return model.cached(verified, Dual(block))
+
+
+def _choices(name: str) -> tuple[list[str], dict[str, float]]:
+    """Rule and view of a draft-verify, and its numbers by what they are called."""
+    words: list[str] = []
+    numbers: dict[str, float] = {}
+    for choice in name.split("/")[1:]:
+        key, _, number = choice.rpartition("-")
+        if key in ("every", "keep") or choice[:1].isdigit():
+            if key in numbers:
+                raise _unknown(name)
+            numbers[key] = _number(number)
+        elif choice not in ("prefix", _OWN):
+            words.append(choice)
+    return words, numbers
 
 
 def _unknown(name: str) -> ConfigError:

@@ -1,7 +1,7 @@
 """What the `arithmetic` models learn: word problems and drills, and a tokenizer for them."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 
@@ -10,7 +10,7 @@ from unmask.dllm.adapted import TailConfig
 from unmask.dllm.config import DllmConfig
 from unmask.dllm.new_tokenizer import new_tokenizer
 from unmask.dllm.tokenizer import tokenizer_of
-from unmask.dllm.usual import GENERATION_FILE
+from unmask.dllm.usual import GENERATION_FILE, Usual
 from unmask.draws import SeededDraws
 from unmask.large_model import LargeModel
 from unmask.training.config import Orders
@@ -19,10 +19,11 @@ from unmask.training.tail_task import TailTask
 
 _SHARES: dict[str, float] = {"easy": 0.7, "medium": 0.2, "hard": 0.1}
 _NUM_FOR_TOKENIZER = 400
+_USUAL = Usual(max_new_tokens=64, block_length=8)
 
 _STORIES = ("drill",) + ("begun",) * 4 + ("blanked",) + ("plain",) * 2
 _DRILLS = ("drill",) * 5 + ("begun",) * 2 + ("plain",)
-_BEGUN = ("begun",) * 8
+_BEGUN = ("begun",)
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class ArithmeticLessons:
     drill_steps: int = 1500
     """Steps behind them with a single operation, mostly in drills."""
     kinds: tuple[str, ...] = _STORIES
-    """Of eight lessons of the steps behind those."""
+    """Of the lessons behind those; each is one of these, at random."""
 
     @property
     def num_single(self) -> int:
@@ -56,8 +57,8 @@ class ArithmeticLessons:
 
 
 def lesson(level: str, seed: int, kinds: tuple[str, ...] = _STORIES) -> Lesson:
-    """One of a level, of a kind that is one of eight."""
-    kind = kinds[seed % 8]
+    """One of a level, and of one of the kinds."""
+    kind = kinds[seed % len(kinds)]
     if kind == "drill":
         return Lesson(DRILL_QUESTION, ("", *drill(level, seed=seed)))
     made = problem(level, seed=seed)
@@ -74,10 +75,8 @@ def arithmetic_task(config: DllmConfig) -> QuestionTask:
     problems = (problem(_level(seed), seed=seed) for seed in range(_NUM_FOR_TOKENIZER))
     texts = [f"{made.question}\n{made.answer}" for made in problems]
     files = new_tokenizer([*texts, "user", "assistant"], config.vocab_size)
-    usual = {"max_new_tokens": 64, "block_length": 8}
-    tokenizer = tokenizer_of(files)
-    files = {**files, GENERATION_FILE: json.dumps(usual) + "\n"}
-    return QuestionTask(ArithmeticLessons(), tokenizer, config, files)
+    usual = {GENERATION_FILE: json.dumps(asdict(_USUAL)) + "\n"}
+    return QuestionTask(ArithmeticLessons(), tokenizer_of(files), config, files | usual)
 
 
 def arithmetic_tail_task(tail: TailConfig, model: LargeModel, orders: Orders) -> TailTask:

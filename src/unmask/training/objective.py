@@ -43,10 +43,11 @@ class Corruption:
     """The random part of a training example: an order, and how much of it is revealed."""
 
     order: Order
-    """What is given comes first, positions that are not there (PAD) last."""
+    """What is given comes first; then what is learnt; last what stays hidden without being
+    learnt, and positions that are not there (PAD)."""
     num_revealed: Counts
     length: Counts
-    """Positions of each sequence, padding not counted."""
+    """Positions of each sequence that are given or learnt: a loss is about no others."""
 
     def select(self, rows: Int[Tensor, " N"], device: torch.device) -> "Corruption":
         """That of some sequences of the batch."""

@@ -68,7 +68,7 @@ class QuestionTask:
     lessons: Lessons
     tokenizer: ChatTokenizer
     config: DllmConfig
-    tokenizer_files: dict[str, str]
+    other_files: dict[str, str]
     """What is written beside the weights, by name."""
     canvas: int = 32
     orders: Orders = "random"
@@ -88,7 +88,7 @@ class QuestionTask:
     def write(self, folder: Path, config: DllmConfig, weights: dict[str, Tensor]) -> None:
         """A folder as LLaDA is published."""
         make_folder(folder)
-        for name, text in self.tokenizer_files.items():
+        for name, text in self.other_files.items():
             with replacing(folder / name) as draft:
                 draft.write_text(text)
         write_network(folder, config, weights)
