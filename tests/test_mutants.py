@@ -34,6 +34,7 @@ SAMPLERS = [
     SelfSpeculative(window=Cosine(0.6), verify_rounds=1, filter=FILTER),
     SelfSpeculative(window=Whole(), verify_rounds=3, patience=1.0, filter=FILTER),
     SelfSpeculative(window=Fixed(3), verify_rounds=1, order="confident", filter=FILTER),
+    SelfSpeculative(window=Whole(), verify_rounds=2, threshold=0.7, filter=FILTER),
 ]
 NOTHING, ORDER = [2, 2, 2, 2], [2, 0, 3, 1]
 VISIBLE = 1e-3
@@ -201,6 +202,11 @@ def patience_is_renewed_by_each_round(patch):
     patch.setattr(SelfSpeculative, "_verify", verify_with_new_patience)
 
 
+def what_is_sure_is_found_behind_the_filter(patch):
+    num_sure = ordered.num_sure
+    patch.setattr(ordered, "num_sure", lambda draft, *others: num_sure(FILTER(draft), *others))
+
+
 def confident_drafts_are_chosen_anew_in_every_pass(patch):
     open_window = ordered.open_window
 
@@ -229,6 +235,7 @@ BUGS = {
         the_window_is_one_too_wide,
         unsettled_drafts_are_left_revealed,
         patience_is_renewed_by_each_round,
+        what_is_sure_is_found_behind_the_filter,
         confident_drafts_are_chosen_anew_in_every_pass,
     )
 } | {"one-round-too-many": other_rounds(+1), "one-round-too-few": other_rounds(-1)}

@@ -98,9 +98,11 @@ DRAFT_VERIFY = (
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ([], "sampler.order sampler.patience sampler.verify_rounds sampler.window.dtau"),
+        ([], "sampler.order sampler.patience sampler.threshold sampler.verify_rounds "
+         "sampler.window.dtau"),
         (["--sampler.window", "fixed"],
-         "sampler.order sampler.patience sampler.verify_rounds sampler.window.num_tokens"),
+         "sampler.order sampler.patience sampler.threshold sampler.verify_rounds "
+         "sampler.window.num_tokens"),
         (["--sampler", "ancestral"], "sampler.num_steps sampler.prediction"),
         (["--sampler=target-only"], "sampler.order"),
         (["--sampler", "fixed-partition"], "sampler.order sampler.window.dtau"),

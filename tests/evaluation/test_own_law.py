@@ -29,6 +29,7 @@ SAMPLERS = [
     SelfSpeculative(window=Cosine(0.3), order="spaced"),
     SelfSpeculative(window=Cosine(0.3), order="confident"),
     SelfSpeculative(window=Whole(), patience=0.3),
+    SelfSpeculative(window=Whole(), threshold=0.97),
     SelfSpeculative(window=Fixed(3), filter=Filter(temperature=0.6)),
     FixedPartition(window=Fixed(3)),
 ]
@@ -68,8 +69,8 @@ def test_samplers_that_differ_in_window_and_rounds_share_their_passes():
         laws.emission(sampler, made.append)
         assert sum(made) - before == expected
     own = 5 * LENGTH
-    # random orders once; spaced, confident, patient and filtered; and the groups of three.
-    assert sum(made) == own * 5 + 5 * math.ceil(LENGTH / 3)
+    # random orders once; spaced, confident, patient, sure and filtered; and the groups of three.
+    assert sum(made) == own * 6 + 5 * math.ceil(LENGTH / 3)
 
 
 def test_the_mean_is_what_score_says():

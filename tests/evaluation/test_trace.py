@@ -42,6 +42,7 @@ SPECULATIVE = [
     SelfSpeculative(window=Cosine(0.3), verify_rounds=4, order="confident"),
     SelfSpeculative(window=Whole(), verify_rounds=4, patience=0.3, order="spaced"),
     SelfSpeculative(window=Fixed(5), verify_rounds=2, patience=0.6),
+    SelfSpeculative(window=Whole(), verify_rounds=2, threshold=0.65),
 ]
 DRAFTING = [
     Ancestral(num_steps=9),

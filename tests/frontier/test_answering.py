@@ -98,6 +98,10 @@ def test_a_rule_can_be_named_with_its_number(model) -> None:
     adapted = AdaptedNetwork(model.network, TailConfig())
     verifying = unmask.LargeModel(adapted, model.tokenizer, model.name)
     assert decoder("self-speculative-4", verifying, 16).sampler.window == Fixed(4)
+    assert decoder("self-speculative-4", verifying, 16).sampler.threshold == 0
+    assert decoder("self-speculative-4/0.9", verifying, 16).sampler.threshold == 0.9
+    with pytest.raises(ConfigError, match="there is no decoder 'klass/0.9'"):
+        decoder("klass/0.9", verifying, 16)
     with pytest.raises(ConfigError, match="a window has a whole number of tokens, got 2.5"):
         decoder("self-speculative-2.5", verifying, 16)
     for name in ("threshold-nan", "self-speculative-nan", "draft-verify/every-inf"):

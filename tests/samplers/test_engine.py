@@ -53,6 +53,7 @@ CHOICES = [
     SelfSpeculative(window=Linear(0.4), verify_rounds=3, order="spaced"),
     SelfSpeculative(window=Whole(), verify_rounds=2, order="confident", patience=0.5),
     SelfSpeculative(window=Fixed(3), order="left-to-right"),
+    SelfSpeculative(window=Whole(), threshold=0.6, order="confident"),
     TargetOnly(window=Fixed(4)),
     FixedPartition(window=Cosine(0.3), order="spaced"),
     FixedPartition(window=Cosine(0.3), order="confident"),

@@ -74,6 +74,46 @@ def test_likelihood_and_work_where_a_pass_ends_when_its_patience_does(
     check_law(predictor, sampler, [2, 0, 2, 2], ORDER)
 
 
+@pytest.mark.parametrize("first_target_is_draft", [True, False])
+@pytest.mark.parametrize("verify_rounds", [1, 3])
+@pytest.mark.parametrize("threshold", [0.55, 0.65, 0.8, 1.0])
+def test_likelihood_and_work_where_a_window_ends_before_an_unsure_draft(
+    threshold, verify_rounds, first_target_is_draft
+):
+    predictor = ArbitraryHybrid(2, 4, 0, first_target_is_draft)
+    choices = {"verify_rounds": verify_rounds, "threshold": threshold}
+    for window in (Whole(), Fixed(2)):
+        check_law(predictor, SelfSpeculative(window=window, **choices), [2] * 4, ORDER)
+    others = {"order": "confident", "patience": 0.3, "filter": Filter(temperature=0.7)}
+    for name, value in others.items():
+        sampler = SelfSpeculative(window=Fixed(3), **choices, **{name: value})
+        check_law(predictor, sampler, [2] * 4, [0, 1, 2, 3])
+        check_law(predictor, sampler, [2, 0, 2, 2], [0, 1, 2, 3])
+
+
+def test_a_threshold_ends_windows_where_the_draft_is_unsure():
+    """Or the test above would not show that windows may depend on what is revealed."""
+    predictor, length = ArbitraryHybrid(2, 4, 0), 4
+    token_ids = torch.tensor(list(itertools.product(range(2), repeat=length)))
+    order = torch.tensor([ORDER]).expand(len(token_ids), -1)
+    widths = []
+    for threshold in (0.0, 0.65, 1.0):
+        law = law_of(SelfSpeculative(window=Whole(), threshold=threshold), length)
+        widths.append(pass_tables(predictor, law, token_ids, order, order[:, 0] * 0).window_sizes)
+    assert (widths[0] == length - torch.arange(length)).all()
+    assert len(set(widths[1][:, 1].tolist())) > 1
+    assert (widths[2] == 1).all()
+
+
+def test_what_is_sure_enough_is_at_the_threshold_or_above():
+    rows = torch.tensor(
+        [[0.6, 0.9, 0.8, 0.9], [0.9, 0.7, 0.9, 0.9], [0.9, 0.9, 0.9, 0.9]]
+    ).double()
+    log_probs = torch.stack([rows, 1 - rows], dim=-1).log()
+    assert ordered.num_sure(log_probs, 0.79).tolist() == [4, 1, 4]
+    assert ordered.num_sure(log_probs, 0.85).tolist() == [2, 1, 4]
+
+
 def test_patience_ends_passes_at_different_places_on_different_ways():
     """Or the test above would not show that windows may depend on the tokens."""
     predictor, length = ArbitraryHybrid(2, 4, 0), 4
@@ -228,6 +268,12 @@ def test_a_random_order_is_averaged_over():
 def test_no_verify_round_is_refused():
     with pytest.raises(ConfigError, match="verify_rounds must be at least 1, got 0"):
         SelfSpeculative(verify_rounds=0)
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.1, math.nan])
+def test_a_threshold_is_a_probability(threshold):
+    with pytest.raises(ConfigError, match="threshold must be from 0 to 1.*0.9 is careful"):
+        SelfSpeculative(threshold=threshold)
 
 
 @pytest.mark.parametrize("patience", [-0.1, math.nan])

@@ -6,7 +6,7 @@ of the widest window, all that is masked, hold those of every other window as th
 columns, and samplers that differ in window and rounds alone share D trunk passes a sequence.
 
 Tables of their own need an order that depends on the window ("confident"), a window that
-depends on the tokens (patience), and a fixed partition, which has few passes to make.
+depends on the tokens (threshold, patience), and a fixed partition, which has few passes to make.
 
 Source: docs/likelihood.md, sections 1 and 9.
 """
@@ -104,7 +104,8 @@ class OwnLaws:
 
 
 def _is_shared(law: Law) -> bool:
-    return law.verify_rounds > 0 and law.patience == math.inf and law.order != "confident"
+    has_own_windows = law.threshold > 0 or law.patience < math.inf
+    return law.verify_rounds > 0 and not has_own_windows and law.order != "confident"
 
 
 def narrowed(tables: PassTables, law: Law) -> PassTables:

@@ -7,7 +7,8 @@
     RULE+prefix, RULE+dual, RULE+delayed-R, RULE+greedy, RULE+prefill
     wino                drafts at 0.6, kept at 0.9; without a cache
     self-draft-4        writes what one-by-one writes, four drafts in a pass; without a cache
-    self-speculative-W  by a causal tail, in reading order, windows of W tokens
+    self-speculative-W  by a causal tail, in reading order, windows of W tokens; or, as
+                        self-speculative-W/T, of those before one drafted at less than T
     draft-verify/VERIFICATION/VIEW[/prefix][/T][/every-K][/keep-P][/own]   drafts by
                         threshold-T+dual (0.6), K passes (4) at a time, of the one that drafts for
                         it if there is one, else (or with /own) of the model itself; kept from
@@ -108,8 +109,10 @@ def _decoder(name: str, model: LargeModel, room: int, block: int) -> Sampler:
         return EarlyStop(sampler=_draft_verify(name, model, block), end_ids=model.end_ids)
     name = name.removeprefix(_ALONE)
     rule, _, cache = name.partition("+")
+    rule, _, threshold = rule.partition("/")
     rule, setting = _setting(rule)
-    if rule not in _RULES or (cache and cache not in _CACHES):
+    is_known = rule in _RULES and (not threshold or rule == "self-speculative")
+    if not is_known or (cache and cache not in _CACHES):
         raise _unknown(name)
     if cache and rule in _UNCACHED:
         raise ConfigError(
@@ -124,6 +127,8 @@ def _decoder(name: str, model: LargeModel, room: int, block: int) -> Sampler:
     sampler = _RULES[rule](room, block)
     if setting is not None:
         sampler = _with(sampler, rule, setting)
+    if threshold:
+        sampler = _with(sampler, "threshold", _number(threshold))
     made = EarlyStop(sampler=sampler, end_ids=model.end_ids)
     return model.cached(made, _CACHES[cache](block)) if cache else made
 
@@ -155,12 +160,12 @@ def _setting(rule: str) -> tuple[str, float | None]:
     return (name, _number(number)) if name in _NUMBERED else (rule, None)
 
 
-def _with(sampler: Sampler, rule: str, setting: float) -> Sampler:
-    if not isinstance(sampler, SelfSpeculative):
-        return replace(sampler, **{rule: setting})  # type: ignore[type-var]
+def _with(sampler: Sampler, choice: str, setting: float) -> Sampler:
+    if choice != "self-speculative":
+        return replace(sampler, **{choice: setting})  # type: ignore[type-var]
     if setting != int(setting):
         raise ConfigError(f"a window has a whole number of tokens, got {setting:g}.")
-    return replace(sampler, window=Fixed(int(setting)))
+    return replace(sampler, window=Fixed(int(setting)))  # type: ignore[type-var]
 
 
 def _number(text: str) -> float:
@@ -214,7 +219,8 @@ def _choices(name: str) -> tuple[list[str], dict[str, float]]:
 def _unknown(name: str) -> ConfigError:
     return ConfigError(
         f"there is no decoder {name!r}. Rules: {', '.join(_RULES)}; each alone or as RULE+CACHE "
-        f"with {', '.join(_CACHES)}. Or draft-verify/RULE/VIEW with a rule of "
+        f"with {', '.join(_CACHES)}; self-speculative-8/0.9 ends its windows of 8 before an "
+        "unsure draft. Or draft-verify/RULE/VIEW with a rule of "
         f"{', '.join(get_args(Rule))} and a view of {', '.join(get_args(View))}; behind it "
         "/prefix to reject all that follows a rejection, /0.6 to draft from that confidence, "
         "/every-4 to verify after so many passes, /keep-0.9 for another threshold of "

@@ -41,6 +41,7 @@ class Law:
     window: Window
     verify_rounds: int
     """0: every draft is kept."""
+    threshold: float
     patience: float
     order: OrderChoice
     filter: Filter
@@ -49,11 +50,16 @@ class Law:
 def law_of(sampler: OwnLaw, length: int) -> Law:
     """Target-only sampling has as many verify rounds as tokens, a fixed partition none."""
     if isinstance(sampler, FixedPartition):
-        return Law(sampler.window, 0, math.inf, sampler.order, sampler.filter)
+        return Law(sampler.window, 0, 0.0, math.inf, sampler.order, sampler.filter)
     if isinstance(sampler, TargetOnly):
-        return Law(sampler.window, length, math.inf, sampler.order, sampler.filter)
+        return Law(sampler.window, length, 0.0, math.inf, sampler.order, sampler.filter)
     return Law(
-        sampler.window, sampler.verify_rounds, sampler.patience, sampler.order, sampler.filter
+        sampler.window,
+        sampler.verify_rounds,
+        sampler.threshold,
+        sampler.patience,
+        sampler.order,
+        sampler.filter,
     )
 
 
@@ -114,10 +120,13 @@ def pass_tables(
         for table, log_probs in ((log_draft, draft_log_probs), (log_target, target_log_probs)):
             values = log_probs.gather(-1, observed).squeeze(-1)
             table[sequence, start, :width] = values.double()
+        if law.threshold > 0:
+            size = torch.minimum(ordered.num_sure(draft.log_probs, law.threshold), size)
         if law.patience < math.inf:
             doubt = disagreement(draft_log_probs, target_log_probs).cumsum(dim=1)
             num_within = (doubt <= law.patience).sum(dim=1)
-            sizes[sequence, start] = torch.minimum(num_within + 1, size)
+            size = torch.minimum(num_within + 1, size)
+        sizes[sequence, start] = size
         observe(len(start))
     return PassTables(log_draft, log_target, sizes)
 

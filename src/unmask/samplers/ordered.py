@@ -14,6 +14,7 @@ passes happened to end either, or the likelihood would have to know: the window 
 first, so the order is a function of the sequence alone, and the recursion holds.
 """
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
@@ -29,7 +30,7 @@ from unmask.process.windows import Window
 from unmask.rows import OWN_PLACE, Rows, padded_with
 from unmask.samplers import columns
 from unmask.samplers.columns import WindowColumns
-from unmask.shapes import PAD, Counts, Order, TokenIds
+from unmask.shapes import PAD, Counts, Order, TokenIds, WindowLogProbs
 
 OrderChoice = Literal["random", "left-to-right", "spaced", "confident"]
 
@@ -106,6 +107,22 @@ class Opening:
     window: WindowColumns
     draft: Draft
     """At the columns of the window."""
+
+    def shortened(self, num_tokens: Counts) -> "Opening":
+        """The same with windows of so many tokens, where they had more."""
+        first, order = self.state.num_revealed, self.state.order
+        stop = torch.minimum(self.stop, first + num_tokens)
+        width = int((stop - first).max())
+        window = columns.of_order(order, first, stop, width)
+        draft = Draft(self.draft.log_probs[:, :width], self.draft.context)
+        return Opening(self.state, stop, window, draft)
+
+
+def num_sure(draft_log_probs: WindowLogProbs, threshold: float) -> Counts:
+    """How many drafts come before one, not the first, whose largest probability is lower."""
+    is_unsure = draft_log_probs.amax(dim=-1) < math.log(threshold)
+    is_unsure[:, :1] = False
+    return (is_unsure.cumsum(dim=1) == 0).sum(dim=1)
 
 
 def open_window(

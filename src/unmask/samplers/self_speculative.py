@@ -11,7 +11,10 @@
 What survives follows the target along the order: likelihood.py says with which probability.
 Drafts behind a rejection that a further round will look at are kept, which is free.
 
-A window can also end by itself, where draft and target have come to disagree. With
+A window can also end by itself: before the first draft, but for the window's own first, whose
+largest probability is below a threshold, as measured before the filter. Which it is depends on
+what is revealed when the pass starts, so the law has the same form, with a window of its own for
+each sequence. Or it ends where draft and target have come to disagree. With
 
     v_d = sum_y max(0, target_d(y) - draft_d(y))       the probability that the draft is rejected
 
@@ -19,7 +22,8 @@ a pass ends after the first place d at which v_{i+1} + .. + v_d exceeds the samp
 it has had as many rejections as that in expectation, its h is stale. v_d depends on the tokens
 before d alone, so the law has the same form, with a window that depends on them.
 
-Sources: Campbell et al. (2025), arXiv:2510.03929, Algorithm 1; patience is ours.
+Sources: Campbell et al. (2025), arXiv:2510.03929, Algorithm 1; the threshold is Fast-dLLM's,
+Wu et al. (2025), arXiv:2505.22618, there without a verifier; patience is ours.
 """
 
 import math
@@ -51,6 +55,8 @@ class SelfSpeculative:
     """How many tokens one trunk pass may reveal."""
     verify_rounds: int = 4
     """Tail passes per trunk pass, at most; more rounds, fewer trunk passes."""
+    threshold: float = 0.0
+    """Confidence of a draft below which a window ends before it; 0: none is too unsure."""
     patience: float = math.inf
     """Expected rejections after which a pass ends before its window does."""
     order: OrderChoice = "random"
@@ -64,6 +70,12 @@ class SelfSpeculative:
                 f"SelfSpeculative.verify_rounds must be at least 1, got {self.verify_rounds}: "
                 "with no verification the draft is never corrected. "
                 "For an unverified sampler use `Ancestral(...)`."
+            )
+        if not 0 <= self.threshold <= 1:
+            raise ConfigError(
+                f"SelfSpeculative.threshold must be from 0 to 1, got {self.threshold}: it is the "
+                "probability a draft must have to be looked at in the same pass as those before "
+                "it. 0.9 is careful, 0 leaves the end of a window to `window`."
             )
         if not self.patience >= 0:
             raise ConfigError(
@@ -82,6 +94,9 @@ class SelfSpeculative:
     ) -> tuple[OrderedState, StepInfo]:
         """One trunk pass, and the verify rounds that follow it."""
         opening = ordered.open_window(self.order, state, predictor, self.window)
+        if self.threshold > 0:
+            num_sure = ordered.num_sure(opening.draft.log_probs, self.threshold)
+            opening = opening.shortened(num_sure)
         state, draft, window = opening.state, opening.draft, opening.window
         first, stop = state.num_revealed, opening.stop
         draft_log_probs = self.filter(draft.log_probs)
