@@ -3,11 +3,13 @@
 Claim: words and copies are learnt long before results (docs/log.md).
 
     python benchmarks/what_arithmetic_learns.py runs/arithmetic --level easy
+    python benchmarks/what_arithmetic_learns.py arithmetic --tail runs/tail --ahead 2
 
 Each token of a worked answer is predicted from all that stands before it, everything behind it
 hidden, in problems in wordings and numbers as trained on and in held-out ones; and the results of
-drills, all of them hidden at once. Prints the share predicted rightly (argmax) and the mean nats,
-by what the token is.
+drills, all of them hidden at once. With --ahead the last tokens before it are hidden too, as they
+are in a window; a causal tail is told them. Prints the share predicted rightly (argmax) and the
+mean nats, by what the token is.
 """
 
 import argparse
@@ -39,7 +41,9 @@ def pieces(answer: str) -> Iterator[tuple[str, str]]:
 
 
 @torch.inference_mode()
-def predicted(model: unmask.LargeModel, made: Problem) -> Iterator[tuple[str, bool, float]]:
+def predicted(
+    model: unmask.LargeModel, made: Problem, ahead: int
+) -> Iterator[tuple[str, bool, float]]:
     """Of each token of an answer: what it is, whether it is predicted rightly, and the nats."""
     kinds, tokens = [], []
     for kind, text in pieces(made.answer):
@@ -53,10 +57,17 @@ def predicted(model: unmask.LargeModel, made: Problem) -> Iterator[tuple[str, bo
     first, wanted = len(given_ids) - room, torch.tensor(tokens, device=given_ids.device)
     whole = torch.cat([given_ids[:first], wanted])
     places = torch.arange(first, len(whole), device=given_ids.device)
-    is_hidden = torch.arange(len(whole), device=given_ids.device) >= places[:, None]
-    rows = whole.expand(room, -1).masked_fill(is_hidden, model.vocab_size)
+    order = torch.arange(len(whole), device=given_ids.device).expand(room, -1)
+    num_shown = (places - ahead).clamp(min=first)
+    told = whole.expand(room, -1)
+    rows = told.masked_fill(order >= num_shown[:, None], model.vocab_size)
     draft = model.network.draft(rows, places[:, None])
     log_probs = draft.log_probs[:, 0].float()
+    if model.has_tail:
+        asked = torch.arange(room, device=places.device) * len(whole) + places
+        _, target = model.network(rows, told, order, asked)
+        is_next = (places == num_shown)[:, None]
+        log_probs = torch.where(is_next, log_probs, target.float().log_softmax(dim=-1))
     nats = -log_probs.gather(1, wanted[:, None])[:, 0]
     is_right = log_probs.argmax(-1) == wanted
     yield from zip(kinds, is_right.tolist(), nats.tolist(), strict=True)
@@ -89,12 +100,15 @@ def cell(found: list[tuple[bool, float]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", help="folder of a model of `unmask train arithmetic`")
+    parser.add_argument("--tail", default="", help="folder of a tail of `unmask train adapt`")
+    parser.add_argument("--ahead", type=int, default=0, help="tokens before it hidden as well")
     parser.add_argument("--level", default="easy", choices=list(LEVELS))
     parser.add_argument("--num-problems", type=int, default=24)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     try:
         model = unmask.load(options.model)
+        model = model.with_tail(options.tail) if options.tail else model
     except UnmaskError as error:
         parser.error(str(error))
     print(f"{options.num_problems} {options.level} problems\n")
@@ -104,7 +118,7 @@ def main() -> None:
         for number in range(options.num_problems):
             seed = stream_seed(options.seed, int(held_out), number)
             made = problem(options.level, seed=seed, held_out=held_out)
-            for kind, is_right, nats in predicted(model, made):
+            for kind, is_right, nats in predicted(model, made, options.ahead):
                 found[kind].append((is_right, nats))
         cells = " | ".join(cell(found[kind]) for kind in KINDS)
         print(f"| {'held out' if held_out else 'as trained on'} | {cells} |")

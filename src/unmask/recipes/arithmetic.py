@@ -23,7 +23,7 @@ _USUAL = Usual(max_new_tokens=64, block_length=8)
 
 _STORIES = ("drill",) + ("begun",) * 4 + ("blanked",) + ("plain",) * 2
 _DRILLS = ("drill",) * 5 + ("begun",) * 2 + ("plain",)
-_BEGUN = ("begun",)
+_WHOLE = ("plain",)
 
 
 @dataclass(frozen=True)
@@ -82,11 +82,10 @@ def arithmetic_task(config: DllmConfig) -> QuestionTask:
 def arithmetic_tail_task(tail: TailConfig, model: LargeModel, orders: Orders) -> TailTask:
     """The task for the tail of a model, in the tokens of that model.
 
-    Of each answer one to eight tokens, as many as a window is wide: further ones are for the next
-    pass of the trunk, not for the tail.
+    Of whole answers, so that an example asks for all that follows what the trunk was shown.
     """
     config = model.trunk.config
-    lessons = ArithmeticLessons(story_steps=0, drill_steps=0, kinds=_BEGUN)
+    lessons = ArithmeticLessons(story_steps=0, drill_steps=0, kinds=_WHOLE)
     questions = QuestionTask(lessons, model.tokenizer, config, {}, orders=orders)
     return TailTask(questions, model.trunk, tail)
 
