@@ -19,6 +19,7 @@ from unmask.samplers.klass import Klass
 from unmask.samplers.semi_autoregressive import SemiAutoregressive
 from unmask.samplers.threshold import Threshold
 from unmask.samplers.wino import Wino
+from unmask.shapes import PAD
 from unmask.speculation.filters import Filter
 from unmask.speculation.verification import divergence
 
@@ -269,26 +270,48 @@ def test_a_divergence_is_from_what_the_draft_was_drawn_from(rule: str) -> None:
     assert (state.token_ids[0] == MASK).tolist() == (distance > distance.median()).tolist()
 
 
+@pytest.mark.parametrize("view", ["in-place", "shadow"])
 @pytest.mark.parametrize("cache", [Prefix(6), Dual(6), Delayed(4, 6)], ids=str)
-def test_the_verifiers_pass_renews_what_the_drafter_remembers(cache) -> None:
+def test_the_verifiers_pass_renews_what_the_drafter_remembers(cache, view) -> None:
     sampler = DraftVerify(
         drafter=cached(cache),
         num_draft_passes=2,  # within a block: no whole pass of its own comes last
         rule="confidence",
-        threshold=0.05,
-        view="in-place",
+        threshold=0.0,  # nothing is rejected, so nothing is forgotten
+        view=view,
     )
     given_ids, draws = torch.tensor([[3, 1, 4] + [MASK] * 12]), SeededDraws([0])
     state = sampler.init(given_ids, mask_id=MASK, draws=draws)
     state, info = sampler.step(state, NETWORK, draws)
     memory = state.drafter.memory
+    assert (memory.run_ids != PAD).all()
     same = memory.run_ids == state.token_ids
     whole = NETWORK.recall(
         memory.run_ids, torch.tensor([[3]]), is_query=torch.ones_like(same), memory=memory
     )
     torch.testing.assert_close(memory.keys_values, whole.memory.keys_values)
     assert state.drafter.age.tolist() == [1]
-    assert info.query_tokens.item() < 15 * info.trunk_passes.item()
+    num_shadows = 5 if view == "shadow" else 0
+    assert info.query_tokens.item() < 15 * info.trunk_passes.item() + num_shadows
+
+
+@pytest.mark.parametrize("view", ["in-place", "shadow"])
+def test_what_is_rejected_is_forgotten_and_a_block_begins_without_a_whole_pass(view) -> None:
+    drafter = cached(Dual(3), Threshold(threshold=1.0, blocks=LeftToRight(3)))
+    sampler = DraftVerify(
+        drafter=drafter, num_draft_passes=4, rule="confidence", threshold=0.5, view=view
+    )
+    given_ids, draws = torch.tensor([[3, 1, 4] + [MASK] * 12]), SeededDraws([0])
+    state = sampler.init(given_ids, mask_id=MASK, draws=draws)
+    state, _ = sampler.step(state, NETWORK, draws)
+    memory, is_masked = state.drafter.memory, state.token_ids == MASK
+    is_rejected = state.num_remasked > 0
+    assert is_rejected.any() and (is_masked & ~is_rejected).any() and not state.is_done.any()
+    assert (memory.run_ids[is_rejected] == PAD).all()
+    assert (memory.run_ids[~is_rejected] != PAD).all()
+    following = drafter.step(state.drafter, NETWORK, draws)[1]
+    assert following.query_tokens.item() == 3
+    assert following.query_keys.item() <= 3 * (15 - is_rejected.sum().item() + 3)
 
 
 @pytest.mark.parametrize("drafter", [Klass(threshold=0.05), SemiAutoregressive(num_steps=20)])

@@ -227,9 +227,15 @@ class DllmNetwork(nn.Module):
         visible = torch.cat([to_tokens, to_shadows], dim=2)[:, None]
         turns = torch.cat([place.expand_as(token_ids), shadows], dim=1)
         rotation = self.rotation(turns)
-        hidden, _ = self.run(torch.cat([token_ids, masks], dim=1), Surroundings(rotation, visible))
+        around = Surroundings(rotation, visible)
+        hidden, made = self.run(torch.cat([token_ids, masks], dim=1), around)
         log_probs = self.log_probs(gather_rows(hidden[:, :length], positions))
-        return Shadowed(log_probs, self.log_probs(hidden[:, length:]))
+
+        def remembered() -> Memory:
+            keys_values = torch.stack([part[:, :length] for part in made], dim=2)
+            return Memory(token_ids, hidden[:, :length], keys_values)
+
+        return Shadowed(log_probs, self.log_probs(hidden[:, length:]), remembered)
 
     def log_probs(self, hidden: Float[Tensor, "B K d"]) -> WindowLogProbs:
         """Of every token but the mask, from hidden states; in float32 at least."""

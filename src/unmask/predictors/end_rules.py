@@ -81,7 +81,9 @@ class NeverEnding(_Ruled):
         """One pass of a predictor with shadows."""
         said = self.predictor.shadowed(token_ids, positions, shadows)
         return Shadowed(
-            *(without(each, self.end_ids) for each in (said.log_probs, said.of_shadows))
+            without(said.log_probs, self.end_ids),
+            without(said.of_shadows, self.end_ids),
+            said.remembered,
         )
 
 

@@ -8,6 +8,7 @@ other tokens have seen it, and tell (`leave_one_out` is the slow way that is exa
 Source: Hong et al. (2025), arXiv:2507.18578 (WINO), whose shadows also see each other.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -16,6 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from unmask.errors import ConfigError
+from unmask.predictors.memory import Memory
 from unmask.predictors.protocol import Predictor
 from unmask.shapes import TokenIds, WindowIds, WindowLogProbs
 
@@ -26,6 +28,8 @@ class Shadowed:
 
     log_probs: WindowLogProbs
     of_shadows: Float[Tensor, "B S V"]
+    remembered: Callable[[], Memory] | None = None
+    """What the pass leaves of the tokens, shadows apart; None if there is no such thing."""
 
 
 @runtime_checkable

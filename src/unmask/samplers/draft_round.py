@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from unmask.draws import Draws
-from unmask.predictors.memory import Recalled
+from unmask.predictors.memory import Memory, Recalled
 from unmask.predictors.protocol import Draft
 from unmask.predictors.shadows import check_casts_shadows
 from unmask.predictors.team import CrossTeam, Team
@@ -57,6 +57,7 @@ class DraftRound:
         self._drafter_work = drafter.origin.new_zeros(3, len(drafter.origin))
         self._verifier_work = torch.zeros_like(self._drafter_work)
         self._drawn_from: Tensor | None = None
+        self._is_renewed = False
 
     @property
     def token_ids(self) -> TokenIds:
@@ -110,19 +111,45 @@ class DraftRound:
             num_shadows = drafted.in_window.sum(dim=1)
             said = verifier.shadowed(token_ids, masked.positions, drafted.positions)
             found = said.of_shadows, said.log_probs
+            if self._refreshes and said.remembered is not None:
+                self._renew(said.remembered())
         else:
             seen_ids = before_ids if view == "pre-draft" else token_ids
             if view == "in-place" and self._refreshes:
                 recalled = verifier.recall(
                     token_ids, positions, is_query=token_ids != PAD, memory=self.state.memory
                 )
-                self.state = replace(self.state, memory=recalled.memory, age=one)
+                self._renew(recalled.memory)
                 log_probs = recalled.draft.log_probs
             else:
                 log_probs = verifier.draft(seen_ids, positions).log_probs
             found = log_probs[:, :num_drafted], log_probs[:, num_drafted:]
         self.count(one, length + num_shadows, (length + num_shadows) * length)
         return found
+
+    def _renew(self, memory: Memory) -> None:
+        """What the drafter remembers is what the verifier has just seen."""
+        self.state = replace(self.state, memory=memory, age=torch.ones_like(self.state.age))
+        self._is_renewed = True
+
+    def rewritten(self, token_ids: TokenIds) -> Any:
+        """The drafter's state with other tokens.
+
+        What it remembers of those that are masked again is forgotten: nothing attends to it. If
+        all has just been run, the next pass need not do so to begin a block.
+        """
+        mask_id = self.team.vocab_size
+        state = self.state.rewritten(token_ids, mask_id=mask_id)
+        if not self._is_renewed:
+            return state
+        is_masked = token_ids == mask_id
+        is_forgotten = is_masked & (state.memory.run_ids != mask_id)
+        run_ids = state.memory.run_ids.masked_fill(is_forgotten, PAD)
+        return replace(
+            state,
+            memory=replace(state.memory, run_ids=run_ids),
+            last_asked=is_masked.long().argmax(dim=1),
+        )
 
     def count(self, passes: Counts, tokens: Counts, pairs: Counts) -> None:
         """Note what the verifier has done, in all sequences."""

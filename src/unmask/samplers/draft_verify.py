@@ -177,6 +177,6 @@ class DraftVerify:
         was_remasked = rejected.write(torch.zeros_like(token_ids), torch.ones_like(drafted_ids))
         return replace(
             state,
-            drafter=round_.state.rewritten(token_ids, mask_id=mask_id),
+            drafter=round_.rewritten(token_ids),
             num_remasked=state.num_remasked + was_remasked,
         )
