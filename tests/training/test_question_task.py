@@ -92,13 +92,17 @@ def test_what_is_behind_a_begun_answer_is_hidden_and_not_learnt(task) -> None:
     assert 4 < num_begun < 24
 
 
-def test_a_tail_learns_what_comes_next_in_answers(tmp_path) -> None:
+def test_a_tail_learns_whole_answers_as_they_are_read(tmp_path) -> None:
     model = unmask.load(str(write_large_model(tmp_path / "model", length=600)))
     task = arithmetic_tail_task(TailConfig(), model, "left-to-right").questions
-    made = [task.lessons.training(seed, 0) for seed in range(80)]
-    assert all(len(each.pieces) == 3 for each in made)
-    assert 40 < sum(each.behind != "" for each in made) <= 80
-    assert task.orders == "left-to-right"
+    made = [task.lessons.training(seed, step) for seed in range(8) for step in range(10)]
+    assert all(len(each.pieces) == 1 and not each.behind for each in made)
+    assert {each.answer.count("<<") for each in made} >= {2, 3}
+    token_ids, corruption = task.batch(seed=1, step=0, size=8)
+    for row in range(8):
+        order, first = corruption.order[row], int(corruption.num_revealed[row])
+        learnt = order[first : int((token_ids[row] != PAD).sum())].tolist()
+        assert learnt == sorted(learnt)
 
 
 def test_a_run_begins_with_single_operations_and_easy_drills() -> None:
