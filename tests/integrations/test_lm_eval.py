@@ -82,6 +82,7 @@ def test_an_answer_ends_at_a_special_token_that_the_task_names(lm) -> None:
     wish = lm._wish("user", {"until": ["<|start_header_id|>"], "max_gen_toks": len(wanted)})
     cost = dict(trunk_passes=1, tail_passes=0, accepted=1, rejected=0)
     work = dict(query_tokens=1, query_keys=1, seconds=0.5, busy_seconds=0.5)
+    work |= dict(drafter_passes=0, drafter_tokens=0, drafter_keys=0)
     request = Request(given_ids=wish.given_ids, sampler=lm._decoder(wish.num_new), seed=0)
     result = Result(number=0, request=request, token_ids=wanted, **cost, **work)
     assert lm._text(result, wish) == "12 apples"
