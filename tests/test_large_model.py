@@ -185,7 +185,7 @@ def test_drafts_are_verified_through_the_same_door(model) -> None:
         ({}, "give a prompt or a chat"),
         ({"prompt": "a", "chat": "b"}, "give a prompt or a chat"),
         ({"template": "a_"}, "a template has a blank for every token"),
-        ({"prompt": "12 " * 60}, "there is room for 0 new ones"),
+        ({"prompt": "12 " * 60}, "there is room for 0 new ones, 128 were asked for"),
         ({"prompt": "12", "max_new_tokens": 95}, r"room for 94 new ones, 95 were asked for"),
         ({"prompt": "12", "max_new_tokens": -1}, "-1 were asked for"),
         ({"prompt": "12", "length": 2}, "0 were asked for"),

@@ -278,8 +278,9 @@ class LargeModel(GenerativeModel):
         return EarlyStop(sampler=sampler, end_ids=self.end_ids)
 
     def _usual(self, room: int) -> int:
-        block = self.usual.block_length
-        return min(self.usual.max_new_tokens, room // block * block or room)
+        """As many new tokens as are usual, or as many whole blocks as there is room for."""
+        usual, block = self.usual.max_new_tokens, self.usual.block_length
+        return min(usual, room // block * block or room) if room > 0 else usual
 
     def _check_fits(self, sampler: Sampler, num_wanted: int) -> None:
         check_divides(sampler, num_wanted)
