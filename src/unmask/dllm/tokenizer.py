@@ -6,6 +6,7 @@ chat_template.jinja; it runs in Jinja's sandbox, which can compute text and noth
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from unmask.errors import CheckpointError, ConfigError, MissingExtraError, Promp
 from unmask.network.checkpoint import read_json
 
 if TYPE_CHECKING:
+    from jinja2 import Template
     from tokenizers import Tokenizer
 
 TOKENIZER_FILE = "tokenizer.json"
@@ -76,21 +78,27 @@ class ChatTokenizer:
                 "plain text."
             )
         from jinja2 import TemplateError
-        from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-
-        def raise_exception(message: str) -> None:
-            raise TemplateError(message)
-
-        environment.globals["raise_exception"] = raise_exception
         try:
-            template = environment.from_string(self.template)
-            return template.render(
+            return _compiled(self.template).render(
                 messages=messages, add_generation_prompt=is_answer_next, **self.special
             )
         except TemplateError as error:
             raise PromptError(f"the model's chat template refuses this chat: {error}.") from error
+
+
+@lru_cache(maxsize=8)
+def _compiled(template: str) -> "Template":
+    from jinja2 import TemplateError
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+
+    def raise_exception(message: str) -> None:
+        raise TemplateError(message)
+
+    environment.globals["raise_exception"] = raise_exception
+    return environment.from_string(template)
 
 
 def read_tokenizer(folder: Path, config: DllmConfig) -> ChatTokenizer:
