@@ -91,7 +91,7 @@ def test_flags_of_training_a_policy_are_pinned():
 
 DRAFT_VERIFY = (
     "sampler.acceptance sampler.kl_bound sampler.max_remasked sampler.num_committed "
-    "sampler.num_draft_passes sampler.rule sampler.threshold sampler.view"
+    "sampler.num_draft_passes sampler.replaced_from sampler.rule sampler.threshold sampler.view"
 )
 
 

@@ -1,6 +1,7 @@
 """Questions answered, recorded, and answered no second time."""
 
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -78,10 +79,11 @@ def test_the_parts_of_a_verifying_decoder_are_those_named(model) -> None:
     usual = decoder("draft-verify", model, 16).sampler
     assert (usual.rule, usual.view, usual.acceptance) == ("confidence", "shadow", "position")
     assert (usual.drafter.sampler.threshold, usual.num_draft_passes) == (0.6, 4)
-    other = decoder("draft-verify/exact/0.7/keep-0.8/every-2", model, 16).sampler
+    other = decoder("draft-verify/exact/0.7/keep-0.8/every-2/replace-0.6", model, 16).sampler
     assert (other.rule, other.view, other.acceptance) == ("exact", "shadow", "position")
     assert (other.drafter.sampler.threshold, other.num_draft_passes) == (0.7, 2)
     assert (usual.threshold, other.threshold) == (0.5, 0.8)
+    assert (usual.replaced_from, other.replaced_from) == (math.inf, 0.6)
 
 
 def test_a_rule_can_be_named_with_its_number(model) -> None:

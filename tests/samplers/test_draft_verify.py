@@ -168,6 +168,54 @@ def test_a_prefix_is_kept_up_to_the_first_rejection() -> None:
     assert False in seen["position"][first:]
 
 
+def test_a_verifier_that_puts_its_own_tokens_has_the_last_word() -> None:
+    """One token a round, each replaced where the models differ: the verifier's own text."""
+    in_order = Threshold(threshold=2.0, blocks=LeftToRight(1), filter=GREEDY)
+    sampler = DraftVerify(
+        drafter=in_order,
+        num_draft_passes=1,
+        rule="exact",
+        view="pre-draft",
+        replaced_from=0.0,
+        num_committed=0,
+    )
+    verified = tokens(generated(sampler, Team(OTHER, NETWORK)))
+    assert verified == tokens(generated(in_order, NETWORK))
+    assert verified != tokens(generated(in_order, OTHER))
+
+
+@pytest.mark.parametrize("acceptance", ["position", "prefix"])
+def test_only_the_first_rejected_token_is_replaced_and_only_by_one_that_is_sure(
+    acceptance: str,
+) -> None:
+    everything = Threshold(threshold=0.0, filter=GREEDY)
+    given_ids, draws = torch.full((1, 12), MASK), SeededDraws([0])
+    drafted, _ = everything.step(
+        everything.init(given_ids, mask_id=MASK, draws=draws), OTHER, draws
+    )
+    place = torch.arange(12)[None]
+    said = NETWORK.shadowed(drafted.token_ids, place[:, :1], place).of_shadows[0].exp()
+    differs = (said.argmax(-1) != drafted.token_ids[0]).tolist()
+    first = differs.index(True)
+    sure, best = (each[first].item() for each in said.max(dim=-1))
+    for replaced_from, expected in ((sure - 1e-4, best), (sure + 1e-4, MASK)):
+        sampler = DraftVerify(
+            drafter=everything,
+            num_draft_passes=1,
+            rule="exact",
+            acceptance=acceptance,
+            replaced_from=replaced_from,
+            num_committed=0,
+        )
+        state = sampler.init(given_ids, mask_id=MASK, draws=draws)
+        state, _ = sampler.step(state, Team(OTHER, NETWORK), draws)
+        assert state.token_ids[0, first].item() == expected
+        for n in range(first + 1, 12):
+            is_masked = differs[n] or acceptance == "prefix"
+            assert (state.token_ids[0, n] == MASK) == is_masked
+    assert any(differs[first + 1 :])
+
+
 def test_each_verification_reveals_the_surest_masks() -> None:
     """A drafter of one token per pass, and two more per verification."""
     sampler = DraftVerify(
@@ -326,6 +374,7 @@ def test_other_samplers_can_draft(drafter) -> None:
         ({"num_draft_passes": 0}, "num_draft_passes must be at least 1, got 0"),
         ({"threshold": -0.1}, "threshold must be a number of at least 0"),
         ({"kl_bound": float("nan")}, "kl_bound must be a number of at least 0, got nan"),
+        ({"replaced_from": -1.0}, "replaced_from must be a number of at least 0"),
         ({"max_remasked": -1}, "max_remasked must be at least 0"),
         ({"num_committed": -1}, "num_committed must be at least 0"),
     ],

@@ -9,10 +9,11 @@
     self-draft-4        writes what one-by-one writes, four drafts in a pass; without a cache
     self-speculative-W  by a causal tail, in reading order, windows of W tokens; or, as
                         self-speculative-W/T, of those before one drafted at less than T
-    draft-verify/VERIFICATION/VIEW[/prefix][/T][/every-K][/keep-P][/own]   drafts by
+    draft-verify/VERIFICATION/VIEW[/prefix][/T][/every-K][/keep-P][/replace-R][/own]   drafts by
                         threshold-T+dual (0.6), K passes (4) at a time, of the one that drafts for
                         it if there is one, else (or with /own) of the model itself; kept from
-                        probability P on (0.5) by the rules confidence and disagreement
+                        probability P on (0.5) by the rules confidence and disagreement; the first
+                        that is rejected becomes the verifier's own, from probability R on (never)
     drafter/DECODER     the one that drafts for it, alone
 
 All are greedy, go block by block, and stop where the text ends.
@@ -197,6 +198,7 @@ def _draft_verify(name: str, model: LargeModel, block: int) -> Sampler:
         view=view,  # type: ignore[arg-type]
         acceptance="prefix" if "prefix" in name.split("/") else "position",
         threshold=numbers.get("keep", DraftVerify.threshold),
+        replaced_from=numbers.get("replace", DraftVerify.replaced_from),
     )
     return model.cached(verified, Dual(block))
 
@@ -207,7 +209,7 @@ def _choices(name: str) -> tuple[list[str], dict[str, float]]:
     numbers: dict[str, float] = {}
     for choice in name.split("/")[1:]:
         key, _, number = choice.rpartition("-")
-        if key in ("every", "keep") or choice[:1].isdigit():
+        if key in ("every", "keep", "replace") or choice[:1].isdigit():
             if key in numbers:
                 raise _unknown(name)
             numbers[key] = _number(number)
@@ -224,6 +226,7 @@ def _unknown(name: str) -> ConfigError:
         f"{', '.join(get_args(Rule))} and a view of {', '.join(get_args(View))}; behind it "
         "/prefix to reject all that follows a rejection, /0.6 to draft from that confidence, "
         "/every-4 to verify after so many passes, /keep-0.9 for another threshold of "
-        "verification, /own to draft without the drafter. "
+        "verification, /replace-0.9 for the verifier's own token in the place of the first it "
+        "rejects, /own to draft without the drafter. "
         "drafter/DECODER is the drafter alone."
     )

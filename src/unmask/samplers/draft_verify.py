@@ -4,7 +4,9 @@
     K passes of the drafter, any sampler with any cache, reveal tokens D
     one full pass of the verifier gives p_i for i in D, and a rule (speculation/verification.py)
     rejects some of them; the rule trust rejects none, but puts argmax p_i in their place
-    what is rejected is masked again; the c surest masked tokens of the same pass are revealed
+    what is rejected is masked again; the first of them becomes argmax p_i instead, as in
+    speculative sampling, if p_i gives that at least rho; the c surest masked tokens of the same
+    pass are revealed
 
 What p_i is a prediction from is the *view*:
 
@@ -13,7 +15,8 @@ What p_i is a prediction from is the *view*:
     shadow      x with a masked copy of i beside it, at the same position, that sees all but x_i,
                 and that nothing sees (from the second block on, others have seen x_i)
 
-With acceptance "prefix" everything drafted at or after the first rejection is rejected too. A
+A drafter that is another model would draft the same token once more: rho is for these. With
+acceptance "prefix" everything drafted at or after the first rejection is rejected too. A
 position is masked again at most so many times, so every sequence ends: each round leaves one
 more revealed, or uses up one of these. Drafter and verifier may be the same weights; then the
 verifier's pass refreshes the drafter's memory.
@@ -23,6 +26,7 @@ arXiv:2604.05250 (DualDiffusion), where the verifier was shown other rows than w
 shadows: Hong et al. (2025), arXiv:2507.18578 (WINO).
 """
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
@@ -92,6 +96,9 @@ class DraftVerify:
     """Whether a rejection takes everything behind it along."""
     max_remasked: int = 2
     """How often a position may be masked again."""
+    replaced_from: float = math.inf
+    """rho: what the verifier must give a token of its own to put it in the place of the first that
+    it rejects. At 0 it always does, at `inf` never."""
     num_committed: int = 1
     """c: masked tokens that each verification reveals, the surest ones."""
 
@@ -107,7 +114,7 @@ class DraftVerify:
                 "DraftVerify.num_draft_passes must be at least 1, got "
                 f"{self.num_draft_passes}: without a draft there is nothing to verify."
             )
-        for name in ("threshold", "kl_bound"):
+        for name in ("threshold", "kl_bound", "replaced_from"):
             if not getattr(self, name) >= 0:
                 raise ConfigError(
                     f"DraftVerify.{name} must be a number of at least 0, got "
@@ -164,7 +171,10 @@ class DraftVerify:
         is_wrong = is_wrong & can_go
         if self.rule == "trust":
             token_ids = drafted.write(token_ids, best)
-        rejected = WindowColumns(drafted.positions, is_wrong)
+        is_first = is_wrong & (is_wrong.long().cumsum(dim=1) == 1)
+        replaced = is_first & (scores.confidence(target, best) >= self.replaced_from)
+        token_ids = WindowColumns(drafted.positions, replaced).write(token_ids, best)
+        rejected = WindowColumns(drafted.positions, is_wrong & ~replaced)
         token_ids = rejected.write(token_ids, torch.full_like(drafted_ids, mask_id))
 
         found_ids = at_left.argmax(dim=-1)
