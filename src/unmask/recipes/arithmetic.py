@@ -32,8 +32,8 @@ class ArithmeticLessons:
 
     story_steps: int = 1750
     """Steps with a single operation, mostly in stories, where numbers are to be copied."""
-    drill_steps: int = 1500
-    """Steps behind them with a single operation, mostly in drills."""
+    drill_steps: int = 4000
+    """Steps behind them with a single operation, mostly in drills, until sums are known."""
     kinds: tuple[str, ...] = _STORIES
     """Of the lessons behind those; each is one of these, at random."""
 
