@@ -26,6 +26,7 @@ from unmask.speculation.verification import divergence
 MASK = 64
 GREEDY = Filter(temperature=0.0)
 DRAFTER = Threshold(threshold=0.1, blocks=LeftToRight(6), filter=GREEDY)
+AT_ONCE = Threshold(threshold=0.0, filter=GREEDY)
 ONE_BY_ONE = Threshold(threshold=2.0, filter=GREEDY)
 NETWORK, OTHER = (random_network(CONFIGS["llada"], seed=seed) for seed in (0, 1))
 RULES = ("trust", "exact", "confidence", "kl", "reverse-kl", "disagreement")
@@ -54,6 +55,20 @@ def generated(sampler, predictor=NETWORK, num_slots: int = 5) -> dict:
 
 def tokens(results: dict) -> dict[int, list[int]]:
     return {seed: result.token_ids.tolist() for seed, result in results.items()}
+
+
+def after_a_round(sampler, predictor) -> torch.Tensor:
+    """Twelve masks, after one step."""
+    draws = SeededDraws([0])
+    state = sampler.init(torch.full((1, 12), MASK), mask_id=MASK, draws=draws)
+    return sampler.step(state, predictor, draws)[0].token_ids[0]
+
+
+def judged_at_once(drafter) -> tuple[torch.Tensor, torch.Tensor]:
+    """Twelve tokens drafted in one pass, and what `NETWORK` gives all tokens in their places."""
+    drafted_ids, place = after_a_round(AT_ONCE, drafter), torch.arange(12)[None]
+    said = NETWORK.shadowed(drafted_ids[None], place[:, :1], place).of_shadows
+    return drafted_ids, said[0].exp()
 
 
 def test_what_is_drafted_one_by_one_the_same_model_confirms() -> None:
@@ -126,11 +141,10 @@ def test_the_rules_and_views_differ() -> None:
 
 def test_trust_puts_the_verifiers_best_token_in_the_drafts_place() -> None:
     """One round over everything: what comes out is what the verifier says of it."""
-    all_at_once = Threshold(threshold=0.0, filter=GREEDY)
     sampler = DraftVerify(
-        drafter=all_at_once, num_draft_passes=1, rule="trust", view="in-place", num_committed=0
+        drafter=AT_ONCE, num_draft_passes=1, rule="trust", view="in-place", num_committed=0
     )
-    drafted, trusted = tokens(generated(all_at_once)), tokens(generated(sampler))
+    drafted, trusted = tokens(generated(AT_ONCE)), tokens(generated(sampler))
     for seed, token_ids in drafted.items():
         said = NETWORK.draft(torch.tensor([token_ids]), torch.arange(len(token_ids))[None])
         best = said.log_probs.argmax(-1)[0].tolist()
@@ -141,27 +155,19 @@ def test_trust_puts_the_verifiers_best_token_in_the_drafts_place() -> None:
 
 def test_a_prefix_is_kept_up_to_the_first_rejection() -> None:
     """Everything is drafted at once; the bound is what half of it reaches."""
-    everything = Threshold(threshold=0.0, filter=GREEDY)
-    given_ids, draws = torch.full((1, 12), MASK), SeededDraws([0])
-    drafted, _ = everything.step(
-        everything.init(given_ids, mask_id=MASK, draws=draws), NETWORK, draws
-    )
-    place = torch.arange(12)[None]
-    said = NETWORK.shadowed(drafted.token_ids, place[:, :1], place).of_shadows.exp()
-    reached = said.gather(-1, drafted.token_ids[..., None]).squeeze()
+    drafted_ids, said = judged_at_once(NETWORK)
+    reached = said.gather(-1, drafted_ids[:, None]).squeeze()
     bound, seen = reached.median().item(), {}
     for acceptance in ("position", "prefix"):
         sampler = DraftVerify(
-            drafter=everything,
+            drafter=AT_ONCE,
             num_draft_passes=1,
             rule="confidence",
             threshold=bound,
             acceptance=acceptance,
             num_committed=0,
         )
-        state = sampler.init(given_ids, mask_id=MASK, draws=draws)
-        state, _ = sampler.step(state, NETWORK, draws)
-        seen[acceptance] = (state.token_ids[0] == MASK).tolist()
+        seen[acceptance] = (after_a_round(sampler, NETWORK) == MASK).tolist()
     assert seen["position"] == (reached < bound).tolist()
     first = seen["position"].index(True)
     assert seen["prefix"] == [False] * first + [True] * (12 - first)
@@ -188,31 +194,24 @@ def test_a_verifier_that_puts_its_own_tokens_has_the_last_word() -> None:
 def test_only_the_first_rejected_token_is_replaced_and_only_by_one_that_is_sure(
     acceptance: str,
 ) -> None:
-    everything = Threshold(threshold=0.0, filter=GREEDY)
-    given_ids, draws = torch.full((1, 12), MASK), SeededDraws([0])
-    drafted, _ = everything.step(
-        everything.init(given_ids, mask_id=MASK, draws=draws), OTHER, draws
-    )
-    place = torch.arange(12)[None]
-    said = NETWORK.shadowed(drafted.token_ids, place[:, :1], place).of_shadows[0].exp()
-    differs = (said.argmax(-1) != drafted.token_ids[0]).tolist()
+    drafted_ids, said = judged_at_once(OTHER)
+    differs = (said.argmax(-1) != drafted_ids).tolist()
     first = differs.index(True)
     sure, best = (each[first].item() for each in said.max(dim=-1))
     for replaced_from, expected in ((sure - 1e-4, best), (sure + 1e-4, MASK)):
         sampler = DraftVerify(
-            drafter=everything,
+            drafter=AT_ONCE,
             num_draft_passes=1,
             rule="exact",
             acceptance=acceptance,
             replaced_from=replaced_from,
             num_committed=0,
         )
-        state = sampler.init(given_ids, mask_id=MASK, draws=draws)
-        state, _ = sampler.step(state, Team(OTHER, NETWORK), draws)
-        assert state.token_ids[0, first].item() == expected
+        token_ids = after_a_round(sampler, Team(OTHER, NETWORK))
+        assert token_ids[first].item() == expected
         for n in range(first + 1, 12):
             is_masked = differs[n] or acceptance == "prefix"
-            assert (state.token_ids[0, n] == MASK) == is_masked
+            assert (token_ids[n] == MASK) == is_masked
     assert any(differs[first + 1 :])
 
 
