@@ -195,6 +195,11 @@ def test_a_drafter_of_other_tokens_is_refused(model, tmp_path, capsys):
     assert "compares probabilities of the same tokens" in refused(
         capsys, "generate", model, "--chat=1", *kl
     )
+    for choice in ("replaced_from", "num_committed", "kl_bound"):
+        of_tokens = [*DRAFT_VERIFY, f"--sampler.{choice}", "3", "--drafter", str(other)]
+        assert f"--sampler.{choice} is for models of the same tokens" in refused(
+            capsys, "generate", model, "--chat=1", *of_tokens, "--by-text"
+        )
     wider = write_large_model(tmp_path / "wider", vocab_size=281)
     said = refused(
         capsys, "generate", model, "--chat", "12?", *DRAFT_VERIFY, "--drafter", str(wider)

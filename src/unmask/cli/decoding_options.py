@@ -29,6 +29,8 @@ _IN_BOTH = {part.name for part in fields(DraftVerify)} & {
     part.name for part in fields(DraftVerifyAcross)
 }
 """What can be chosen of draft-verify whether it reads tokens or text."""
+_OF_TOKENS = [part for part in fields(DraftVerify) if part.name not in _IN_BOTH]
+"""What cannot be chosen where it reads text."""
 _WITH_TAIL = ("self-speculative", "target-only")
 
 
@@ -125,6 +127,12 @@ def _by_text(
             f"--sampler.rule {sampler.rule} compares probabilities of the same tokens, which two "
             f"tokenizers do not have. With --by-text choose one of {get_args(TextRule)}."
         )
+    for part in _OF_TOKENS:
+        if getattr(sampler, part.name) != part.default:
+            raise ConfigError(
+                f"--sampler.{part.name} is for models of the same tokens, --by-text for models of "
+                "others. Leave one of the two out."
+            )
     chosen = {name: getattr(sampler, name) for name in _IN_BOTH}
     return sampler_across(small, large, prompt=options.prompt, chat=options.chat, **chosen)
 
