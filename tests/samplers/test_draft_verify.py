@@ -1,6 +1,7 @@
 """Draft and verify: what the rules do to whole sequences, and that every sequence ends."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
@@ -27,6 +28,8 @@ MASK = 64
 GREEDY = Filter(temperature=0.0)
 DRAFTER = Threshold(threshold=0.1, blocks=LeftToRight(6), filter=GREEDY)
 AT_ONCE = Threshold(threshold=0.0, filter=GREEDY)
+JUDGED = DraftVerify(drafter=AT_ONCE, num_draft_passes=1, num_committed=0)
+"""Everything is drafted in one pass and judged in the next."""
 ONE_BY_ONE = Threshold(threshold=2.0, filter=GREEDY)
 NETWORK, OTHER = (random_network(CONFIGS["llada"], seed=seed) for seed in (0, 1))
 RULES = ("trust", "exact", "confidence", "kl", "reverse-kl", "disagreement")
@@ -141,9 +144,7 @@ def test_the_rules_and_views_differ() -> None:
 
 def test_trust_puts_the_verifiers_best_token_in_the_drafts_place() -> None:
     """One round over everything: what comes out is what the verifier says of it."""
-    sampler = DraftVerify(
-        drafter=AT_ONCE, num_draft_passes=1, rule="trust", view="in-place", num_committed=0
-    )
+    sampler = replace(JUDGED, rule="trust", view="in-place")
     drafted, trusted = tokens(generated(AT_ONCE)), tokens(generated(sampler))
     for seed, token_ids in drafted.items():
         said = NETWORK.draft(torch.tensor([token_ids]), torch.arange(len(token_ids))[None])
@@ -159,14 +160,7 @@ def test_a_prefix_is_kept_up_to_the_first_rejection() -> None:
     reached = said.gather(-1, drafted_ids[:, None]).squeeze()
     bound, seen = reached.median().item(), {}
     for acceptance in ("position", "prefix"):
-        sampler = DraftVerify(
-            drafter=AT_ONCE,
-            num_draft_passes=1,
-            rule="confidence",
-            threshold=bound,
-            acceptance=acceptance,
-            num_committed=0,
-        )
+        sampler = replace(JUDGED, rule="confidence", threshold=bound, acceptance=acceptance)
         seen[acceptance] = (after_a_round(sampler, NETWORK) == MASK).tolist()
     assert seen["position"] == (reached < bound).tolist()
     first = seen["position"].index(True)
@@ -199,14 +193,7 @@ def test_only_the_first_rejected_token_is_replaced_and_only_by_one_that_is_sure(
     first = differs.index(True)
     sure, best = (each[first].item() for each in said.max(dim=-1))
     for replaced_from, expected in ((sure - 1e-4, best), (sure + 1e-4, MASK)):
-        sampler = DraftVerify(
-            drafter=AT_ONCE,
-            num_draft_passes=1,
-            rule="exact",
-            acceptance=acceptance,
-            replaced_from=replaced_from,
-            num_committed=0,
-        )
+        sampler = replace(JUDGED, rule="exact", acceptance=acceptance, replaced_from=replaced_from)
         token_ids = after_a_round(sampler, Team(OTHER, NETWORK))
         assert token_ids[first].item() == expected
         for n in range(first + 1, 12):

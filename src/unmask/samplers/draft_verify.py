@@ -23,7 +23,8 @@ verifier's pass refreshes the drafter's memory.
 
 This is a heuristic: what survives follows neither model. Source: Goyal et al. (2026),
 arXiv:2604.05250 (DualDiffusion), where the verifier was shown other rows than were drafted;
-shadows: Hong et al. (2025), arXiv:2507.18578 (WINO).
+shadows: Hong et al. (2025), arXiv:2507.18578 (WINO). The verifier's token for the first rejected:
+Leviathan et al. (2023), arXiv:2211.17192, there drawn from the residual, here the most probable.
 """
 
 import math
