@@ -43,7 +43,7 @@ def step_of(
     def step(n: int) -> None:
         with torch.autocast("cpu", torch.bfloat16):
             loss = losses(model, token_ids, corrupt(n, *shape))
-        loss.total.backward()
+        loss.total().backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for part in parts:
             part.step()

@@ -32,7 +32,7 @@ def step_of(recipe: Recipe, is_compiled: bool):
     def step() -> None:
         with torch.autocast("cpu", torch.bfloat16):
             loss = losses(model, token_ids, corrupt(0, *shape))
-        loss.total.backward()
+        loss.total().backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for part in parts:
             part.step()

@@ -21,6 +21,7 @@ from unmask.network import checkpoint
 from unmask.network.error_head import LearnedErrorPredictor, read_error_head
 from unmask.network.hybrid import HybridTransformer
 from unmask.network.policy import PolicyNetwork, read_policy
+from unmask.network.stream import StreamTransformer
 from unmask.samplers.engine import Result
 from unmask.samplers.likelihood import OwnLaw, law_of, order_for, pass_tables
 from unmask.samplers.sampler import Sampler
@@ -33,7 +34,9 @@ from unmask.speculation.likelihood import log_likelihood
 class Model(GenerativeModel):
     """A trained network and its codec."""
 
-    def __init__(self, network: HybridTransformer, codec: Characters, name: str) -> None:
+    def __init__(
+        self, network: HybridTransformer | StreamTransformer, codec: Characters, name: str
+    ) -> None:
         if network.vocab_size != codec.vocab_size:
             raise CheckpointError(
                 f"{name}: the network has {network.vocab_size} tokens and its codec "

@@ -115,7 +115,7 @@ def test_only_the_tail_is_trained_copied_and_written(family: str) -> None:
     assert names == {"tail_in", "tail", "tail_norm", "tail_out"}
     token_ids, order, _, first = example()
     found = losses(network, token_ids, Corruption(order, first, torch.full_like(first, LENGTH)))
-    found.total.backward()
+    found.total().backward()
     assert all(p.grad is not None for p in network.parameters())
     assert network.tail_out.weight.grad.abs().sum() > 0
     assert all(p.grad is None for p in network.trunk.parameters())

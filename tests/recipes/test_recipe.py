@@ -12,8 +12,8 @@ from unmask.training.optimizers import OptimizerConfig
 
 def test_the_presets_that_ship() -> None:
     assert preset_names() == [
-        "adapt", "arithmetic", "arithmetic-drafter", "owt-paper", "text8-judge",
-        "text8-noncausal", "text8-paper", "text8-small", "tiny",
+        "adapt", "arithmetic", "arithmetic-drafter", "owt-paper", "text8-ar",
+        "text8-judge", "text8-noncausal", "text8-paper", "text8-small", "text8-stream", "tiny",
     ]  # fmt: skip
 
 

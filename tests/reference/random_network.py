@@ -7,7 +7,7 @@ from typing import get_args
 from torch import nn
 
 from unmask.draws import weight_generator
-from unmask.network.config import FirstTarget, Heads, HybridConfig, TailInputs, TailRotary
+from unmask.network.config import Heads, HybridConfig, TailInputs, TailRotary
 from unmask.network.hybrid import HybridTransformer
 
 TINY = HybridConfig(
@@ -23,7 +23,7 @@ TINY = HybridConfig(
 _CHOICES = {
     "tail_inputs": get_args(TailInputs),
     "tail_rotary": get_args(TailRotary),
-    "first_target": get_args(FirstTarget),
+    "first_target": ("draft", "start-track"),  # the third is of causal trunks
     "heads": get_args(Heads),
     "output_residual": (True, False),
     "num_tail_blocks": (1, 2),

@@ -2,16 +2,16 @@ import pytest
 import torch
 from torch import nn
 
-from unmask.training.ema import averaged
+from unmask.training.ema import averaged, update
 
 
 def follow(decay: float, weights: list[float]) -> list[float]:
     """The average of one weight after each of its values."""
     model = nn.Linear(1, 1, bias=False).double()
-    average, seen = averaged(model, decay), []
+    average, seen = averaged(model), []
     for weight in weights:
         model.weight.data.fill_(weight)
-        average.update_parameters(model)
+        update(average, model, decay)
         seen.append(average.module.weight.item())
     return seen
 
@@ -47,7 +47,7 @@ def test_decay_zero_ships_the_last_weights() -> None:
 
 def test_the_average_is_a_copy_that_goes_its_own_way() -> None:
     model = nn.Linear(2, 2)
-    average = averaged(model, 0.9)
-    average.update_parameters(model)
+    average = averaged(model)
+    update(average, model, 0.9)
     model.weight.data.add_(1.0)
     assert torch.equal(average.module.weight + 1.0, model.weight)

@@ -73,7 +73,7 @@ def test_losses_are_those_of_the_formula(
 
 def test_the_total_is_the_mean_of_the_sums_over_the_batch() -> None:
     parts = Losses(torch.tensor([1.0, 2.0]), torch.tensor([0.5, 0.0]))
-    assert parts.total.item() == 1.75
+    assert parts.total().item() == 1.75
 
 
 @both_first_targets
@@ -82,7 +82,7 @@ def test_where_the_target_is_the_draft_it_costs_the_same(first_target: str) -> N
     network = HybridTransformer(replace(TINY, first_target=first_target)).double()
     found = losses(network, tokens(6), corrupt(1, 6, LENGTH))
     torch.testing.assert_close(found.target, found.draft)
-    torch.testing.assert_close(found.total, 2 * found.draft.mean())
+    torch.testing.assert_close(found.total(), 2 * found.draft.mean())
 
 
 def test_the_draft_stands_in_for_the_first_target() -> None:

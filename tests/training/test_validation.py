@@ -22,8 +22,8 @@ def test_bits_are_means_over_sequences_with_their_standard_error() -> None:
             for b, i in enumerate(corruption.num_revealed.tolist())
         ]
     for sequences, mean, error in (
-        ([draft for draft, _ in slow], found.draft_bits, found.draft_standard_error),
-        ([target for _, target in slow], found.target_bits, found.target_standard_error),
+        ([draft for draft, _ in slow], found.draft_bits, found.standard_errors["draft"]),
+        ([target for _, target in slow], found.target_bits, found.standard_errors["target"]),
     ):
         bits = torch.tensor(sequences, dtype=torch.float64) / math.log(2)
         assert mean == pytest.approx(bits.mean().item(), abs=1e-12)

@@ -159,13 +159,11 @@ def _progress_bar(recipe: Recipe, done: int) -> Iterator[Callable[[Report], None
     with progress("training", recipe.trainer.num_steps, done=done) as advance:
 
         def observe(report: Report) -> None:
-            note = (
-                f"draft {report.draft_bits:.3f} target {report.target_bits:.3f} bits  "
-                f"{report.tokens_per_second:,.0f} tokens/s"
-            )
+            bits = " ".join(f"{name} {value:.3f}" for name, value in report.bits.items())
+            note = f"{bits} bits  {report.tokens_per_second:,.0f} tokens/s"
             if report.validation is not None:
-                valid = report.validation
-                note += f"  valid {valid.draft_bits:.3f} {valid.target_bits:.3f}"
+                values = report.validation.bits.values()
+                note += "  valid " + " ".join(f"{value:.3f}" for value in values)
             advance(report.progress.step, note)
 
         yield observe

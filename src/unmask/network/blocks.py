@@ -32,6 +32,11 @@ class Layout:
     """Which keys each query sees; None: all."""
     row_lengths: Sequence[int] = ()
     """Of packed sequences, which follow one another in a single row and see only themselves."""
+    num_causal: int = 0
+    """The first so many tokens see one another alone, each those before it and itself; `visible`
+    is about the queries behind them."""
+    num_silent: int = 0
+    """The first so many tokens give their keys and values only: they do not ask."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +46,8 @@ class Cached:
     cache: KeyValueCache
     slots: Int[Tensor, "B T"]
     """Where the tokens of the pass go."""
-    query_columns: Int[Tensor, "B Q"]
-    """Which of them ask; the others give their keys and values only."""
+    query_columns: Int[Tensor, "B Q"] | None = None
+    """Which of them ask; the others give their keys and values only. None: all ask."""
 
 
 class Mlp(nn.Module):
@@ -79,9 +84,18 @@ class Attention(nn.Module):
         self, x: Float[Tensor, "B T d"], layout: Layout, cached: Cached | None = None
     ) -> Float[Tensor, "B Q d"]:
         """Every token asks every visible one; with a cache, some of x ask all that it holds."""
-        if cached is None:
-            query, key, value = self.qkv(x).unflatten(-1, (3, self.num_heads, -1)).unbind(-3)
+        if layout.num_silent:
+            query_weight, rest = self.qkv.weight.tensor_split([x.shape[-1]])
+            query = F.linear(x[:, layout.num_silent :], query_weight)
+            query = query.unflatten(-1, (self.num_heads, -1))
+            key, value = F.linear(x, rest).unflatten(-1, (2, self.num_heads, -1)).unbind(-3)
             keys, values = layout.key_rotation(key).transpose(1, 2), value.transpose(1, 2)
+        elif cached is None:
+            query, key, value = self._qkv(x)
+            keys, values = layout.key_rotation(key).transpose(1, 2), value.transpose(1, 2)
+        elif cached.query_columns is None:
+            query, key, value = self._qkv(x)
+            keys, values = cached.cache.write(cached.slots, layout.key_rotation(key), value)
         else:
             q_weight, kv_weight = self.qkv.weight.tensor_split([x.shape[-1]])
             asking = gather_rows(x, cached.query_columns)
@@ -92,9 +106,26 @@ class Attention(nn.Module):
         if layout.row_lengths:
             parts = (x.contiguous().split(layout.row_lengths, 2) for x in (query, keys, values))
             mixed = torch.cat([attend(*row) for row in zip(*parts, strict=True)], dim=2)
+        elif layout.num_causal:
+            n = layout.num_causal
+            first, its_keys, its_values = query[:, :, :n], keys[:, :, :n], values[:, :, :n]
+            mixed = F.scaled_dot_product_attention(first, its_keys, its_values, is_causal=True)
+            if query.shape[2] > n:
+                others = attend(query[:, :, n:], keys, values, layout.visible)
+                mixed = torch.cat([mixed, others], dim=2)
         else:
             mixed = attend(query, keys, values, layout.visible)
         return self.out(mixed.transpose(1, 2).flatten(-2))
+
+    def _qkv(self, x: Float[Tensor, "B T d"]) -> tuple[Tensor, Tensor, Tensor]:
+        query, key, value = self.qkv(x).unflatten(-1, (3, self.num_heads, -1)).unbind(-3)
+        return query, key, value
+
+    def remember(self, x: Float[Tensor, "B T d"], rotation: Rotation, cached: Cached) -> None:
+        """Put the keys and values of x into the cache, and ask nothing."""
+        weight = self.qkv.weight[x.shape[-1] :]
+        key, value = F.linear(x, weight).unflatten(-1, (2, self.num_heads, -1)).unbind(-3)
+        cached.cache.write(cached.slots, rotation(key), value)
 
 
 class Block(nn.Module):
@@ -114,9 +145,16 @@ class Block(nn.Module):
         """The tokens that ask, updated: all of x, or with a cache its `query_columns`."""
         attended = self.attention(self.attention_norm(x), layout, cached)
         if cached is not None:
-            x = gather_rows(x, cached.query_columns)
+            if cached.query_columns is not None:
+                x = gather_rows(x, cached.query_columns)
+        elif layout.num_silent:
+            x = x[:, layout.num_silent :]
         x = x + self.dropout(attended)
         return x + self.dropout(self.mlp(self.mlp_norm(x)))
+
+    def remember(self, x: Float[Tensor, "B T d"], rotation: Rotation, cached: Cached) -> None:
+        """Put the keys and values of x into the cache; nothing is updated."""
+        self.attention.remember(self.attention_norm(x), rotation, cached)
 
 
 def gather_rows(x: Float[Tensor, "B T d"], rows: Int[Tensor, "B Q"]) -> Float[Tensor, "B Q d"]:

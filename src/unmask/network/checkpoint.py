@@ -17,6 +17,8 @@ from unmask.atomic import make_folder, replacing
 from unmask.errors import CheckpointError, ConfigError
 from unmask.network.config import HybridConfig
 from unmask.network.hybrid import HybridTransformer
+from unmask.network.new_hybrid import new_hybrid
+from unmask.network.stream import StreamTransformer
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -90,7 +92,7 @@ def write_model(
 
 def read_model(
     folder: Path, dtype: torch.dtype = torch.float32
-) -> tuple[HybridTransformer, dict[str, Any]]:
+) -> tuple[HybridTransformer | StreamTransformer, dict[str, Any]]:
     """The network of a model folder, its weights cast to `dtype`, and its codec as JSON.
 
     Raises:
@@ -109,7 +111,7 @@ def read_model(
                 "Fetch or write it again."
             )
     try:
-        model = HybridTransformer(HybridConfig.from_json(values["model"])).to(dtype)
+        model = new_hybrid(HybridConfig.from_json(values["model"])).to(dtype)
     except (ConfigError, TypeError, OverflowError, RuntimeError) as error:
         # The last three are torch's, for sizes that no machine has room for.
         raise CheckpointError(f"{folder / CONFIG_FILE}: {error}") from error

@@ -8,9 +8,10 @@ from unmask.errors import ConfigError
 
 TailInputs = Literal["token", "token+current", "token+current+next"]
 TailRotary = Literal["crossed", "halves"]
-FirstTarget = Literal["draft", "start-track"]
+FirstTarget = Literal["draft", "start-track", "stream"]
 Heads = Literal["tied", "separate"]
 Activation = Literal["relu2", "silu", "gelu"]
+Reach = Literal["whole", "causal"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,9 +48,20 @@ class HybridConfig:
     they hold. halves: every other frequency by each, in queries and keys alike."""
     first_target: FirstTarget = "draft"
     """The target of the first masked token of a pass: the draft itself, which has the same
-    information; or the tail's own, from a learned track when nothing is revealed."""
+    information; or the tail's own, from a learned track when nothing is revealed; or, of a
+    causal trunk, what its stream says of that token, which then is the draft as well."""
     heads: Heads = "tied"
     """Whether draft and target share their last norm and unembedding."""
+    reach: Reach = "whole"
+    """What tokens that are finished attend to. whole: everything, so that any order will do and
+    each pass runs the whole sequence. causal: those before them in the order, so that a pass
+    runs what is new and one window, and the finished tokens have a law of their own (stream.py)."""
+    max_window: int = 0
+    """Of a causal trunk: the longest window it is trained to draft. With 0, and no tail, it is a
+    plain autoregressive model."""
+    fills_in: bool = False
+    """Of a causal trunk: whether it is trained on orders that begin with what is given anywhere,
+    as a template has it; if not, on reading order alone."""
 
     def __post_init__(self) -> None:
         for name in ("vocab_size", "length", "width", "num_heads"):
@@ -76,9 +88,43 @@ class HybridConfig:
             ("tail_rotary", TailRotary),
             ("first_target", FirstTarget),
             ("heads", Heads),
+            ("reach", Reach),
         ):
             options = get_args(choices)
             self._check(getattr(self, name) in options, name, f"must be one of {options}")
+        self._check_reach()
+
+    def _check_reach(self) -> None:
+        """What only a causal trunk has, and what it needs."""
+        if self.reach == "whole":
+            self._check(self.max_window == 0, "max_window", "is of causal trunks: leave it at 0")
+            self._check(not self.fills_in, "fills_in", "is of causal trunks: leave it out")
+            self._check(
+                self.first_target != "stream", "first_target", "'stream' needs a causal trunk"
+            )
+            return
+        self._check(self.num_trunk_blocks >= 1, "num_trunk_blocks", "must be at least 1")
+        self._check(
+            0 <= self.max_window <= self.length, "max_window", "must be from 0 to the length"
+        )
+        self._check(
+            self.max_window > 0 or not self.has_tail,
+            "max_window",
+            "must be at least 1 with a tail, which verifies windows",
+        )
+        self._check(
+            self.tail_rotary == "crossed", "tail_rotary", "of a causal trunk must be 'crossed'"
+        )
+        self._check(
+            self.tail_inputs == "token+current+next",
+            "tail_inputs",
+            "of a causal trunk must be 'token+current+next'",
+        )
+        self._check(
+            self.first_target != "start-track",
+            "first_target",
+            "of a causal trunk must be 'draft' or 'stream'",
+        )
 
     def _check(self, is_fine: bool, name: str, rule: str) -> None:
         if not is_fine:
@@ -88,6 +134,11 @@ class HybridConfig:
     def mask_id(self) -> int:
         """The id of MASK: V."""
         return self.vocab_size
+
+    @property
+    def is_causal(self) -> bool:
+        """Whether finished tokens attend backwards only, and have a law of their own."""
+        return self.reach == "causal"
 
     @property
     def has_tail(self) -> bool:

@@ -60,8 +60,8 @@ class Context:
         )
 
 
-class TailedNetwork(nn.Module, ABC):
-    """A `HybridPredictor` that lacks its trunk: hidden states, their norm, an unembedding."""
+class TailParts(nn.Module):
+    """The modules of a tail, and what makes distributions of what goes through them."""
 
     config: HybridConfig
     rotary: Rotary
@@ -71,14 +71,6 @@ class TailedNetwork(nn.Module, ABC):
     """Where the weights are."""
     unsayable_ids: tuple[int, ...] = ()
     """Of a vocabulary that has a mask of its own."""
-
-    @abstractmethod
-    def hidden_states(self, token_ids: TokenIds) -> Float[Tensor, "B L d"]:
-        """The trunk: one hidden state per position; what stands at PAD is meaningless."""
-
-    @abstractmethod
-    def embed(self, token_ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T d"]:
-        """Tokens as the tail reads them, on the scale of the hidden states."""
 
     def add_tail(self, config: HybridConfig) -> None:
         num_features = config.tail_inputs.count("+") + 1
@@ -102,6 +94,62 @@ class TailedNetwork(nn.Module, ABC):
             self.target_unembedding.weight.data.copy_(self.unembedding.weight.data)
         if self.config.first_target == "start-track":
             nn.init.zeros_(self.start_track)
+
+    def _target_head(
+        self, tail_output: Float[Tensor, "*n d"], hidden_next: Float[Tensor, "*n d"]
+    ) -> tuple[nn.Linear, Float[Tensor, "*n d"]]:
+        """What makes logits of the target, and of what."""
+        refined = self.tail_out(self.tail_norm(tail_output))
+        if self.config.output_residual:
+            refined = refined + hidden_next
+        if self.config.heads == "separate":
+            return self.target_unembedding, self.target_norm(refined)
+        return self.unembedding, self.norm(refined)
+
+    @property
+    def vocab_size(self) -> int:
+        """V, MASK not counted."""
+        return self.config.vocab_size
+
+    @property
+    def first_target_is_draft(self) -> bool:
+        """See `HybridPredictor`."""
+        return self.config.first_target != "start-track"
+
+    def _log_probs(
+        self, unembedding: nn.Linear, features: Float[Tensor, "B K d"]
+    ) -> WindowLogProbs:
+        # At least float32, whatever the network computes in.
+        dtype = torch.promote_types(features.dtype, torch.float32)
+
+        def of(features: Tensor) -> Tensor:
+            logits: Tensor = unembedding(features)
+            for unsayable_id in self.unsayable_ids:
+                logits[..., unsayable_id] = -torch.inf
+            return logits.log_softmax(dim=-1, dtype=dtype)
+
+        vocab_size = unembedding.out_features
+        num_at_once = max(1, _LOGITS_AT_ONCE // (vocab_size * max(1, features.shape[1])))
+        if len(features) <= num_at_once:
+            return of(features)
+        shape = (*features.shape[:2], vocab_size)
+        log_probs = torch.empty(shape, dtype=dtype, device=features.device)
+        for rows in torch.arange(len(features)).split(num_at_once):
+            part = slice(int(rows[0]), int(rows[-1]) + 1)
+            log_probs[part] = of(features[part])
+        return log_probs
+
+
+class TailedNetwork(TailParts, ABC):
+    """A `HybridPredictor` that lacks its trunk: hidden states, their norm, an unembedding."""
+
+    @abstractmethod
+    def hidden_states(self, token_ids: TokenIds) -> Float[Tensor, "B L d"]:
+        """The trunk: one hidden state per position; what stands at PAD is meaningless."""
+
+    @abstractmethod
+    def embed(self, token_ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T d"]:
+        """Tokens as the tail reads them, on the scale of the hidden states."""
 
     # Whole sequences at once: what training uses.
 
@@ -177,28 +225,7 @@ class TailedNetwork(nn.Module, ABC):
             key = self.rotary.by_halves(held(slots), predicted(slots))
         return Layout(query, key, visible)
 
-    def _target_head(
-        self, tail_output: Float[Tensor, "*n d"], hidden_next: Float[Tensor, "*n d"]
-    ) -> tuple[nn.Linear, Float[Tensor, "*n d"]]:
-        """What makes logits of the target, and of what."""
-        refined = self.tail_out(self.tail_norm(tail_output))
-        if self.config.output_residual:
-            refined = refined + hidden_next
-        if self.config.heads == "separate":
-            return self.target_unembedding, self.target_norm(refined)
-        return self.unembedding, self.norm(refined)
-
     # The predictor: what samplers use.
-
-    @property
-    def vocab_size(self) -> int:
-        """V, MASK not counted."""
-        return self.config.vocab_size
-
-    @property
-    def first_target_is_draft(self) -> bool:
-        """See `HybridPredictor`."""
-        return self.config.first_target == "draft"
 
     @torch.inference_mode()
     def draft(self, token_ids: TokenIds, positions: WindowIds) -> Draft:
@@ -267,29 +294,6 @@ class TailedNetwork(nn.Module, ABC):
     def select(self, draft: Draft, rows: Int[Tensor, " N"]) -> Draft:
         """The same draft for some sequences of the batch."""
         return Draft(draft.log_probs[rows], draft.context.select(rows))
-
-    def _log_probs(
-        self, unembedding: nn.Linear, features: Float[Tensor, "B K d"]
-    ) -> WindowLogProbs:
-        # At least float32, whatever the network computes in.
-        dtype = torch.promote_types(features.dtype, torch.float32)
-
-        def of(features: Tensor) -> Tensor:
-            logits: Tensor = unembedding(features)
-            for unsayable_id in self.unsayable_ids:
-                logits[..., unsayable_id] = -torch.inf
-            return logits.log_softmax(dim=-1, dtype=dtype)
-
-        vocab_size = unembedding.out_features
-        num_at_once = max(1, _LOGITS_AT_ONCE // (vocab_size * max(1, features.shape[1])))
-        if len(features) <= num_at_once:
-            return of(features)
-        shape = (*features.shape[:2], vocab_size)
-        log_probs = torch.empty(shape, dtype=dtype, device=features.device)
-        for rows in torch.arange(len(features)).split(num_at_once):
-            part = slice(int(rows[0]), int(rows[-1]) + 1)
-            log_probs[part] = of(features[part])
-        return log_probs
 
 
 _LOGITS_AT_ONCE = 2**24

@@ -65,7 +65,15 @@ def load_task(
             f"has {codec.vocab_size} tokens. Choose a text8 recipe, or set --model.vocab_size."
         )
     corpus = load_corpus(data, codec, normalise=Normalise(normalise))
-    return TextTask(corpus, recipe.model.length, recipe.trainer.orders, codec.to_json())
+    is_causal = recipe.model.is_causal
+    return TextTask(
+        corpus,
+        recipe.model.length,
+        recipe.trainer.orders,
+        codec.to_json(),
+        max_window=recipe.model.max_window if is_causal else None,
+        given_share=recipe.trainer.given_share,
+    )
 
 
 def load_trunk(recipe: Recipe, name: str) -> LargeModel | None:

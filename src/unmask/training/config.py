@@ -6,6 +6,7 @@ from typing import Literal, get_args
 from unmask.errors import ConfigError
 
 Orders = Literal["random", "left-to-right"]
+Schedule = Literal["steps", "time"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +22,19 @@ class TrainerConfig:
     orders: Orders = "random"
     """random: of every order, any share revealed, as masked diffusion needs it. left-to-right:
     nothing revealed, in reading order; the tail becomes an autoregressive model."""
+    given_share: float = 0.0
+    """Of a causal trunk: share of the examples in which something is given first, anywhere, and
+    the rest is learnt from left to right (`HybridConfig.fills_in`)."""
+    stream_weight: float = 1.0
+    """Of the stream's cross-entropy in what is minimised; there is one if the trunk is causal."""
+    draft_weight: float = 1.0
+    """Of the draft's."""
+    target_weight: float = 1.0
+    """Of the target's."""
+    schedule: Schedule = "steps"
+    """What the cosine of the learning rate follows. steps: it ends with `num_steps`. time: it
+    ends with `minutes`, of all sessions together, and so does the run, however fast it was; such
+    a run goes on after an interruption, but not bit for bit."""
     precision: Literal["float32", "bf16"] = "bf16"
     """Of the matrix products (autocast); weights and optimisers stay in float32."""
     compile: bool = False
@@ -57,6 +71,26 @@ class TrainerConfig:
             )
         if not self.minutes > 0:
             raise ConfigError(f"TrainerConfig.minutes must be positive, got {self.minutes}.")
+        if self.schedule not in get_args(Schedule):
+            raise ConfigError(
+                f"TrainerConfig.schedule must be 'steps' or 'time', got {self.schedule!r}."
+            )
+        if self.schedule == "time" and self.minutes == float("inf"):
+            raise ConfigError(
+                "TrainerConfig.schedule 'time' needs TrainerConfig.minutes: the cosine ends when "
+                "they are over. Give both, such as --trainer.schedule time --trainer.minutes 8."
+            )
+        if not 0 <= self.given_share <= 1:
+            raise ConfigError(
+                f"TrainerConfig.given_share must be from 0 to 1, got {self.given_share}: it is a "
+                "share of the examples."
+            )
+        for name in ("stream_weight", "draft_weight", "target_weight"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ConfigError(
+                    f"TrainerConfig.{name} must be a number of at least 0, got "
+                    f"{getattr(self, name)}."
+                )
         if not 0 <= self.ema_decay < 1:
             raise ConfigError(
                 f"TrainerConfig.ema_decay must lie in [0, 1), got {self.ema_decay}. "

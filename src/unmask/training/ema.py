@@ -6,24 +6,25 @@ so that early averages forget the initialisation. Source of the ramp: Tensorflow
 ExponentialMovingAverage (num_updates), as used by most diffusion models.
 """
 
-from collections.abc import Callable, Sequence
-
+import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 
-def averaged(model: nn.Module, decay: float) -> AveragedModel:
-    """A copy of `model` that follows it with each `update_parameters(model)`."""
-    return AveragedModel(model, multi_avg_fn=_ramped(decay), use_buffers=False)
+def averaged(model: nn.Module) -> AveragedModel:
+    """A copy of `model`, which `update` lets follow it."""
+    return AveragedModel(model, use_buffers=False)
 
 
-def _ramped(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:
-    def average(
-        averages: Sequence[Tensor], weights: Sequence[Tensor], num_averaged: Tensor | int
-    ) -> None:
-        count = int(num_averaged)  # once for all weights: on a GPU it waits for the device
-        share = 1 - min(decay, (1 + count) / (10 + count))
-        for mean, weight in zip(averages, weights, strict=True):
-            mean.lerp_(weight, share)
+@torch.no_grad()
+def update(averaged: AveragedModel, model: nn.Module, decay: float) -> None:
+    """One step of the average; the first takes the weights as they are.
 
-    return average
+    Counts on the CPU, where `n_averaged` must be: on a GPU it would wait for the device.
+    """
+    count = int(averaged.n_averaged)
+    share = 1.0 if count == 0 else 1 - min(decay, (1 + count) / (10 + count))
+    means: list[Tensor] = list(averaged.module.parameters())
+    weights: list[Tensor] = list(model.parameters())
+    torch._foreach_lerp_(means, weights, share)
+    averaged.n_averaged += 1

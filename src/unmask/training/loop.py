@@ -12,7 +12,7 @@ from typing import Any
 from unmask.dllm.adapted import AdaptedNetwork
 from unmask.dllm.config import DllmConfig
 from unmask.dllm.network import DllmNetwork, new_network
-from unmask.network.hybrid import HybridTransformer
+from unmask.network.new_hybrid import new_hybrid
 from unmask.training import ema, optimizers
 from unmask.training.config import TrainerConfig
 from unmask.training.interruption import listening_for_stop
@@ -36,10 +36,10 @@ def new_state(
     elif isinstance(model_config, DllmConfig):
         model = new_network(model_config, seed=trainer.seed)
     else:
-        model = HybridTransformer(model_config, seed=trainer.seed)
+        model = new_hybrid(model_config, seed=trainer.seed)
     return TrainingState(
         model,
-        ema.averaged(model, trainer.ema_decay),
+        ema.averaged(model),
         optimizers.build(model, optimizer_config),
         Progress(),
     )
@@ -74,7 +74,7 @@ def train(
     session = Session(state, task, run_folder, optimizer=optimizer, trainer=trainer)
     session.open_folder(notes or {})
     with listening_for_stop() as was_told_to_stop:
-        while state.progress.step < trainer.num_steps:
+        while not session.is_over:
             session.take_step()
             if session.is_due(trainer.validate_every):
                 session.validate()

@@ -5,8 +5,13 @@
 
 with i uniform on 0..D-1. D times the first half is the bound of masked diffusion on
 -log p(x), D times the second a random-order autoregressive one; both per token as written.
-They weigh the same and come from one pass through the network. Where the first target of a pass
-is its draft (`first_target`), the draft's loss at d = i + 1 stands in both halves.
+They come from one pass through the network, and weigh the same unless told otherwise. Where the
+first target of a pass is its draft (`first_target`), the draft's loss at d = i + 1 stands in both
+halves.
+
+Of a causal trunk every token is learnt at once, in windows (windowed.py): by the stream, given all
+tokens before it in the order; by draft and target, given those before its window, and the target
+given those of its window too. All three are means over the tokens.
 
 Source: Campbell et al. (2025), arXiv:2510.03929, section 3.2.
 """
@@ -19,23 +24,37 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from unmask.draws import SeededDraws
+from unmask.network.config import HybridConfig
 from unmask.process import masking
 from unmask.process.orders import left_to_right
 from unmask.shapes import Counts, Order, TokenIds
-from unmask.training.config import Orders
+from unmask.training.config import Orders, TrainerConfig
+from unmask.training.transfer import sent
+from unmask.training.windowed import WindowedCorruption
+
+_PLAIN = TrainerConfig()  # in which all parts weigh the same
 
 
 @dataclass(frozen=True)
 class Losses:
-    """Nats per token of draft and target, one entry per sequence: unbiased for the bounds."""
+    """Nats per token, one entry per sequence: unbiased for the bounds of draft and target."""
 
-    draft: Float[Tensor, " B"]
-    target: Float[Tensor, " B"]
+    draft: Float[Tensor, " B"] | None
+    target: Float[Tensor, " B"] | None
+    stream: Float[Tensor, " B"] | None = None
+    """Of a causal trunk; one without windows has nothing else."""
 
     @property
-    def total(self) -> Float[Tensor, ""]:
+    def parts(self) -> dict[str, Float[Tensor, " B"]]:
+        """Those there are, by name."""
+        return {name: part for name, part in vars(self).items() if part is not None}
+
+    def total(self, trainer: TrainerConfig = _PLAIN) -> Float[Tensor, ""]:
         """The quantity minimised."""
-        return (self.draft + self.target).mean()
+        weighted = [
+            getattr(trainer, f"{name}_weight") * part.mean() for name, part in self.parts.items()
+        ]
+        return torch.stack(weighted).sum()
 
 
 @dataclass(frozen=True)
@@ -52,9 +71,9 @@ class Corruption:
     def select(self, rows: Int[Tensor, " N"], device: torch.device) -> "Corruption":
         """That of some sequences of the batch."""
         return Corruption(
-            self.order[rows].to(device),
-            self.num_revealed[rows].to(device),
-            self.length[rows].to(device),
+            sent(self.order[rows], device),
+            sent(self.num_revealed[rows], device),
+            sent(self.length[rows], device),
         )
 
 
@@ -97,9 +116,13 @@ def corrupt_answers(
     return Corruption(turn.argsort(dim=1, stable=True), num_revealed, length)
 
 
-def losses(model: torch.nn.Module, token_ids: TokenIds, corruption: Corruption) -> Losses:
-    """Both cross-entropies of one batch. `model` is a network with a `config`, perhaps wrapped."""
+def losses(
+    model: torch.nn.Module, token_ids: TokenIds, corruption: Corruption | WindowedCorruption
+) -> Losses:
+    """All cross-entropies of one batch. `model` is a network with a `config`, perhaps wrapped."""
     config = unwrapped(model).config
+    if isinstance(corruption, WindowedCorruption):
+        return _stream_losses(model, config, token_ids, corruption)
     order, num_revealed = corruption.order, corruption.num_revealed[:, None]
     masked_ids = masking.mask_after(token_ids, order, corruption.num_revealed, config.mask_id)
     rank, length = torch.arange(order.shape[1], device=order.device), corruption.length[:, None]
@@ -120,6 +143,39 @@ def losses(model: torch.nn.Module, token_ids: TokenIds, corruption: Corruption) 
         return nats.new_zeros(len(order)).index_add(0, rows, nats) / num_masked
 
     return Losses(per_row(draft_nats), per_row(target_nats))
+
+
+def _stream_losses(
+    model: torch.nn.Module,
+    config: HybridConfig,
+    token_ids: TokenIds,
+    corruption: WindowedCorruption,
+) -> Losses:
+    """Of a causal trunk: every token is learnt in all ways there are, each weighing the same."""
+    order, start = corruption.order, corruption.window_start
+    slots = torch.arange(order.shape[1], device=order.device)
+    is_learnt = (slots >= corruption.num_given[:, None]) & (slots < corruption.length[:, None])
+    wanted_ids = token_ids.gather(1, order).clamp(min=0)
+    num_learnt = is_learnt.sum() / len(order)
+
+    def nats(logits: Tensor) -> Tensor:
+        return _cross_entropy(logits.flatten(0, 1), wanted_ids.flatten()).view_as(wanted_ids)
+
+    def per_row(each: Tensor) -> Tensor:
+        return (each * is_learnt).sum(dim=1) / num_learnt
+
+    logits = model(token_ids, order, start)
+    stream = nats(logits.stream)
+    if logits.draft is None:
+        return Losses(None, None, per_row(stream))
+    draft = nats(logits.draft)
+    is_first = slots == start
+    if config.first_target == "stream":
+        draft = torch.where(is_first, stream, draft)
+    if logits.target is None:
+        return Losses(per_row(draft), None, per_row(stream))
+    target = torch.where(is_first, draft, nats(logits.target))
+    return Losses(per_row(draft), per_row(target), per_row(stream))
 
 
 def unwrapped(model: torch.nn.Module) -> Any:

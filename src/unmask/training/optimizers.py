@@ -72,9 +72,16 @@ class OptimizerConfig:
 
     def lr_share(self, step: int, num_steps: int) -> float:
         """Share of the peak learning rate at a step: a linear rise, then half a cosine."""
+        done = (step - self.warmup_steps) / max(1, num_steps - self.warmup_steps)
+        return self._share(step, done)
+
+    def lr_share_by_time(self, step: int, share_of_time: float) -> float:
+        """The same where the cosine follows the clock; the rise is in steps as before."""
+        return self._share(step, share_of_time)
+
+    def _share(self, step: int, done: float) -> float:
         if step < self.warmup_steps:
             return (step + 1) / self.warmup_steps
-        done = (step - self.warmup_steps) / max(1, num_steps - self.warmup_steps)
         cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
         return self.final_lr_share + (1 - self.final_lr_share) * cosine
 

@@ -1,6 +1,6 @@
 """What a run tells those who watch it, and the lines it writes to metrics.jsonl."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from unmask.training.state import Progress
@@ -13,9 +13,9 @@ class Report:
 
     progress: Progress
     num_steps: int
-    draft_bits: float
-    """Bits per token of the draft, the mean over the steps since the last report."""
-    target_bits: float
+    bits: Mapping[str, float]
+    """Bits per token of "draft", "target" and "stream", of those there are: the mean over the
+    steps since the last report."""
     grad_norm: float
     """Before clipping; a mean likewise."""
     tokens_per_second: float
@@ -29,8 +29,7 @@ class Report:
             "tokens": self.progress.num_tokens,
             "seconds": round(self.progress.seconds, 3),
             "cpu_seconds": round(self.progress.cpu_seconds, 3),
-            "draft_bits": self.draft_bits,
-            "target_bits": self.target_bits,
+            **{f"{name}_bits": value for name, value in self.bits.items()},
             "grad_norm": self.grad_norm,
             "tokens_per_second": self.tokens_per_second,
         }
@@ -43,8 +42,6 @@ def validation_row(step: int, validation: Validation) -> dict[str, float | int]:
     """The line of metrics.jsonl for a validation."""
     return {
         "step": step,
-        "valid_draft_bits": validation.draft_bits,
-        "valid_target_bits": validation.target_bits,
-        "valid_draft_standard_error": validation.draft_standard_error,
-        "valid_target_standard_error": validation.target_standard_error,
+        **{f"valid_{name}_bits": value for name, value in validation.bits.items()},
+        **{f"valid_{name}_standard_error": e for name, e in validation.standard_errors.items()},
     }

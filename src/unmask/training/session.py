@@ -17,7 +17,7 @@ from torch import Tensor
 from unmask.draws import seed_dropout, stream_seed
 from unmask.errors import ConfigError, MissingExtraError
 from unmask.shapes import PAD, TokenIds
-from unmask.training import optimizers
+from unmask.training import ema, optimizers
 from unmask.training.clock import Clock
 from unmask.training.config import TrainerConfig
 from unmask.training.metrics import MetricsFile
@@ -27,7 +27,9 @@ from unmask.training.report import Observer, Report, validation_row
 from unmask.training.run_folder import open_run_folder
 from unmask.training.state import TrainingState
 from unmask.training.task import Task
+from unmask.training.transfer import sent
 from unmask.training.validation import Validation, validate
+from unmask.training.windowed import WindowedCorruption
 
 _DROPOUT = 2  # the purpose of a stream; those before it are the task's
 
@@ -53,6 +55,7 @@ class Session:
         self.task, self.run_folder = task, run_folder
         self.metrics = MetricsFile(run_folder / "metrics.jsonl")
         self.validation: Validation | None = None
+        self._parts: tuple[str, ...] = ()
         self._accelerator = _accelerator()
         self.rows = own_rows(
             trainer.batch_size, self._accelerator.process_index, self._accelerator.num_processes
@@ -68,10 +71,20 @@ class Session:
         """What matrix products are computed in."""
         return torch.bfloat16 if self.trainer.precision == "bf16" else torch.float32
 
+    @property
+    def share_of_time(self) -> float:
+        """Of the time that the run has, over all its sessions."""
+        return self.state.progress.seconds / (60 * self.trainer.minutes)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the run is: its steps are made, or the time that its schedule follows."""
+        is_late = self.trainer.schedule == "time" and self.share_of_time >= 1
+        return is_late or self.state.progress.step >= self.trainer.num_steps
+
     def is_due(self, every: int) -> bool:
         """Whether something done every so many steps, and after the last, is to be done now."""
-        step = self.state.progress.step
-        return step % every == 0 or step == self.trainer.num_steps
+        return self.state.progress.step % every == 0 or self.is_over
 
     def open_folder(self, notes: Mapping[str, str]) -> None:
         """Make the run folder ready, and drop the metrics of steps about to be run again."""
@@ -82,22 +95,28 @@ class Session:
     def take_step(self) -> None:
         """One step of the optimisers on one batch, and of the average after them."""
         step = self.state.progress.step
-        share = self.optimizer.lr_share(step, self.trainer.num_steps)
+        if self.trainer.schedule == "time":
+            share = self.optimizer.lr_share_by_time(step, self.share_of_time)
+        else:
+            share = self.optimizer.lr_share(step, self.trainer.num_steps)
         optimizers.set_lr_share(self.state.optimizers, share)
         token_ids, corruption = self.task.batch(self.trainer.seed, step, self.trainer.batch_size)
         loss = self._losses(step, token_ids, corruption)
-        self._accelerator.backward(loss.total)
+        self._accelerator.backward(loss.total(self.trainer))
         norm = self._accelerator.clip_grad_norm_(self.model.parameters(), self.optimizer.grad_clip)
         for part in self.state.optimizers:
             part.step()
             part.zero_grad()
-        self.state.averaged.update_parameters(self.state.model)
+        ema.update(self.state.averaged, self.state.model, self.trainer.ema_decay)
         num_tokens = int((token_ids != PAD).sum())
         self.state.progress = self.clock.after_step(step + 1, num_tokens)
-        measured = torch.stack([loss.draft.mean(), loss.target.mean(), norm]).detach()
-        self.state.unreported.append(measured)
+        means = [part.mean() for part in loss.parts.values()]
+        self.state.unreported.append(torch.stack([*means, norm]).detach())
+        self._parts = tuple(loss.parts)
 
-    def _losses(self, step: int, token_ids: TokenIds, corruption: Corruption) -> Losses:
+    def _losses(
+        self, step: int, token_ids: TokenIds, corruption: Corruption | WindowedCorruption
+    ) -> Losses:
         """Of this process's rows of the batch."""
         device = self._accelerator.device
         # Each process drops its own: the same pattern in all would correlate their rows.
@@ -107,7 +126,7 @@ class Session:
         is_lower = self.precision != torch.float32
         with torch.autocast(device.type, self.precision, enabled=is_lower):
             own = corruption.select(self.rows, device)
-            return losses(self.model, token_ids[self.rows].to(device), own)
+            return losses(self.model, sent(token_ids[self.rows], device), own)
 
     def validate(self) -> None:
         """Measure the averaged weights on the validation sequences."""
@@ -129,9 +148,8 @@ class Session:
             report = Report(
                 progress=self.state.progress,
                 num_steps=self.trainer.num_steps,
-                draft_bits=means[0] / math.log(2),
-                target_bits=means[1] / math.log(2),
-                grad_norm=means[2],
+                bits={n: mean / math.log(2) for n, mean in zip(self._parts, means, strict=False)},
+                grad_norm=means[-1],
                 tokens_per_second=self.clock.tokens_per_second(),
                 validation=self.validation,
             )
@@ -146,7 +164,8 @@ class Session:
 
     def agree_to_stop(self, was_told_to_stop: bool) -> bool:
         """Whether any process was told to stop or has used up its time."""
-        is_over = self.clock.session_minutes() >= self.trainer.minutes
+        is_timed = self.trainer.schedule == "steps"  # else `is_over` knows
+        is_over = is_timed and self.clock.session_minutes() >= self.trainer.minutes
         wants_to_stop = was_told_to_stop or is_over
         if self._accelerator.num_processes == 1:
             return wants_to_stop

@@ -63,6 +63,7 @@ class TrainingState:
         """Move everything to the device that is to train."""
         self.model.to(device)
         self.averaged.to(device)
+        self.averaged.n_averaged = self.averaged.n_averaged.cpu()  # see `ema.update`
         optimizers_.move_state(self.optimizers, device)
         self.unreported = [measured.to(device) for measured in self.unreported]
 

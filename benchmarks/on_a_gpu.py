@@ -1,0 +1,194 @@
+"""What a machine with a GPU is asked once: are samples right, how fast, and train while it lasts.
+
+    python benchmarks/on_a_gpu.py --data text8s.xz --out gpu --minutes 10
+
+In so many minutes, all told: samples in float32 on the GPU against those of the CPU for the same
+seeds; tokens per second, and time over the bare passes; then, until the time is over, the
+training of each --recipes on the text, all at once, each by a cosine that follows the clock. What
+comes out lies in --out: report.json, table.md, and of each recipe its model in bf16 with recipe
+and metrics as NAME.tar, cut into parts of at most 15 MB (`cat NAME.tar.part-* | tar x`).
+
+A training that fails in its first minute, as where torch.compile does, is begun again without
+compiling. On a CPU, in small:
+
+    python benchmarks/on_a_gpu.py --data text.txt --out gpu --device cpu --minutes 1 \\
+        --recipes tiny --num-samples 1 --length 32 --train-options "--trainer.batch-size 4"
+"""
+
+import argparse
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+
+import torch
+
+import unmask
+from unmask import json_lines
+from unmask.speed.bench import measure
+from unmask.speed.machine import machine
+
+PART_BYTES = 15_000_000
+KEPT_SECONDS = 25  # for packing
+FIRST_MINUTE = 90
+
+
+def samples_agree(options: argparse.Namespace) -> dict:
+    """Token ids of the same seeds on both devices."""
+    drawn = []
+    for device in ("cpu", options.device):
+        model = unmask.load(options.model, device=device)
+        wanted = {"num_samples": options.num_samples, "length": options.length}
+        drawn.append([sample.token_ids for sample in model.generate(seed=7, **wanted)])
+    equal = [a == b for a, b in zip(*drawn, strict=True)]
+    return {"samples": len(equal), "equal": sum(equal)}
+
+
+def speeds(options: argparse.Namespace) -> list[dict]:
+    """Of the shipped model in bf16, generating with its default sampler."""
+    model = unmask.load(options.model, device=options.device, dtype=torch.bfloat16)
+    rows = []
+    for num_sequences in options.batch_sizes:
+        row = measure(
+            model.network,
+            model.default_sampler,
+            length=options.length,
+            num_sequences=num_sequences,
+            rounds=2,
+        )
+        rows.append(
+            {
+                "sequences": num_sequences,
+                "tokens_per_second": round(row.tokens_per_second),
+                "over_passes": round(row.over_passes, 3),
+            }
+        )
+    return rows
+
+
+class Training:
+    """A run of `unmask train` beside others."""
+
+    def __init__(self, recipe: str, options: argparse.Namespace, end: float) -> None:
+        self.recipe, self.options, self.end = recipe, options, end
+        self.is_compiled = options.compile
+        self.begin()
+
+    def begin(self) -> None:
+        self.start = time.time()
+        self.folder = self.options.runs / (self.recipe + ("" if self.is_compiled else "-eager"))
+        minutes = (self.end - self.start) / 60
+        command = [
+            sys.executable, "-m", "unmask", "train", self.recipe,
+            "--data", str(self.options.data), "--out", str(self.folder),
+            "--trainer.schedule", "time", "--trainer.minutes", f"{minutes:.3f}",
+            "--trainer.num-steps", "1000000000",
+            "--trainer.compile", str(self.is_compiled).lower(),
+            *shlex.split(self.options.train_options),
+        ]  # fmt: skip
+        self.log = self.options.out / f"{self.recipe}.log"
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, stdout=log, stderr=subprocess.STDOUT, env=dict(os.environ, COLUMNS="100")
+            )
+
+    def watch(self) -> bool:
+        """Whether it is still running; one that failed early is begun again."""
+        if self.process.poll() is None:
+            return True
+        is_early = time.time() - self.start < FIRST_MINUTE
+        if self.process.returncode and self.is_compiled and is_early:
+            self.is_compiled = False
+            self.begin()
+            return True
+        return False
+
+    def summary(self) -> dict:
+        rows = json_lines.read(self.folder / "metrics.jsonl")
+        reports = [row for row in rows if "tokens" in row]
+        valid = [row for row in rows if "tokens" not in row]
+        return {
+            "recipe": self.recipe,
+            "exit": self.process.returncode,
+            "compiled": self.is_compiled,
+            "steps": reports[-1]["step"] if reports else 0,
+            "tokens": reports[-1]["tokens"] if reports else 0,
+            "seconds": reports[-1]["seconds"] if reports else 0,
+            "validation": valid[-1] if valid else {},
+        }
+
+    def pack(self) -> None:
+        """The model in bf16, with recipe and metrics, in parts that travel."""
+        small = self.options.runs / f"{self.recipe}-bf16"
+        unmask.load(str(self.folder), dtype=torch.bfloat16).save(small)
+        whole = self.options.runs / f"{self.recipe}.tar"
+        with tarfile.open(whole, "w") as tar:
+            for file in sorted(small.iterdir()):
+                tar.add(file, file.name)
+            for name in ("recipe.yaml", "metrics.jsonl"):
+                tar.add(self.folder / name, name)
+        data = whole.read_bytes()
+        for number, start in enumerate(range(0, len(data), PART_BYTES)):
+            part = self.options.out / f"{self.recipe}.tar.part-{number}"
+            part.write_bytes(data[start : start + PART_BYTES])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--runs", type=Path, help="for the run folders; default: in --out")
+    parser.add_argument("--minutes", type=float, default=12.0, help="for everything")
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--model", default="text8s")
+    parser.add_argument("--recipes", nargs="*", default=["text8-stream", "text8-ar"])
+    parser.add_argument("--train-options", default="", help="of `unmask train`, for all recipes")
+    parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--checks", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--num-samples", type=int, default=4)
+    parser.add_argument("--length", type=int, default=256)
+    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 64])
+    options = parser.parse_args()
+    end = time.time() + 60 * options.minutes - KEPT_SECONDS
+    options.runs = options.runs or options.out / "runs"
+    for folder in (options.out, options.runs):
+        folder.mkdir(parents=True, exist_ok=True)
+    report: dict = {"machine": machine(), "torch": torch.__version__, "device": options.device}
+    if options.checks:
+        report["samples"] = samples_agree(options)
+        report["speed"] = speeds(options)
+        print(json.dumps(report), flush=True)
+    trainings = [Training(recipe, options, end) for recipe in options.recipes]
+    while any([training.watch() for training in trainings]):
+        time.sleep(1)
+    report["trainings"] = [training.summary() for training in trainings]
+    (options.out / "report.json").write_text(json.dumps(report, indent=1) + "\n")
+    table = [
+        "| recipe | steps | characters | seconds | compiled | validation |",
+        "| --- | --- | --- | --- | --- | --- |",
+        *(
+            f"| {row['recipe']} | {row['steps']:,.0f} | {row['tokens']:,.0f} "
+            f"| {row['seconds']:.0f} | {row['compiled']} | "
+            + ", ".join(
+                f"{name.removeprefix('valid_')} {value:.3f}"
+                for name, value in row["validation"].items()
+                if name.endswith("_bits")
+            )
+            + " |"
+            for row in report["trainings"]
+        ),
+    ]
+    (options.out / "table.md").write_text("\n".join(table) + "\n")
+    print("\n".join(table), flush=True)
+    for training in trainings:
+        training.pack()
+    if any(training.process.returncode for training in trainings):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,363 @@
+"""A causal trunk with a window behind it: finished tokens are computed once, and have a law.
+
+Along an order sigma, with slots as in tail.py (slot s predicts sigma(s) and holds the token at
+sigma(s-1); slot 0 holds START), the trunk runs two kinds of entries, which share all weights:
+
+    clean_s    holds E[token at sigma(s-1)]       sees clean_0 .. clean_s
+    masked_s   holds E[MASK], s in the window     sees clean_0 .. clean_first and the window
+
+    stream_s = unembed(norm(clean_s))    of the token at sigma(s), given all before it
+    draft_s  = unembed(norm(masked_s))   of the token at sigma(s), given those before the window
+
+Queries are turned by the position they predict; keys by the one whose token they hold, or, of a
+MASK, whose token they predict. So the order is known by positions alone, and may begin with what
+is given anywhere. The tail judges a window that begins at f as in tail.py, by one track a slot:
+
+    u_s      = W_in concat(norm E[token at sigma(s-1)], norm(clean_f if s = f else masked_(s-1)),
+                           norm(masked_s))                     sees v_0 .. v_f and u_f .. u_s
+    v_s      = W_in concat(norm E[token at sigma(s-1)], norm(clean_s), 0)
+    target_s = unembed(norm(W_out norm(o_s) + masked_s))
+
+What is computed of clean entries does not depend on what comes later: the cache is exact.
+
+Training runs all windows of a sequence at once, the clean entries of all slots and behind them
+the masked ones: each of these sees the clean ones up to its window's first, and its window.
+
+Sources: Campbell et al. (2025), arXiv:2510.03929, for draft and target; the doubled sequence is
+that of BD3-LM, Arriola et al. (2025), arXiv:2503.09573; attention along a shuffled order that of
+sigma-GPT, arXiv:2404.09562. The three laws of one network are ours (docs/method.md).
+"""
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple, cast
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from unmask.draws import weight_generator
+from unmask.errors import ConfigError
+from unmask.network.blocks import Block, Cached, Layout, gather_rows, init_weights
+from unmask.network.cache import KeyValueCache
+from unmask.network.config import HybridConfig
+from unmask.network.rotary import Rotary, Rotation
+from unmask.network.tail import TailParts
+from unmask.predictors.protocol import Draft
+from unmask.predictors.stream import Extended, StreamMemory, StreamShape
+from unmask.shapes import Counts, Order, TokenIds, WindowIds, WindowLogProbs
+
+
+class StreamLogits(NamedTuple):
+    """Of every slot: each [B, L, V], about the token at order[:, s]. Without windows, or without
+    a tail, there is no draft or target."""
+
+    stream: Float[Tensor, "B L V"]
+    draft: Float[Tensor, "B L V"] | None
+    target: Float[Tensor, "B L V"] | None
+
+
+@dataclass
+class WindowContext:
+    """What the tail needs of a pass. The tracks go into `tail_memory` as they are verified."""
+
+    masked: Float[Tensor, "B K d"]
+    features: Float[Tensor, "B K d"]
+    """norm(masked)."""
+    clean_features: Float[Tensor, "B d"]
+    """norm(clean_first)."""
+    first: Counts
+    """The slot at which the window begins."""
+    num_cached: Counts
+    """Slots below this have had their track run."""
+    tail_memory: Float[Tensor, "B M 2 H T c"]
+
+    def select(self, rows: Int[Tensor, " N"]) -> "WindowContext":
+        """The context of some sequences of the batch."""
+        return WindowContext(*(value[rows] for value in vars(self).values()))
+
+
+class StreamTransformer(TailParts):
+    """A `StreamPredictor` with weights. New weights are drawn from `seed` alone."""
+
+    def __init__(self, config: HybridConfig, seed: int = 0) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Embedding(config.vocab_size + 2, config.width)  # MASK, then START
+        self.rotary = Rotary(config.length, config.width // config.num_heads)
+        self.trunk = nn.ModuleList(Block(config) for _ in range(config.num_trunk_blocks))
+        self.norm = nn.LayerNorm(config.width, bias=False)
+        self.unembedding = nn.Linear(config.width, config.vocab_size, bias=False)
+        self.tail = nn.ModuleList()
+        if config.has_tail:
+            self.add_tail(config)
+        generator = weight_generator(seed)
+        init_weights(self, generator)
+        nn.init.normal_(self.embedding.weight, std=1.0, generator=generator)
+        nn.init.normal_(self.unembedding.weight, std=0.02, generator=generator)
+        if config.has_tail:
+            self.init_tail(generator)
+
+    known_fingerprint: str | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.embedding.weight.device
+
+    @property
+    def start_id(self) -> int:
+        """What slot 0 holds in the place of a token."""
+        return self.config.vocab_size + 1
+
+    def embed(self, token_ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T d"]:
+        """Normalised, to be on the scale of the hidden states it meets in the tail."""
+        return F.layer_norm(self.embedding(token_ids), (self.config.width,))
+
+    def _held(
+        self, token_ids: TokenIds, order: Order, slots: Int[Tensor, "B T"]
+    ) -> tuple[Int[Tensor, "B T"], Int[Tensor, "B T"]]:
+        """The ids that slots hold, and their positions; slot 0 holds START, at position 0."""
+        position = order.gather(1, (slots - 1).clamp(min=0))
+        is_start = slots == 0
+        ids = token_ids.gather(1, position).clamp(min=0).masked_fill(is_start, self.start_id)
+        return ids, position.masked_fill(is_start, 0)
+
+    def _rotation(self, positions: Int[Tensor, "B T"]) -> Rotation:
+        return self.rotary.by(positions).to(self.embedding.weight.dtype)
+
+    # Whole sequences at once: what training uses.
+
+    def forward(
+        self, token_ids: TokenIds, order: Order, window_start: Int[Tensor, " L"]
+    ) -> StreamLogits:
+        """All three predictions of every slot, teacher-forced; a partition into windows.
+
+        `window_start[s]` is the first slot of the window that s is in, the same for all sequences.
+        """
+        num_slots = order.shape[1]
+        slots = torch.arange(num_slots, device=order.device)
+        held_ids, held = self._held(token_ids, order, slots.expand_as(order))
+        predicting, holding = self._rotation(order), self._rotation(held)
+        clean = self.embed(held_ids)
+        if not self.config.max_window:
+            layout = Layout(predicting, holding, num_causal=num_slots)
+            for block in self.trunk:
+                clean = block(clean, layout)
+            return StreamLogits(self.unembedding(self.norm(clean)), None, None)
+        masked = self.embed(torch.full_like(order, self.config.mask_id))
+        twice, both = _beside(predicting, predicting), _beside(holding, predicting)
+        before = slots <= window_start[:, None]
+        same = window_start == window_start[:, None]
+        layout = Layout(
+            twice, both, visible=torch.cat([before, same], dim=1), num_causal=num_slots
+        )
+        x = torch.cat([clean, masked], dim=1)
+        for block in self.trunk:
+            x = block(x, layout)
+        features = self.norm(x)
+        stream, draft = self.unembedding(features).split(num_slots, dim=1)
+        if not self.config.has_tail:
+            return StreamLogits(stream, draft, None)
+        clean_features, masked_features = features.split(num_slots, dim=1)
+        is_first = (slots == window_start)[:, None]
+        behind = torch.where(is_first, clean_features, masked_features.roll(1, dims=1))
+        token = self.embed(held_ids)
+        tracks = torch.cat([token, behind, masked_features], dim=-1)
+        silent = torch.cat([token, clean_features, torch.zeros_like(token)], dim=-1)
+        y = self.tail_in(torch.cat([silent, tracks], dim=1))
+        visible = torch.cat([before, same & (slots <= slots[:, None])], dim=1)
+        everything = Layout(twice, _beside(holding, holding), visible, num_causal=num_slots)
+        alone = Layout(predicting, everything.key_rotation, visible, num_silent=num_slots)
+        for block in self.tail:
+            y = block(y, alone if block is self.tail[-1] else everything)
+        unembedding, refined = self._target_head(y, x[:, num_slots:])
+        return StreamLogits(stream, draft, unembedding(refined))
+
+    # The predictor: what samplers use.
+
+    @property
+    def stream_shape(self) -> StreamShape:
+        """See `StreamPredictor`."""
+        return StreamShape(
+            num_trunk_blocks=self.config.num_trunk_blocks,
+            num_tail_blocks=self.config.num_tail_blocks,
+            num_heads=self.config.num_heads,
+            channels=self.config.width // self.config.num_heads,
+            num_slots=self.config.length,
+            dtype=self.embedding.weight.dtype,
+            device=self.device,
+        )
+
+    @property
+    def max_window(self) -> int:
+        """See `StreamPredictor`."""
+        return self.config.max_window
+
+    def draft(self, token_ids: TokenIds, positions: WindowIds) -> Draft:
+        """Refused: what a causal trunk drafts depends on the order, which `extend` is told."""
+        raise ConfigError(
+            "this model was trained to write along an order, from left to right, and cannot "
+            "reveal tokens wherever a sampler likes. Choose self-speculative, lossless or "
+            "autoregressive, or a model that reads any order, such as text8s-any."
+        )
+
+    @torch.inference_mode()
+    def extend(
+        self,
+        token_ids: TokenIds,
+        order: Order,
+        *,
+        first: Counts,
+        window: Counts,
+        num_columns: int,
+        num_laws: int = 1,
+        memory: StreamMemory | None = None,
+    ) -> Extended:
+        """See `StreamPredictor`."""
+        if num_columns > self.max_window:
+            raise ConfigError(
+                f"a window of {num_columns} tokens was asked of a model that drafts "
+                f"{self.max_window} at most. Set the window to that or less (--sampler.window)."
+            )
+        if memory is None:
+            memory = StreamMemory.blank(self.stream_shape, len(token_ids))
+        start = torch.minimum(memory.num_run, first)
+        num_clean = int((first - start).max()) + 1  # a wait for the device
+        # Aligned at their end: sequences with fewer new slots run some of the old ones again.
+        run = first[:, None] - torch.arange(num_clean - 1, -1, -1, device=first.device)
+        run = run.clamp(min=0)
+        columns = torch.arange(num_columns, device=first.device)
+        in_window = columns < window[:, None]
+        places = (first[:, None] + columns).clamp(max=order.shape[1] - 1)
+        end = first + 1 + window if num_columns else first + 1
+        is_even = bool(in_window.all())
+        num_rows = int(end.max()) + (not is_even)
+        rows = (first[:, None] + 1 + columns).masked_fill(~in_window, num_rows - 1)
+
+        held_ids, held = self._held(token_ids, order, run)
+        masks = torch.full_like(places, self.config.mask_id)
+        x = self.embed(torch.cat([held_ids, masks], dim=1))
+        predicted, masked_at = order.gather(1, run), order.gather(1, places)
+        holding = self._rotation(held)
+        query = self._rotation(torch.cat([predicted, masked_at], dim=1))
+        key = _beside(holding, self._rotation(masked_at)) if num_columns else holding
+        row = torch.arange(num_rows, device=first.device)
+        bound = torch.cat([run + 1, end[:, None].expand_as(rows)], dim=1)
+        layout = Layout(query, key, (row < bound[..., None])[:, None])
+        slots = torch.cat([run, rows], dim=1)
+        for number, block in enumerate(self.trunk):
+            x = block(x, layout, Cached(_rows(memory.trunk, number, num_rows), slots))
+        clean, masked = x.split([num_clean, num_columns], dim=1)
+        law = self._log_probs(self.unembedding, self.norm(clean[:, num_clean - num_laws :]))
+        context = None
+        draft_log_probs = law.new_zeros(len(first), 0, law.shape[-1])
+        if num_columns:
+            features = self.norm(masked)
+            draft_log_probs = self._log_probs(self.unembedding, features)
+            if self.config.first_target == "stream":
+                last = self._log_probs(self.unembedding, self.norm(clean[:, -1:]))
+                draft_log_probs[:, :1] = last
+        if self.config.has_tail:
+            clean_features = self.norm(clean)
+            self._remember_in_tail(memory, held_ids, clean_features, run, predicted, holding)
+            if num_columns:
+                context = WindowContext(
+                    masked, features, clean_features[:, -1], first, first, memory.tail
+                )
+        new = first - start + 1
+        seen = (start + 1 + first + 1) * new // 2  # the sum of s + 1 over them
+        return Extended(
+            law,
+            Draft(draft_log_probs, context),
+            replace(memory, num_run=first + 1),
+            query_tokens=new + window if num_columns else new,
+            query_keys=seen + window * end if num_columns else seen,
+        )
+
+    def _remember_in_tail(
+        self,
+        memory: StreamMemory,
+        held_ids: Int[Tensor, "B n"],
+        clean_features: Float[Tensor, "B n d"],
+        run: Int[Tensor, "B n"],
+        predicted: Int[Tensor, "B n"],
+        holding: Rotation,
+    ) -> None:
+        """Keys and values of v_s in the tail's blocks, for the slots that were run."""
+        token = self.embed(held_ids)
+        y = self.tail_in(torch.cat([token, clean_features, torch.zeros_like(token)], dim=-1))
+        num_rows = int(run.max()) + 1
+        for number, block in enumerate(self.tail):
+            cached = Cached(_rows(memory.tail, number, num_rows), run)
+            if block is self.tail[-1]:
+                cast(Block, block).remember(y, holding, cached)
+                return
+            row = torch.arange(num_rows, device=run.device)
+            visible = (row <= run[..., None])[:, None]
+            y = block(y, Layout(self._rotation(predicted), holding, visible), cached)
+
+    @torch.inference_mode()
+    def verify(
+        self, draft: Draft, *, filled_ids: TokenIds, order: Order, first: Counts, num_columns: int
+    ) -> WindowLogProbs:
+        """One tail pass over the columns asked for; tracks of earlier calls are remembered.
+
+        Raises `ConfigError` if the network has no tail.
+        """
+        if not self.config.has_tail:
+            raise ConfigError(
+                "this network has no causal blocks (num_tail_blocks is 0), so it cannot verify "
+                "what it drafted by a tail. Verify by the stream (--sampler lossless), or write "
+                "one token per pass (--sampler autoregressive)."
+            )
+        context: WindowContext = draft.context
+        begin, width = context.first, context.masked.shape[1]
+        last = (begin + width - 1).clamp(max=order.shape[1] - 1)[:, None]
+        columns = first[:, None] + torch.arange(num_columns, device=first.device)
+        columns = columns.minimum(last)
+        start = torch.minimum(context.num_cached, first)
+        num_tracks = int((columns[:, -1] - start).max()) + 1  # the one wait for the device
+        slots = start[:, None] + torch.arange(num_tracks, device=first.device)
+        slots = slots.minimum(columns[:, -1:])
+        asking = columns - start[:, None]
+        context.num_cached = columns[:, -1] + 1
+
+        held_ids, held = self._held(filled_ids, order, slots)
+        place = slots - begin[:, None]
+        behind = gather_rows(context.features, (place - 1).clamp(min=0))
+        behind = torch.where((place == 0)[..., None], context.clean_features[:, None], behind)
+        ahead = gather_rows(context.features, place)
+        y = self.tail_in(torch.cat([self.embed(held_ids), behind, ahead], dim=-1))
+        holding = self._rotation(held)
+        num_rows = int(columns.max()) + 2
+        row = torch.arange(num_rows, device=first.device)
+        for number, block in enumerate(self.tail):
+            is_last = block is self.tail[-1]
+            query_slots = columns if is_last else slots
+            visible = (row <= query_slots[..., None] + 1)[:, None]
+            layout = Layout(self._rotation(order.gather(1, query_slots)), holding, visible)
+            cache = _rows(context.tail_memory, number, num_rows)
+            is_all = is_last and num_tracks == num_columns
+            asking_columns = asking if is_last and not is_all else None
+            y = block(y, layout, Cached(cache, slots + 1, asking_columns))
+        masked = gather_rows(context.masked, columns - begin[:, None])
+        log_probs = self._log_probs(*self._target_head(y, masked))
+        is_first = (first == begin)[:, None]
+        log_probs[:, 0] = torch.where(is_first, draft.log_probs[:, 0], log_probs[:, 0])
+        return log_probs
+
+    def select(self, draft: Draft, rows: Int[Tensor, " N"]) -> Draft:
+        """The same draft for some sequences of the batch."""
+        return Draft(draft.log_probs[rows], draft.context.select(rows))
+
+
+def _beside(first: Rotation, second: Rotation) -> Rotation:
+    """Of the tokens of one, then of the other."""
+    return Rotation(torch.cat([first.cos, second.cos], 1), torch.cat([first.sin, second.sin], 1))
+
+
+def _rows(memory: Tensor, block: int, num_rows: int) -> KeyValueCache:
+    """The first rows of a block's keys and values, to be written into."""
+    keys, values = memory[:, block, :, :, :num_rows].unbind(1)
+    return KeyValueCache(keys, values)

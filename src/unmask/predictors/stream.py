@@ -1,0 +1,116 @@
+"""What a sampler may ask of a model whose finished tokens attend backwards only.
+
+Along an order sigma, slot s = 0..L-1 predicts the token at sigma(s) and holds the one at
+sigma(s-1); slot 0 holds none. What is computed of a slot depends on the tokens it and the slots
+before it hold, and on no other: it is computed once and remembered, exactly. It says the
+*stream's law*
+
+    p(token at sigma(s) | tokens at sigma(0..s-1)),
+
+that of a language model which reads along the order. Behind the finished slots a pass may carry a
+*window*: MASKs at sigma(first..), which see all finished tokens and one another, and draft.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from unmask.predictors.protocol import Draft, HybridPredictor
+from unmask.rows import Rows
+from unmask.shapes import Counts, Order, TokenIds
+
+
+@dataclass(frozen=True)
+class StreamShape:
+    """How large the memory of one sequence is."""
+
+    num_trunk_blocks: int
+    num_tail_blocks: int
+    num_heads: int
+    channels: int
+    """Of each key."""
+    num_slots: int
+    dtype: torch.dtype
+    device: torch.device
+
+
+@dataclass(frozen=True)
+class StreamMemory(Rows):
+    """Keys and values of the finished slots, of trunk and tail.
+
+    Row s of T is slot s; rows from `num_run` on are scratch, written in each pass and never read
+    in the next. A pass writes into the tensors of the memory it is given.
+    """
+
+    trunk: Float[Tensor, "B N 2 H T c"]
+    tail: Float[Tensor, "B M 2 H T c"]
+    num_run: Counts
+    """Slots 0..num_run-1 are remembered."""
+
+    @classmethod
+    def blank(cls, shape: StreamShape, batch_size: int) -> "StreamMemory":
+        """Nothing is remembered yet of so many sequences."""
+        # Two rows more: a window's last MASK stands one row behind its slot, what is padding in
+        # a batch of windows behind that.
+        num_rows = shape.num_slots + 2
+        number = torch.zeros((), dtype=shape.dtype, device=shape.device)
+        sizes = (2, shape.num_heads, num_rows, shape.channels)
+        return cls(
+            number.new_zeros(batch_size, shape.num_trunk_blocks, *sizes),
+            number.new_zeros(batch_size, shape.num_tail_blocks, *sizes),
+            torch.zeros(batch_size, dtype=torch.long, device=shape.device),
+        )
+
+    def cut(self, num_run: Counts) -> "StreamMemory":
+        """The same with no more than so many slots: what lies behind them was rejected."""
+        return StreamMemory(self.trunk, self.tail, torch.minimum(self.num_run, num_run))
+
+
+@dataclass(frozen=True)
+class Extended:
+    """What one pass says, what is remembered after it, and what it took."""
+
+    law_log_probs: Float[Tensor, "B n V"]
+    """The stream's law at the last n slots that were run; the last column is slot `first`."""
+    draft: Draft
+    """Of the window, which may be empty."""
+    memory: StreamMemory
+    query_tokens: Counts
+    """Tokens and MASKs that were run."""
+    query_keys: Counts
+    """Pairs of such a one and one that it attended to, itself included."""
+
+
+@runtime_checkable
+class StreamPredictor(HybridPredictor, Protocol):
+    """A hybrid predictor whose trunk is causal behind a window. Drafts follow an order."""
+
+    @property
+    def stream_shape(self) -> StreamShape: ...
+
+    @property
+    def max_window(self) -> int:
+        """The longest window it drafts; 0: it does not draft."""
+        ...
+
+    def extend(
+        self,
+        token_ids: TokenIds,
+        order: Order,
+        *,
+        first: Counts,
+        window: Counts,
+        num_columns: int,
+        num_laws: int = 1,
+        memory: StreamMemory | None = None,
+    ) -> Extended:
+        """One pass: the slots that are not remembered, up to `first`, and a window of MASKs.
+
+        Tokens at order[:, :first] are finished. The window is the next `window` entries of the
+        order, as `num_columns` columns; none if that is 0. `num_laws` is at most the number of
+        slots that are run in each sequence.
+        """
+        ...
