@@ -30,6 +30,8 @@ class Sample:
     """Drafted tokens that were replaced."""
     seconds: float
     """From when it began until it was finished, beside others of its batch."""
+    tail_tokens: int = 0
+    """Tokens that were verified, summed over the tail passes."""
     query_tokens: int = 0
     """Tokens that went through the trunk, over all passes."""
     query_keys: int = 0
@@ -195,6 +197,7 @@ class GenerativeModel(ABC):
             accepted=result.accepted,
             rejected=result.rejected,
             seconds=result.seconds,
+            tail_tokens=result.tail_tokens,
             query_tokens=result.query_tokens,
             query_keys=result.query_keys,
             drafter_passes=result.drafter_passes,

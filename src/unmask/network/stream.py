@@ -185,6 +185,8 @@ class StreamTransformer(TailParts):
             num_heads=self.config.num_heads,
             channels=self.config.width // self.config.num_heads,
             num_slots=self.config.length,
+            # A window's last MASK stands a row behind its slot, padding of windows behind that.
+            num_scratch=2,
             dtype=self.embedding.weight.dtype,
             device=self.device,
         )
@@ -222,8 +224,11 @@ class StreamTransformer(TailParts):
             )
         if memory is None:
             memory = StreamMemory.blank(self.stream_shape, len(token_ids))
-        start = torch.minimum(memory.num_run, first)
-        num_clean = int((first - start).max()) + 1  # a wait for the device
+        num_slots = int(first.max()) + 1  # a wait for the device
+        slots = torch.arange(num_slots, device=first.device).expand(len(first), -1)
+        all_ids, all_held = self._held(token_ids, order, slots)
+        start = torch.minimum(memory.num_known(all_ids), first)
+        num_clean = int((first - start).max()) + 1
         # Aligned at their end: sequences with fewer new slots run some of the old ones again.
         run = first[:, None] - torch.arange(num_clean - 1, -1, -1, device=first.device)
         run = run.clamp(min=0)
@@ -235,7 +240,11 @@ class StreamTransformer(TailParts):
         num_rows = int(end.max()) + (not is_even)
         rows = (first[:, None] + 1 + columns).masked_fill(~in_window, num_rows - 1)
 
-        held_ids, held = self._held(token_ids, order, run)
+        held_ids, held = all_ids.gather(1, run), all_held.gather(1, run)
+        run_ids = memory.run_ids.scatter(1, run, held_ids)
+        # What was run behind `first` saw other tokens, if it is ever asked for again.
+        every = torch.arange(run_ids.shape[1], device=first.device)
+        run_ids = run_ids.masked_fill(every > first[:, None], -1)
         masks = torch.full_like(places, self.config.mask_id)
         x = self.embed(torch.cat([held_ids, masks], dim=1))
         predicted, masked_at = order.gather(1, run), order.gather(1, places)
@@ -245,9 +254,9 @@ class StreamTransformer(TailParts):
         row = torch.arange(num_rows, device=first.device)
         bound = torch.cat([run + 1, end[:, None].expand_as(rows)], dim=1)
         layout = Layout(query, key, (row < bound[..., None])[:, None])
-        slots = torch.cat([run, rows], dim=1)
+        written = torch.cat([run, rows], dim=1)
         for number, block in enumerate(self.trunk):
-            x = block(x, layout, Cached(_rows(memory.trunk, number, num_rows), slots))
+            x = block(x, layout, Cached(_rows(memory.trunk, number, num_rows), written))
         clean, masked = x.split([num_clean, num_columns], dim=1)
         law = self._log_probs(self.unembedding, self.norm(clean[:, num_clean - num_laws :]))
         context = None
@@ -270,7 +279,7 @@ class StreamTransformer(TailParts):
         return Extended(
             law,
             Draft(draft_log_probs, context),
-            replace(memory, num_run=first + 1),
+            replace(memory, run_ids=run_ids),
             query_tokens=new + window if num_columns else new,
             query_keys=seen + window * end if num_columns else seen,
         )

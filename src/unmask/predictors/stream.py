@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from unmask.predictors.protocol import Draft, HybridPredictor
@@ -33,6 +33,8 @@ class StreamShape:
     channels: int
     """Of each key."""
     num_slots: int
+    num_scratch: int
+    """Rows for the MASKs of a pass, behind those of the slots."""
     dtype: torch.dtype
     device: torch.device
 
@@ -41,32 +43,31 @@ class StreamShape:
 class StreamMemory(Rows):
     """Keys and values of the finished slots, of trunk and tail.
 
-    Row s of T is slot s; rows from `num_run` on are scratch, written in each pass and never read
-    in the next. A pass writes into the tensors of the memory it is given.
+    Row s of T is slot s; rows of slots that were not run are scratch, written in each pass and
+    never read in the next. A pass writes into the tensors of the memory it is given: only the
+    newest memory of a sequence may be used.
     """
 
     trunk: Float[Tensor, "B N 2 H T c"]
     tail: Float[Tensor, "B M 2 H T c"]
-    num_run: Counts
-    """Slots 0..num_run-1 are remembered."""
+    run_ids: Int[Tensor, "B L"]
+    """What each slot held when it was run; -1 where it was not."""
 
     @classmethod
     def blank(cls, shape: StreamShape, batch_size: int) -> "StreamMemory":
         """Nothing is remembered yet of so many sequences."""
-        # Two rows more: a window's last MASK stands one row behind its slot, what is padding in
-        # a batch of windows behind that.
-        num_rows = shape.num_slots + 2
         number = torch.zeros((), dtype=shape.dtype, device=shape.device)
-        sizes = (2, shape.num_heads, num_rows, shape.channels)
+        sizes = (2, shape.num_heads, shape.num_slots + shape.num_scratch, shape.channels)
         return cls(
             number.new_zeros(batch_size, shape.num_trunk_blocks, *sizes),
             number.new_zeros(batch_size, shape.num_tail_blocks, *sizes),
-            torch.zeros(batch_size, dtype=torch.long, device=shape.device),
+            torch.full((batch_size, shape.num_slots), -1, device=shape.device),
         )
 
-    def cut(self, num_run: Counts) -> "StreamMemory":
-        """The same with no more than so many slots: what lies behind them was rejected."""
-        return StreamMemory(self.trunk, self.tail, torch.minimum(self.num_run, num_run))
+    def num_known(self, held_ids: Int[Tensor, "B n"]) -> Counts:
+        """How many slots, from the first on, hold what they held when they were run."""
+        is_same = self.run_ids[:, : held_ids.shape[1]] == held_ids
+        return is_same.long().cumprod(dim=1).sum(dim=1)
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,9 @@ class StreamPredictor(HybridPredictor, Protocol):
         """One pass: the slots that are not remembered, up to `first`, and a window of MASKs.
 
         Tokens at order[:, :first] are finished. The window is the next `window` entries of the
-        order, as `num_columns` columns; none if that is 0. `num_laws` is at most the number of
-        slots that are run in each sequence.
+        order, as `num_columns` columns; none if that is 0. `num_laws` is at most the largest
+        number of slots that are run in any sequence.
+
+        Slots that hold another token than when they were run are run again, and all behind them.
         """
         ...

@@ -54,6 +54,8 @@ class Result:
     tail_passes: int
     accepted: int
     rejected: int
+    tail_tokens: int
+    """Tokens that were verified, summed over the tail passes."""
     query_tokens: int
     """Tokens that went through the trunk."""
     query_keys: int
@@ -177,6 +179,7 @@ class _Account(Rows):
     tail_passes: Counts
     accepted: Counts
     rejected: Counts
+    tail_tokens: Counts
     query_tokens: Counts
     query_keys: Counts
     drafter_passes: Counts

@@ -107,7 +107,7 @@ def pass_tables(
         size = sizes[sequence, start]
         window = columns.of_order(its_order, start, start + size, int(size.max()))
         masked_ids = mask_after(ids, its_order, start, predictor.vocab_size)
-        draft = predictor.draft(masked_ids, window.positions)
+        draft = ordered.draft_along(law.order, predictor, masked_ids, its_order, start, window)
         target_log_probs = draft.log_probs
         width = window.positions.shape[1]
         if law.verify_rounds and (width > 1 or not predictor.first_target_is_draft):

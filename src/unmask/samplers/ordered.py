@@ -25,6 +25,7 @@ from torch import Tensor
 from unmask.draws import Draws
 from unmask.errors import ConfigError
 from unmask.predictors.protocol import Draft, Predictor
+from unmask.predictors.stream import StreamPredictor
 from unmask.process import orders
 from unmask.process.windows import Window
 from unmask.rows import OWN_PLACE, Rows, padded_with
@@ -125,6 +126,38 @@ def num_sure(draft_log_probs: WindowLogProbs, threshold: float) -> Counts:
     return (is_unsure.cumsum(dim=1) == 0).sum(dim=1)
 
 
+def check_reads_order(choice: OrderChoice, predictor: Predictor) -> None:
+    """Raise `ConfigError` if a predictor does not read an order of this choice."""
+    if isinstance(predictor, StreamPredictor) and choice != "left-to-right":
+        raise ConfigError(
+            f"the order {choice!r} was asked of a model that writes from left to right, behind "
+            "what is given. Choose the order left-to-right (--sampler.order left-to-right), or a "
+            "model that reads any order, such as text8s-any."
+        )
+
+
+def draft_along(
+    choice: OrderChoice,
+    predictor: Predictor,
+    token_ids: TokenIds,
+    order: Order,
+    first: Counts,
+    window: WindowColumns,
+) -> Draft:
+    """Drafts of a window that begins at `first`, by whatever the predictor reads."""
+    if not isinstance(predictor, StreamPredictor):
+        return predictor.draft(token_ids, window.positions)
+    check_reads_order(choice, predictor)
+    found = predictor.extend(
+        token_ids,
+        order,
+        first=first,
+        window=window.in_window.sum(dim=1),
+        num_columns=window.in_window.shape[1],
+    )
+    return found.draft
+
+
 def open_window(
     choice: OrderChoice, state: OrderedState, predictor: Predictor, window: Window
 ) -> Opening:
@@ -132,8 +165,11 @@ def open_window(
     first, length = state.num_revealed, state.length
     stop = first + window.size(first, length)
     if choice != "confident":
-        opened = columns.of_order(state.order, first, stop, int((stop - first).max()))
-        return Opening(state, stop, opened, predictor.draft(state.token_ids, opened.positions))
+        width = int((stop - first).max())
+        opened = columns.of_order(state.order, first, stop, width)
+        draft = draft_along(choice, predictor, state.token_ids, state.order, first, opened)
+        return Opening(state, stop, opened, draft)
+    check_reads_order(choice, predictor)
     num_masked = length - first
     masked = columns.of_order(state.order, first, first + num_masked, int(num_masked.max()))
     draft = predictor.draft(state.token_ids, masked.positions)

@@ -39,6 +39,8 @@ class StepInfo:
     """Tokens that went through the trunk; None: all, in every pass."""
     query_keys: Counts | None = None
     """Pairs of such a token and one it attended to; None: all, in every pass."""
+    tail_tokens: Counts | int = 0
+    """Tokens that were verified, summed over the tail passes; 0 where nobody counts them."""
     drafter_passes: Counts | int = 0
     """Passes of a smaller model that drafts (`Team`). None of them is counted above."""
     drafter_tokens: Counts | int = 0
@@ -99,6 +101,8 @@ class Samples:
     rejected: Counts
     seconds: Float[Tensor, " B"]
     """Wall-clock time from the start of its batch until the sequence was finished."""
+    tail_tokens: Counts
+    """Tokens that were verified, summed over the tail passes."""
     drafter_passes: Counts
     """Passes of a smaller model that drafts, if there is one."""
 
@@ -142,7 +146,9 @@ def sample(
         observe(state, info, rows)
 
 
-COUNTED = ("trunk_passes", "tail_passes", "accepted", "rejected", "drafter_passes")
+COUNTED = (
+    "trunk_passes", "tail_passes", "accepted", "rejected", "tail_tokens", "drafter_passes"
+)  # fmt: skip
 """What of a step's info is added up over a sequence."""
 
 

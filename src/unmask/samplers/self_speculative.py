@@ -120,6 +120,7 @@ class SelfSpeculative:
             tail_passes=run.tail_passes,
             accepted=run.settled - first - run.rejected,
             rejected=run.rejected,
+            tail_tokens=run.tail_tokens,
         )
         return replace(state, token_ids=token_ids, num_revealed=run.settled), info
 
@@ -170,6 +171,7 @@ class SelfSpeculative:
             "settled": settled + num_settled,
             "rejected": among.rejected + verdict.is_rejected,
             "tail_passes": among.tail_passes + 1,
+            "tail_tokens": among.tail_tokens + stop - settled,
         }
         if self.patience < math.inf:
             doubt = doubt.gather(1, num_settled[:, None]).squeeze(1)
@@ -195,6 +197,7 @@ class _Pass:
     def __post_init__(self) -> None:
         self.num_rounds = 0
         self.tail_passes = torch.zeros_like(self.first)
+        self.tail_tokens = torch.zeros_like(self.first)
         self.rejected = torch.zeros_like(self.first)
         self.doubt: Float[Tensor, " B"] = torch.zeros_like(self.first, dtype=torch.float64)
         """v summed over the places settled in this pass."""
@@ -217,6 +220,6 @@ class _Pass:
 
 
 _BY_SEQUENCE = (
-    "order", "first", "stop", "drafted_ids", "filled_ids", "settled", "tail_passes", "rejected",
-    "doubt",
+    "order", "first", "stop", "drafted_ids", "filled_ids", "settled", "tail_passes",
+    "tail_tokens", "rejected", "doubt",
 )  # fmt: skip

@@ -1,0 +1,50 @@
+"""One token per pass, from left to right behind what is given: the stream's own law.
+
+    x_s ~ stream_s( . | tokens at sigma(0..s-1))          s = number given, ..., L - 1
+
+The reference of everything that is drafted: a language model with its cache. A causal trunk
+without windows and tail is nothing else.
+"""
+
+from dataclasses import dataclass, field, replace
+
+import torch
+
+from unmask.draws import Draws
+from unmask.predictors.stream import StreamPredictor
+from unmask.samplers import columns, ordered
+from unmask.samplers.ordered import OrderedState
+from unmask.samplers.sampler import StepInfo
+from unmask.shapes import TokenIds
+from unmask.speculation.filters import Filter
+
+
+@dataclass(frozen=True, kw_only=True)
+class Autoregressive:
+    """One token per pass."""
+
+    filter: Filter = field(default_factory=Filter)
+    """Temperature and top-p of the law."""
+
+    def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> OrderedState:
+        """Reading order, behind what is given."""
+        return ordered.begin("left-to-right", given_ids, mask_id=mask_id, draws=draws)
+
+    def step(
+        self, state: OrderedState, predictor: StreamPredictor, draws: Draws
+    ) -> tuple[OrderedState, StepInfo]:
+        """One pass, one token."""
+        first = state.num_revealed
+        none = torch.zeros_like(first)
+        found = predictor.extend(
+            state.token_ids, state.order, first=first, window=none, num_columns=0
+        )
+        column = columns.of_order(state.order, first, first + 1, width=1)
+        law = self.filter(found.law_log_probs[:, -1:])
+        drawn = draws.categorical(law, where=column.in_window)
+        token_ids = column.write(state.token_ids, drawn)
+        info = StepInfo(
+            none + 1, none, none + 1, none,
+            query_tokens=found.query_tokens, query_keys=found.query_keys,
+        )  # fmt: skip
+        return replace(state, token_ids=token_ids, num_revealed=first + 1), info

@@ -1,0 +1,182 @@
+"""Several tokens per cycle by the law of the stream: drafts that the stream itself verifies.
+
+    f = tokens settled                                          # a cycle: two trunk passes
+    p_f, draft = extend(the tokens settled since, and a window of MASKs at f..f+w-1)
+    x_f..x_(f+w-1), one after the other from the tail's law q   # a tail pass each
+        (or all at once from the factorised draft q)
+    p_(f+1)..p_(f+w) = extend(the candidates)
+    keep candidates from the first on while u < min(1, p(x) / q(x)); replace the first rejected
+        from the residual max(0, p - q); where all were kept draw one more from p_(f+w)
+
+Whatever drafts, what comes out follows the stream's law p, that of one token per pass: each place
+is settled by the accept-and-replace rule, given the tokens before it. So the likelihood is the
+stream's, and windows, tail and drafts decide the number of cycles alone.
+
+Sources: Leviathan et al. (2023), arXiv:2211.17192, for the rule and the further token; that a
+network verifies what its own masked entries drafted is TiDAR's, arXiv:2511.08923, there without a
+tail.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from unmask.draws import Draws
+from unmask.errors import ConfigError
+from unmask.predictors.protocol import Draft
+from unmask.predictors.stream import StreamPredictor
+from unmask.samplers import columns, ordered
+from unmask.samplers.columns import WindowColumns
+from unmask.samplers.ordered import OrderedState
+from unmask.samplers.sampler import StepInfo
+from unmask.shapes import Counts, Order, TokenIds, WindowIds, WindowLogProbs
+from unmask.speculation.accept_reject import judge
+from unmask.speculation.filters import Filter
+
+Drafts = Literal["tail", "factorised"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lossless:
+    """How a sampler of the stream's law drafts."""
+
+    window: int = 8
+    """Tokens that are drafted in a cycle, at most; a cycle settles one more at best."""
+    drafts: Drafts = "tail"
+    """tail: candidates in turn, each given those before it. factorised: all at once."""
+    filter: Filter = field(default_factory=Filter)
+    """Temperature and top-p, of drafts and stream alike."""
+
+    def __post_init__(self) -> None:
+        if self.window < 1:
+            raise ConfigError(
+                f"Lossless.window must be at least 1, got {self.window}: a cycle drafts so many "
+                "tokens. For one token per pass use `Autoregressive()`."
+            )
+        if self.drafts not in get_args(Drafts):
+            raise ConfigError(
+                f"Lossless.drafts must be one of {get_args(Drafts)}, got {self.drafts!r}."
+            )
+
+    def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> OrderedState:
+        """Reading order, behind what is given."""
+        return ordered.begin("left-to-right", given_ids, mask_id=mask_id, draws=draws)
+
+    def step(
+        self, state: OrderedState, predictor: StreamPredictor, draws: Draws
+    ) -> tuple[OrderedState, StepInfo]:
+        """One cycle: a pass that drafts, and one that verifies."""
+        first, order, length = state.num_revealed, state.order, state.length
+        size = (length - first).clamp(max=self.window)
+        width = int(size.max())
+        opened = predictor.extend(
+            state.token_ids, order, first=first, window=size, num_columns=width
+        )
+        window = columns.of_order(order, first, first + size, width)
+        drafted = self._drafted(state, opened.draft, window, predictor, draws)
+
+        # The stream's law at each candidate, and behind them: slots first..first+size. The slot
+        # behind the last position does not exist.
+        last = torch.minimum(first + size, length - 1)
+        judged = predictor.extend(
+            drafted.filled_ids,
+            order,
+            first=last,
+            window=torch.zeros_like(first),
+            num_columns=0,
+            num_laws=int((last - first).max()) or 1,
+        )
+        slots = first[:, None] + torch.arange(width + 1, device=first.device)
+        column = slots - last[:, None] - 1 + judged.law_log_probs.shape[1]
+        law = judged.law_log_probs.take_along_dim(column.clamp(min=0)[..., None], dim=1)
+        law[:, 0] = opened.law_log_probs[:, -1]
+        law = self.filter(law)
+        verdict = judge(
+            drafted.ids,
+            draft_log_probs=drafted.log_probs,
+            target_log_probs=law[:, :width],
+            in_window=window.in_window,
+            draws=draws,
+        )
+        place = first + verdict.num_accepted
+        is_further = ~verdict.is_rejected & (place < length)
+        behind = law.take_along_dim(size[:, None, None], dim=1)
+        further = draws.categorical(behind, where=is_further[:, None])[:, 0]
+        settled_id = torch.where(verdict.is_rejected, verdict.replacement_ids, further)
+        is_settled = verdict.is_rejected | is_further
+        at = columns.of_order(order, place, place + is_settled, width=1)
+        kept = WindowColumns(window.positions, window.in_window & (slots[:, :-1] < place[:, None]))
+        token_ids = kept.write(state.token_ids, drafted.ids)
+        token_ids = at.write(token_ids, settled_id[:, None])
+        info = StepInfo(
+            torch.full_like(first, 2),
+            drafted.tail_passes,
+            verdict.num_accepted + is_further,
+            verdict.is_rejected.long(),
+            query_tokens=opened.query_tokens + judged.query_tokens,
+            query_keys=opened.query_keys + judged.query_keys,
+            tail_tokens=drafted.tail_passes,
+        )
+        return replace(state, token_ids=token_ids, num_revealed=place + is_settled), info
+
+    def _drafted(
+        self,
+        state: OrderedState,
+        draft: Draft,
+        window: WindowColumns,
+        predictor: StreamPredictor,
+        draws: Draws,
+    ) -> "_Candidates":
+        if self.drafts == "factorised":
+            log_probs = self.filter(draft.log_probs)
+            ids = draws.categorical(log_probs, where=window.in_window)
+            none = torch.zeros_like(state.num_revealed)
+            return _Candidates(ids, log_probs, window.write(state.token_ids, ids), none)
+        return in_turn(
+            state.token_ids, state.order, state.num_revealed, draft, window, predictor, draws,
+            self.filter,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Candidates:
+    """What was drafted, by which law, and what it took."""
+
+    ids: WindowIds
+    log_probs: WindowLogProbs
+    filled_ids: TokenIds
+    tail_passes: Counts
+
+
+def in_turn(
+    token_ids: TokenIds,
+    order: Order,
+    first: Counts,
+    draft: Draft,
+    window: WindowColumns,
+    predictor: StreamPredictor,
+    draws: Draws,
+    filter: Filter,
+) -> _Candidates:
+    """Candidates from the tail's law, one after the other; the first is the draft's."""
+    ids: list[Tensor] = []
+    laws: list[Tensor] = []
+    tail_passes = torch.zeros_like(first)
+    for k in range(window.in_window.shape[1]):
+        is_real = window.in_window[:, k : k + 1]
+        if k == 0 and predictor.first_target_is_draft:
+            law = draft.log_probs[:, :1]
+        else:
+            law = predictor.verify(
+                draft, filled_ids=token_ids, order=order, first=first + k, num_columns=1
+            )
+            tail_passes = tail_passes + is_real[:, 0]
+        law = filter(law)
+        drawn = draws.categorical(law, where=is_real)
+        column = WindowColumns(window.positions[:, k : k + 1], is_real)
+        token_ids = column.write(token_ids, drawn)
+        ids.append(drawn)
+        laws.append(law)
+    return _Candidates(torch.cat(ids, 1), torch.cat(laws, 1), token_ids, tail_passes)
