@@ -8,8 +8,10 @@ from typing import Any
 from torch import Tensor
 
 from unmask.errors import ConfigError
+from unmask.predictors.stream import StreamPredictor
 from unmask.samplers.engine import Engine, Request, Result
 from unmask.samplers.sampler import Sampler, StepInfo
+from unmask.samplers.streamed import along_stream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,6 +175,7 @@ class GenerativeModel(ABC):
                 raise ConfigError(f"{name} must be at least 1, got {value}.")
         chosen = self.default_sampler if sampler is None else sampler
         self._check_fits(chosen, int((given == self.vocab_size).sum()))
+        chosen = along_stream(chosen, self.predictor, given)
 
         def tell(state: Any, info: StepInfo, numbers: Tensor) -> None:
             observe(int(info.num_revealed.sum()))
@@ -183,6 +186,19 @@ class GenerativeModel(ABC):
         )
         return map(self._sample_of, engine.run(requests))
 
+    def nfe(self, result: Result) -> float:
+        """What a sequence took, in passes of the whole network over the whole sequence."""
+        config = self.network.config
+        if isinstance(self.predictor, StreamPredictor):
+            work: float = config.work(
+                result.query_tokens, result.tail_tokens, len(result.token_ids)
+            )
+            return work
+        passes: float = config.nfe(
+            result.trunk_passes + self.drafter_share * result.drafter_passes, result.tail_passes
+        )
+        return passes
+
     def _sample_of(self, result: Result) -> Sample:
         return Sample(
             text=self._text_of(result),
@@ -190,10 +206,7 @@ class GenerativeModel(ABC):
             seed=result.request.seed,
             trunk_passes=result.trunk_passes,
             tail_passes=result.tail_passes,
-            nfe=self.network.config.nfe(
-                result.trunk_passes + self.drafter_share * result.drafter_passes,
-                result.tail_passes,
-            ),
+            nfe=self.nfe(result),
             accepted=result.accepted,
             rejected=result.rejected,
             seconds=result.seconds,

@@ -22,8 +22,10 @@ from unmask.network.error_head import LearnedErrorPredictor, read_error_head
 from unmask.network.hybrid import HybridTransformer
 from unmask.network.policy import PolicyNetwork, read_policy
 from unmask.network.stream import StreamTransformer
+from unmask.samplers.autoregressive import Autoregressive
 from unmask.samplers.engine import Result
 from unmask.samplers.likelihood import OwnLaw, law_of, order_for, pass_tables
+from unmask.samplers.lossless import Lossless
 from unmask.samplers.sampler import Sampler
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.shapes import TokenIds
@@ -52,7 +54,12 @@ class Model(GenerativeModel):
     @property
     def default_sampler(self) -> Sampler:
         """What generates where nothing else is asked for."""
-        return SelfSpeculative()
+        config = self.network.config
+        if not config.is_causal:
+            return SelfSpeculative()
+        if config.has_tail:
+            return Lossless(window=min(8, config.max_window))
+        return Autoregressive()
 
     def check_generates(self) -> None:
         """Raise `ConfigError` for a judge: without trunk blocks there is nothing to draft with."""

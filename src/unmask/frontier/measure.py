@@ -17,6 +17,7 @@ from unmask.model import Model
 from unmask.samplers.engine import Engine, Request, Result
 from unmask.samplers.registry import describe
 from unmask.samplers.sampler import Sampler
+from unmask.samplers.streamed import along_stream
 from unmask.speed import memory
 
 
@@ -66,6 +67,7 @@ def measure(
     course = Course(length, num_samples)
     engine = Engine(network, num_slots=batch_size, observe=course.note)
     given_ids = torch.full((length,), network.vocab_size, device=network.device)
+    sampler = along_stream(sampler, network, given_ids)
     requests = (
         Request(given_ids=given_ids, sampler=sampler, seed=seed + n) for n in range(num_samples)
     )
@@ -80,7 +82,7 @@ def measure(
     # What is not of any step, such as filling slots, is shared out with the rest.
     overhead = elapsed / sum(result.busy_seconds for result in results)
     columns = {name: [getattr(result, name) for result in results] for name in _COUNTED}
-    nfe = map(network.config.nfe, columns["trunk_passes"], columns["tail_passes"])
+    nfe = map(model.nfe, results)
     return Measurement(
         sampler=describe(sampler),
         seed=seed,

@@ -55,7 +55,7 @@ class HybridConfig:
     reach: Reach = "whole"
     """What tokens that are finished attend to. whole: everything, so that any order will do and
     each pass runs the whole sequence. causal: those before them in the order, so that a pass
-    runs what is new and one window, and the finished tokens have a law of their own (stream.py)."""
+    runs what is new and one window, and finished tokens have a law of their own (stream.py)."""
     max_window: int = 0
     """Of a causal trunk: the longest window it is trained to draft. With 0, and no tail, it is a
     plain autoregressive model."""
@@ -154,6 +154,18 @@ class HybridConfig:
         """Network function evaluations: block passes over the blocks of the whole network."""
         blocks = self.num_trunk_blocks * trunk_passes + self.num_tail_blocks * tail_passes
         return blocks / self.num_blocks
+
+    def work(self, query_tokens: float, tail_tokens: float, length: int) -> float:
+        """NFE where passes run what is new: tokens through blocks, over those of a whole pass.
+
+        The keys and values that the tail keeps of a finished token are counted as a token of it.
+        """
+        tail = self.num_tail_blocks * (tail_tokens + length)
+        return (self.num_trunk_blocks * query_tokens + tail) / (self.num_blocks * length)
+
+    def critical_path(self, trunk_passes: float, tail_passes: float) -> float:
+        """Blocks that wait for one another: each pass of trunk or tail after the one before."""
+        return self.num_trunk_blocks * trunk_passes + self.num_tail_blocks * tail_passes
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, for config.json."""

@@ -33,7 +33,7 @@ from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from unmask.draws import weight_generator
@@ -55,6 +55,18 @@ class StreamLogits(NamedTuple):
     stream: Float[Tensor, "B L V"]
     draft: Float[Tensor, "B L V"] | None
     target: Float[Tensor, "B L V"] | None
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Who holds what and attends to whom in a pass over whole sequences."""
+
+    held_ids: Int[Tensor, "B L"]
+    is_first: Bool[Tensor, "L 1"]
+    """Whether a slot is the first of its window."""
+    trunk: Layout
+    tail: Layout
+    last_tail: Layout
 
 
 @dataclass
@@ -136,43 +148,49 @@ class StreamTransformer(TailParts):
         `window_start[s]` is the first slot of the window that s is in, the same for all sequences.
         """
         num_slots = order.shape[1]
-        slots = torch.arange(num_slots, device=order.device)
-        held_ids, held = self._held(token_ids, order, slots.expand_as(order))
-        predicting, holding = self._rotation(order), self._rotation(held)
-        clean = self.embed(held_ids)
+        plan = self._plan(token_ids, order, window_start)
+        clean = self.embed(plan.held_ids)
         if not self.config.max_window:
-            layout = Layout(predicting, holding, num_causal=num_slots)
             for block in self.trunk:
-                clean = block(clean, layout)
+                clean = block(clean, plan.trunk)
             return StreamLogits(self.unembedding(self.norm(clean)), None, None)
         masked = self.embed(torch.full_like(order, self.config.mask_id))
-        twice, both = _beside(predicting, predicting), _beside(holding, predicting)
-        before = slots <= window_start[:, None]
-        same = window_start == window_start[:, None]
-        layout = Layout(
-            twice, both, visible=torch.cat([before, same], dim=1), num_causal=num_slots
-        )
         x = torch.cat([clean, masked], dim=1)
         for block in self.trunk:
-            x = block(x, layout)
+            x = block(x, plan.trunk)
         features = self.norm(x)
         stream, draft = self.unembedding(features).split(num_slots, dim=1)
         if not self.config.has_tail:
             return StreamLogits(stream, draft, None)
         clean_features, masked_features = features.split(num_slots, dim=1)
-        is_first = (slots == window_start)[:, None]
-        behind = torch.where(is_first, clean_features, masked_features.roll(1, dims=1))
-        token = self.embed(held_ids)
-        tracks = torch.cat([token, behind, masked_features], dim=-1)
-        silent = torch.cat([token, clean_features, torch.zeros_like(token)], dim=-1)
+        behind = torch.where(plan.is_first, clean_features, masked_features.roll(1, dims=1))
+        tracks = torch.cat([clean, behind, masked_features], dim=-1)
+        silent = torch.cat([clean, clean_features, torch.zeros_like(clean)], dim=-1)
         y = self.tail_in(torch.cat([silent, tracks], dim=1))
-        visible = torch.cat([before, same & (slots <= slots[:, None])], dim=1)
-        everything = Layout(twice, _beside(holding, holding), visible, num_causal=num_slots)
-        alone = Layout(predicting, everything.key_rotation, visible, num_silent=num_slots)
         for block in self.tail:
-            y = block(y, alone if block is self.tail[-1] else everything)
+            y = block(y, plan.last_tail if block is self.tail[-1] else plan.tail)
         unembedding, refined = self._target_head(y, x[:, num_slots:])
         return StreamLogits(stream, draft, unembedding(refined))
+
+    # Apart, because torch 2.11 cannot compile what makes a Layout.
+    @torch.compiler.disable
+    def _plan(self, token_ids: TokenIds, order: Order, window_start: Int[Tensor, " L"]) -> "_Plan":
+        num_slots = order.shape[1]
+        slots = torch.arange(num_slots, device=order.device)
+        held_ids, held = self._held(token_ids, order, slots.expand_as(order))
+        predicting, holding = self._rotation(order), self._rotation(held)
+        if not self.config.max_window:
+            alone = Layout(predicting, holding, num_causal=num_slots)
+            return _Plan(held_ids, slots[:, None] == 0, alone, alone, alone)
+        twice, both = _beside(predicting, predicting), _beside(holding, predicting)
+        before = slots <= window_start[:, None]
+        same = window_start == window_start[:, None]
+        trunk = Layout(twice, both, torch.cat([before, same], dim=1), num_causal=num_slots)
+        held_twice = _beside(holding, holding)
+        visible = torch.cat([before, same & (slots <= slots[:, None])], dim=1)
+        tail = Layout(twice, held_twice, visible, num_causal=num_slots)
+        last_tail = Layout(predicting, held_twice, visible, num_silent=num_slots)
+        return _Plan(held_ids, (slots == window_start)[:, None], trunk, tail, last_tail)
 
     # The predictor: what samplers use.
 
@@ -195,6 +213,11 @@ class StreamTransformer(TailParts):
     def max_window(self) -> int:
         """See `StreamPredictor`."""
         return self.config.max_window
+
+    @property
+    def fills_in(self) -> bool:
+        """See `StreamPredictor`."""
+        return self.config.fills_in
 
     def draft(self, token_ids: TokenIds, positions: WindowIds) -> Draft:
         """Refused: what a causal trunk drafts depends on the order, which `extend` is told."""

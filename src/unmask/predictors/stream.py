@@ -97,6 +97,11 @@ class StreamPredictor(HybridPredictor, Protocol):
         """The longest window it drafts; 0: it does not draft."""
         ...
 
+    @property
+    def fills_in(self) -> bool:
+        """Whether it was trained on orders that begin with what is given anywhere."""
+        ...
+
     def extend(
         self,
         token_ids: TokenIds,

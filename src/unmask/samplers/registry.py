@@ -13,6 +13,7 @@ from unmask.process.remasking import REMASKINGS
 from unmask.process.schedules import SCHEDULES
 from unmask.process.windows import WINDOWS
 from unmask.samplers.ancestral import Ancestral
+from unmask.samplers.autoregressive import Autoregressive
 from unmask.samplers.dilated import Dilated
 from unmask.samplers.draft_verify import DraftVerify
 from unmask.samplers.entropy_bounded import EntropyBounded
@@ -22,6 +23,7 @@ from unmask.samplers.fixed_partition import FixedPartition
 from unmask.samplers.klass import Klass
 from unmask.samplers.learned_policy import LearnedPolicy
 from unmask.samplers.lookahead import Lookahead
+from unmask.samplers.lossless import Lossless
 from unmask.samplers.maskgit import MaskGIT
 from unmask.samplers.remdm import ReMDM
 from unmask.samplers.self_draft import SelfDraft
@@ -37,6 +39,8 @@ SAMPLERS: dict[str, type] = {
     "self-speculative": SelfSpeculative,
     "target-only": TargetOnly,
     "fixed-partition": FixedPartition,
+    "lossless": Lossless,
+    "autoregressive": Autoregressive,
     "ancestral": Ancestral,
     "first-hitting": FirstHitting,
     "maskgit": MaskGIT,

@@ -13,10 +13,17 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from unmask.draws import Draws
+from unmask.errors import ConfigError
 from unmask.predictors.protocol import Draft
 from unmask.predictors.stream import Extended, StreamMemory, StreamPredictor, StreamShape
 from unmask.rows import Rows
+from unmask.samplers.autoregressive import Autoregressive
+from unmask.samplers.fixed_partition import FixedPartition
+from unmask.samplers.lossless import Lossless
+from unmask.samplers.ordered import check_reads_order
 from unmask.samplers.sampler import Sampler, StepInfo
+from unmask.samplers.self_speculative import SelfSpeculative
+from unmask.samplers.target_only import TargetOnly
 from unmask.shapes import Counts, Order, TokenIds, WindowIds, WindowLogProbs
 
 
@@ -83,6 +90,7 @@ class RememberingStream:
         self.vocab_size, self.device = predictor.vocab_size, predictor.device
         self.stream_shape, self.max_window = predictor.stream_shape, predictor.max_window
         self.first_target_is_draft = predictor.first_target_is_draft
+        self.fills_in = predictor.fills_in
         none = torch.zeros(len(memory.run_ids), dtype=torch.long, device=self.device)
         self.query_tokens, self.query_keys = none, none
 
@@ -127,3 +135,72 @@ class RememberingStream:
     def select(self, draft: Draft, rows: Int[Tensor, " N"]) -> Draft:
         """See `HybridPredictor`."""
         return self._predictor.select(draft, rows)
+
+
+def along_stream(sampler: Sampler, predictor: Any, given_ids: Int[Tensor, " L"]) -> Sampler:
+    """The sampler as it runs on a predictor: with its memory, where the trunk is causal.
+
+    Raises:
+        ConfigError: the sampler needs a causal trunk and there is none, or it asks of a causal
+            trunk what it was not trained for.
+    """
+    if not isinstance(predictor, StreamPredictor):
+        if isinstance(sampler, _OF_STREAMS):
+            raise ConfigError(
+                f"{type(sampler).__name__} follows the law of finished tokens read from left to "
+                "right, and the trunk of this model, which looks at whole sequences, has none. "
+                "Choose self-speculative or ancestral sampling, or a model with a causal trunk, "
+                "such as text8s."
+            )
+        return sampler
+    if isinstance(sampler, Streamed):
+        return sampler
+    if not isinstance(sampler, (*_OF_STREAMS, *_ALONG_AN_ORDER)):
+        raise ConfigError(
+            f"{type(sampler).__name__} reveals tokens wherever it likes, and this model writes "
+            "from left to right, behind what is given. Choose one of lossless, self-speculative, "
+            "target-only, fixed-partition and autoregressive, or a model that reads any order, "
+            "such as text8s-any."
+        )
+    shape = predictor.stream_shape
+    if isinstance(sampler, _ALONG_AN_ORDER):
+        check_reads_order(sampler.order, predictor)
+    drafts_in_turn = isinstance(sampler, Lossless) and sampler.drafts == "tail"
+    if (drafts_in_turn or isinstance(sampler, SelfSpeculative | TargetOnly)) and (
+        shape.num_tail_blocks == 0
+    ):
+        raise ConfigError(
+            f"{type(sampler).__name__} needs causal blocks behind the trunk (a tail), and this "
+            "model has none. Choose autoregressive, or a model with a tail, such as text8s."
+        )
+    widest = _widest(sampler, len(given_ids))
+    if widest > predictor.max_window:
+        raise ConfigError(
+            f"windows of up to {widest} tokens were asked for, and this model was trained to "
+            f"draft {predictor.max_window} at most. "
+            + (
+                "Set --sampler.window of lossless, or --sampler.window fixed with "
+                f"--sampler.window.num-tokens, to {predictor.max_window} or less."
+                if predictor.max_window
+                else "It drafts nothing: choose autoregressive."
+            )
+        )
+    is_given = given_ids != predictor.vocab_size
+    if not predictor.fills_in and bool((~is_given[:-1] & is_given[1:]).any()):
+        raise ConfigError(
+            "a template has text behind its blanks, and this model was trained on reading order "
+            "alone: it would not look at it. Give a prompt, or choose a model that fills in, "
+            "such as text8s-any."
+        )
+    return Streamed(sampler=sampler, shape=shape)
+
+
+def _widest(sampler: Sampler, length: int) -> int:
+    """The longest window that a sampler can open in sequences of a length."""
+    if isinstance(sampler, _ALONG_AN_ORDER):
+        return int(sampler.window.size(torch.arange(length), length).max())
+    return min(sampler.window, length) if isinstance(sampler, Lossless) else 0
+
+
+_ALONG_AN_ORDER = (SelfSpeculative, TargetOnly, FixedPartition)
+_OF_STREAMS = (Lossless, Autoregressive)
