@@ -90,6 +90,16 @@ class Wording:
         return not self.gaps.isdisjoint(("B", "C"))
 
     @cached_property
+    def is_about_hero(self) -> bool:
+        """Whether it names A, or says "he" of A."""
+        return not self.gaps.isdisjoint(("A", "he", "him", "his"))
+
+    @cached_property
+    def is_about_hero_alone(self) -> bool:
+        """Whether it cannot be about what some people have together."""
+        return "A" in self.gaps and not re.search("total|all", self.text)
+
+    @cached_property
     def has_things(self) -> bool:
         """Whether it names things."""
         return not self.gaps.isdisjoint(("t", "ts", "u", "us", "v", "vs"))

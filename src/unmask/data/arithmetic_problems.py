@@ -123,6 +123,8 @@ _ALL_WORLDS = (0, 0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4)
 """Places in `WORLDS`; some are likelier."""
 _SIGNS = "+++--**//"
 _TRIES = 5
+_LONGEST = 500
+"""Letters of a question and, counting more, of its answer: about 300 tokens with the canvas."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,9 @@ def made(num_operations: int, held_out: frozenset[str], upto: Upto) -> Made:
             calculations = [each for _, some in numbers for each in some]
             is_new = any(is_held_out_pair(*each) for each in calculations)
             if is_new == (NUMBERS in held_out):
-                return _written(plan, numbers, ITEMS in held_out, upto)
+                found = _written(plan, numbers, ITEMS in held_out, upto)
+                if len(found.question) + 1.2 * len(found.answer) <= _LONGEST:
+                    return found
 
 
 def _planned(num_operations: int, pools: _Pools, upto: Upto) -> _Plan | None:
@@ -201,6 +205,9 @@ def _planned(num_operations: int, pools: _Pools, upto: Upto) -> _Plan | None:
             return None
         told.append(change)
         num_left -= num
+    is_shared = start.has_others and world.is_about_somebody
+    if asked and is_shared and not asked.is_about_hero:
+        return None
     if asked is None:
         questions = pools.questions[world.name]
         sign = told[-1].steps[-1].sign if told[-1].steps else ""
@@ -210,6 +217,8 @@ def _planned(num_operations: int, pools: _Pools, upto: Upto) -> _Plan | None:
         else:
             key = sign if sign in questions and upto(2) else ""
             asked = questions[key][upto(len(questions[key]))]
+    if asked and not num_asked and is_shared and not asked.is_about_hero_alone:
+        return None
     if first and any(". " in each.text or " and " in each.text for each in told):
         return None
     aside = None
@@ -285,19 +294,21 @@ def _first_number(later: list[Step], upto: Upto) -> int:
 
 def _people(plan: _Plan, upto: Upto) -> list[Person]:
     has_others = any(each.has_others for each in plan.all)
-    hero = _person("fm" if has_others else "fmn", upto, ())
+    is_made_up = upto(4) == 0
+    hero = _person("fm" if has_others else "fmn", is_made_up, upto, ())
     people = [hero]
     if has_others:
-        # Of the other gender, so that every "he" and "she" is the hero.
+        # Of the other gender, so that every "he" and "she" is the hero: it shows in their names.
         for _ in range(6):
-            people.append(_person(_OTHER[hero.gender], upto, people))
+            other = _person(_OTHER[hero.gender], not is_made_up and upto(3) == 0, upto, people)
+            people.append(other)
     return people
 
 
-def _person(gender: str, upto: Upto, others: Iterable[Person]) -> Person:
+def _person(gender: str, is_made_up: bool, upto: Upto, others: Iterable[Person]) -> Person:
     names = [each.name for each in others]
     while True:
-        if upto(4) == 0:
+        if is_made_up:
             person = made_up_person(upto)
             if person.gender not in gender:
                 person = Person(person.name, gender[0])
@@ -346,7 +357,7 @@ def _cast(plan: _Plan, is_new: bool, upto: Upto) -> tuple[Cast, list[Person], li
         words["@base"] = base_form(words["act"])
     for name, forms in (("t", ("t", "ts")), ("u", ("u", "us")), ("v", ("v", "vs"))):
         if name not in things and not gaps.isdisjoint(forms):
-            thing = _thing(is_new, upto, things.values(), is_plain)
+            thing = _thing(is_new, upto, things.values(), is_plain or name != "t")
             if name == "t" and needs_food and not thing.is_food:
                 thing = _FOOD[is_new][upto(len(_FOOD[is_new]))]
             things[name] = thing
@@ -473,6 +484,8 @@ class _Story:
                 self._subject("pronoun" if is_named and wording.is_about_subject else "name")
                 was_plural = self.cast.is_subject_plural
                 said = self._said(wording, self.numbers[0][0])
+                if wording.text[0].isupper() and not said.startswith(self.people[0].name):
+                    said = said[0].lower() + said[1:]
                 may_drop = wording.is_about_subject
                 self.cast.is_subject_plural = was_plural
                 continue
@@ -481,7 +494,7 @@ class _Story:
                 self.cast.is_subject_plural = was_plural
                 joint = " and " if place == last else ", "
             else:
-                self._subject("pronoun")
+                self._subject("name" if self.plan.told[0].has_others else "pronoun")
                 may_drop, was_plural = wording.is_about_subject, self.cast.is_subject_plural
                 joint = ", and "
             said += joint + self._said(wording, self.numbers[place][0]).lstrip()
@@ -493,6 +506,8 @@ class _Story:
         sentences: list[str] = []
         is_open = was_subject = was_plural = False
         signs = ""
+        # Of two people whom the beginning names, "she" may be either.
+        is_shared = self.plan.told[0].has_others
         for place, wording in enumerate(self.plan.told):
             is_multiple = ". " in wording.text or " and " in wording.text
             numbers = self.numbers[place][0]
@@ -511,13 +526,13 @@ class _Story:
                     cast.is_subject_plural = was_plural
                     joint = (" and ", " and then ", ", but " if is_minus else " and ")[upto(3)]
                 else:
-                    self._subject("pronoun")
+                    self._subject("name" if is_shared else "pronoun")
                     joint = ", but " if is_minus and upto(2) else ", and "
                 said = self._said(wording, numbers).lstrip()
                 sentences[-1] = f"{sentences[-1][:-1]}{joint}{said}."
                 is_open = False
                 continue
-            self._subject("pronoun" if upto(5) < 3 else "name")
+            self._subject("pronoun" if upto(5) < 3 and not (is_shared and place == 1) else "name")
             was_plural = cast.is_subject_plural
             said = self._said(wording, numbers)
             if upto(4) == 0 and not wording.text.startswith(_NO_ADVERB):
@@ -567,5 +582,6 @@ def _counted(said: str, number: int, unit: str, cast: Cast) -> str:
         return f"${said}"
     noun = cast.things.get(unit)
     if noun is None:
+        unit = unit.replace("_", " ")
         noun = Noun(unit, plural(unit))
     return f"{said} {noun.one if number == 1 else noun.many}"

@@ -27,6 +27,8 @@ class World:
     roles: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """How the answer says what there is now, by sign."""
     unit: str = "t"
+    is_about_somebody: bool = True
+    """Whether it matters whose the things are."""
 
 
 HAVING = World(
@@ -136,7 +138,6 @@ HAVING = World(
                 {S} [is] given {n} more
                 the next day {B} [sends] {him} {n t}
                 {S} [gets] {n another t} (on {day1}|at school)
-                {B} [has] {n t} and [gives] them all to {him}
             """,
             "T-n": """
                 {S} [gives] {n} of them to {B}
@@ -334,7 +335,7 @@ HAVING = World(
             """,
             "T/2 product": """
                 {B} [has] half as many as {A}. How many {ts} {does} {B} have?
-                How many {ts} is half of that?
+                How many are half of {A}'s {ts}?
                 If {A} gives half of the {ts} to {B}, how many does {B} get?
             """,
             "T*n=p; T+p": """
@@ -385,11 +386,10 @@ HAVING = World(
                 {B} [has] {m box} with {n t} in each. How many more {ts} {does} {A} have than {B}?
             """,
             "m+n=p; p-T diff": """
-                {B} [has] {m t} and [gets] {n} more. How many more {ts} {does} {B} have than {A} \
-                  now?
+                {B} [has] {m t} and [gets] {n} more. How many more {ts} {does} {B} have than {A}?
             """,
             "m-n=p; T-p diff": """
-                {B} [has] {m t} and [loses] {n}. How many more {ts} {does} {A} have than {B} now?
+                {B} [has] {m t} and [loses] {n}. How many more {ts} {does} {A} have than {B}?
             """,
             "T/n=p; p-m left": """
                 {A} [puts] them equally into {n box} and [takes] {m} out of one {box}. How many \
@@ -409,7 +409,7 @@ HAVING = World(
                 How many {ts} {does he} have (at the end|in the end)?
                 How many {ts} {does} {A} end up with?
                 What is the number of {ts} that {A} has now?
-                How many {ts} are there now?
+                How many {ts} does {A} own now?
                 Find the number of {ts} {A} has now.
                 Can you work out how many {ts} {A} has now?
                 Now how many {ts} {does} {A} have?
@@ -420,13 +420,13 @@ HAVING = World(
             """,
             "+": """
                 How many {ts} {does} {A} have (altogether|in total|in all)?
-                How many {ts} is that (altogether|in total|in all)?
-                What is the total number of {ts}?
+                How many {ts} is that for {A} (altogether|in total|in all)?
+                What is the total number of {ts} {A} has?
                 How many {ts} {does he} have altogether?
             """,
             "*": """
                 How many {ts} {does} {A} have (altogether|in total|in all)?
-                How many {ts} is that in all?
+                What is the number of all {ts} that {A} has?
             """,
             "-": """
                 How many {ts} [are] left?
@@ -584,6 +584,7 @@ PLACING = World(
         "*": ("Now there are {r}.", "That makes {r}."),
         "/": ("That leaves {r}.", "What remains is {r}."),
     },
+    is_about_somebody=False,
 )
 
 MEETING = World(
@@ -686,6 +687,7 @@ MEETING = World(
     ),
     question_first=wordings({"": "How many {ts} are {at} if"})[""],
     roles=PLACING.roles,
+    is_about_somebody=False,
 )
 
 MONEY = World(
@@ -729,7 +731,7 @@ MONEY = World(
                 {S} [earns] {$n} more
                 {B} [gives] {him} {$n}
                 {S} [finds] {$n} on the street
-                {S} [sells] {his} old {u} for {$n}
+                {S} [sells] {his} {u} for {$n}
                 {S} [is] paid {$n} (for {his} work|for helping {B})
                 {S} [saves] {$n} more
                 {S} [gets] {$n} from {his} (grandmother|grandfather)
@@ -820,7 +822,7 @@ MONEY = World(
             "": """
                 How much money does {A} have now?
                 How much money {does he} have in the end?
-                How much {does} {A} have now?
+                How much does {A} have now?
                 How many dollars does {A} have now?
                 What amount of money does {A} have now?
             """,
@@ -917,8 +919,8 @@ DOING = World(
             """,
             "T/n product": """
                 This took {n hour}. How many {ts} is that per hour?
-                It took {A} {n day}, with the same number each day. How many {ts} is that per day?
-                On average over {n day}, how many {ts} a day is that?
+                {B} needed {n day} for as many, the same number each day. How many {ts} a day is \
+                  that?
                 {B} [@act] the same number in {n day}. How many {ts} a day is that?
             """,
         }

@@ -245,6 +245,13 @@ ALONE = wordings(
             {A} needs {a col1 t} and {b col2 t}. How many {ts} is that in all?
             {A} has {b more t} than {B}. {B} has {a}. How many {ts} does {A} have?
             {A} finds {a t}, {B} finds {b}. How many {ts} did they find?
+            I have {a t} and buy {b} more. How many {ts} do I have now?
+            I have {a t}. I find {b} more. How many {ts} do I have?
+            If you have {a t} and get {b} more, how many {ts} do you have?
+            If I have {a t} and you have {b}, how many {ts} do we have together?
+            My {kin} has {a t} and I have {b}. How many {ts} do we have altogether?
+            You have {a t}. A friend gives you {b more t}. How many {ts} do you have now?
+            We need {a t} for today and {b} for tomorrow. How many {ts} do we need?
         """,
         "a+b sum @student": """
             There are {a girl} and {b boy} in a class. How many students are in the class?
@@ -275,6 +282,8 @@ ALONE = wordings(
               first?
             {A} needs {a t} and has {b}. How many more {ts} does {he need}?
             A {box} has room for {a t}. {b} <b is> in it. How many more {ts} fit in?
+            You need {a t} and have {b}. How many more {ts} do you need?
+            I have {a t} and my {kin} has {b}. How many more {ts} do I have?
         """,
         "a-b left @student": """
             There are {a student} in a class. {b} of them <b is> ill. How many students are there?
@@ -300,6 +309,59 @@ ALONE = wordings(
             {A} uses {a t} per day. How many {ts} does {he use} in {b day}?
             A shop sells {a t} a day. How many {ts} does it sell in {b day}?
             How many {ts} do {b child} have if each has {a}?
+            I have {b box} with {a t} in each. How many {ts} do I have?
+            If I buy {b box} of {a t}, how many {ts} do I have?
+            You have {b box}, and each holds {a t}. How many {ts} do you have?
+            If you get {a t} a day, how many {ts} do you get in {b day}?
+        """,
+        "a+b sum @thing": """
+            {A} has {a t} and {b u}. How many things does {he have} in all?
+            There are {a t} and {b u} on a shelf. How many things are on the shelf?
+        """,
+        "a-b": """
+            I have {a t} and give away {b}. How many {ts} do I have left?
+            I had {a t} but lost {b} of them. How many {ts} do I have now?
+            If you have {a t} and lose {b}, how many {ts} are left?
+            If I have {a t} and take away {b}, how many {ts} do I have?
+            You have {a t}. You give {b} to a friend. How many {ts} do you have left?
+            We had {a t} and used {b}. How many {ts} remain?
+        """,
+        "a-b left @page": """
+            A book has {a page}. {A} has read {b} of them. How many pages are left to read?
+            {A} is on page {b} of a book of {a page}. How many pages are left?
+        """,
+        "a*b product @page": """
+            I read {a page} a day. How many pages do I read in {b day}?
+            A book has {b chapter} of {a page} each. How many pages does it have?
+        """,
+        "a*b product @square_meter <50": """
+            A garden is {a meter} long and {b meter} wide. What is its area?
+            What is the area of a room that is {a meter} by {b meter}?
+        """,
+        "a/b each": """
+            I have {a t} and share them equally among {b friend}. How many {ts} does each friend \
+              get?
+            If you split {a t} into {b equal group}, how many {ts} are in each group?
+            If {b} of us share {a t} equally, how many {ts} does each of us get?
+            We put {a t} equally into {b box}. How many {ts} are in each {box}?
+            {a t} are shared equally among {b child}. How many {ts} does each child get?
+            {A} shares {a t} equally among {b friend}. How many {ts} does each friend get?
+            {a t} are packed equally into {b box}. How many {ts} are in each {box}?
+            There are {a t} in {b equal group}. How many {ts} are in each group?
+            {A} splits {a t} equally into {b pile}. How many {ts} are in each pile?
+            {b child} share {a t} fairly. How many {ts} does each of them get?
+            If {b person} share {a t} equally, how many {ts} does each person get?
+            {b box} hold {a t}. How many {ts} does one {box} hold?
+            {A} lays {a t} in {b equal row}. How many {ts} are in each row?
+            How many {ts} does each child get if {b child} share {a t}?
+            {a t} are divided evenly among {b person}. How many {ts} does each one get?
+        """,
+        "a/b groups @box": """
+            I have {a t} and put {b} into each {box}. How many {boxes} do I need?
+            {A} packs {a t} into {boxes} of {b}. How many {boxes} does {he need}?
+            A {box} holds {b t}. How many {boxes} are needed for {a t}?
+            How many {boxes} of {b} can be filled with {a t}?
+            {A} has {a t} and puts {b} into each {box}. How many {boxes} does {he fill}?
         """,
         "a*7": """
             {A} gets {a t} every day. How many {ts} does {he get} in a week?
@@ -323,31 +385,12 @@ ALONE = wordings(
         "a*b product @square": """
             A board is {a square} long and {b square} wide. How many squares does it have?
         """,
-        "a/b each": """
-            {a t} are shared equally among {b child}. How many {ts} does each child get?
-            {A} shares {a t} equally among {b friend}. How many {ts} does each friend get?
-            {a t} are packed equally into {b box}. How many {ts} are in each {box}?
-            There are {a t} in {b equal group}. How many {ts} are in each group?
-            {A} splits {a t} equally into {b pile}. How many {ts} are in each pile?
-            {b child} share {a t} fairly. How many {ts} does each of them get?
-            If {b person} share {a t} equally, how many {ts} does each person get?
-            {b box} hold {a t}. How many {ts} does one {box} hold?
-            {A} lays {a t} in {b equal row}. How many {ts} are in each row?
-            How many {ts} does each child get if {b child} share {a t}?
-            {a t} are divided evenly among {b person}. How many {ts} does each one get?
-        """,
         "a/b product": """
             {A} has {a t}, {b times} as many as {B}. How many {ts} does {B} have?
             {A} uses {a t} in {b day}, the same number each day. How many {ts} does {he use} per \
               day?
             A machine makes {a t} in {b hour}. How many {ts} does it make per hour?
             {A} has {b times} as many {ts} as {B}. {A} has {a}. How many {ts} does {B} have?
-        """,
-        "a/b groups @box": """
-            {A} packs {a t} into {boxes} of {b}. How many {boxes} does {he need}?
-            A {box} holds {b t}. How many {boxes} are needed for {a t}?
-            How many {boxes} of {b} can be filled with {a t}?
-            {A} has {a t} and puts {b} into each {box}. How many {boxes} does {he fill}?
         """,
         "a/b groups @day": """
             {A} uses {b t} a day. How many days do {a t} last?
@@ -377,6 +420,21 @@ ALONE = wordings(
             {B} has half as many {ts} as {A}, who has {a}. How many {ts} does {B} have?
         """,
         # Two calculations.
+        "a+b=c; c-d": """
+            I have {a t}, buy {b} more and give away {d}. How many {ts} do I have left?
+            If you have {a t}, get {b} more and lose {d}, how many {ts} do you have?
+        """,
+        "a-b=c; c+d sum": """
+            I have {a t}, give away {b} and get {d} more. How many {ts} do I have now?
+            You have {a t}. You lose {b} and find {d}. How many {ts} do you have?
+        """,
+        "a*b=c product @page; d-c left @page": """
+            A book has {d page}. {A} reads {b page} a day for {a day}. How many pages are left?
+        """,
+        "d-c=e left @page; e/b groups @day": """
+            A book has {d page}. {A} has read {c page} and now reads {b} a day. How many more \
+              days does {he need}?
+        """,
         "a+b=c; c+d sum": """
             {A} has {a t}, {B} has {b} and {C} has {d}. How many {ts} do they have \
               (together|altogether|in all)?
@@ -447,6 +505,7 @@ ALONE = wordings(
         "a*b=c product @$; d-c left @$": """
             {A} buys {a u} for {$b} each and pays with {$d}. How much change does {he get}?
             {A} has {$d}. {he buys} {a u} at {$b} each. How much money is left?
+            I have {$d} and buy {a u} for {$b} each. How much money do I have left?
             One {u} costs {$b}. {A} buys {a} of them and pays with {$d}. How much money does {he \
               get} back?
             How much change does {A} get from {$d} if {he buys} {a u} at {$b} each?
