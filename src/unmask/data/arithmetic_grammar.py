@@ -72,7 +72,7 @@ class Wording:
     @cached_property
     def is_held_out(self) -> bool:
         """Whether training never sees it."""
-        return is_hashed_out(self.text)
+        return is_hashed_out(f"sentence: {self.text}")
 
     @cached_property
     def is_about_subject(self) -> bool:

@@ -219,6 +219,8 @@ def _planned(num_operations: int, pools: _Pools, upto: Upto) -> _Plan | None:
             asked = questions[key][upto(len(questions[key]))]
     if asked and not num_asked and is_shared and not asked.is_about_hero_alone:
         return None
+    if first and start.text.startswith("{in place}"):
+        return None
     if first and any(". " in each.text or " and " in each.text for each in told):
         return None
     aside = None

@@ -325,7 +325,7 @@ HAVING = World(
             """,
             "T/n groups @day": """
                 {A} [uses] {n} of them every day. How many days [do] they last?
-                If {he uses} {n t} a day, how many days will they last?
+                At {n} a day, how many days will {A}'s {ts} last?
             """,
             "T/n groups @row": """
                 {A} lays them out in rows of {n}. How many rows are there?
@@ -533,7 +533,7 @@ PLACING = World(
         {
             "T*n": """
                 There are {n place} like this. How many {ts} are there in all of them?
-                In another place there are {n times} as many. How many {ts} are there?
+                In another place there [are] {n times} as many. How many {ts} [are] there?
             """,
             "T/n": """
                 {n child} [share] the {ts} equally. How many {ts} {does} each child get?
@@ -545,10 +545,10 @@ PLACING = World(
                 {A} [packs] them all into {boxes} of {n}. How many {boxes} [are] there?
             """,
             "T-n diff": """
-                On the floor there are {n t}. How many more {ts} are {in place}?
+                On the floor there [are] {n t}. How many more {ts} are {in place}?
             """,
             "T+n": """
-                On the floor there are {n t}. How many {ts} are there altogether?
+                On the floor there [are] {n t}. How many {ts} are there altogether?
             """,
             "n-T diff": """
                 The {place} has room for {n t}. How many more {ts} can be put there?
@@ -577,7 +577,7 @@ PLACING = World(
             """,
         }
     ),
-    question_first=wordings({"": "How many {ts} are {in place} if"})[""],
+    question_first=wordings({"": "How many {ts} [are] {in place} if"})[""],
     roles={
         "+": ("Now there are {r}.", "That makes {r}.", "In all that is {r}."),
         "-": ("That leaves {r}.", "What is left is {r}."),
@@ -661,7 +661,7 @@ MEETING = World(
                 There is room for {n t}. How many more can come?
             """,
             "T*n": """
-                The next day there are {n times} as many. How many {ts} are there then?
+                The next day there [are] {n times} as many. How many {ts} [are] there then?
             """,
         }
     ),
@@ -685,7 +685,7 @@ MEETING = World(
             """,
         }
     ),
-    question_first=wordings({"": "How many {ts} are {at} if"})[""],
+    question_first=wordings({"": "How many {ts} [are] {at} if"})[""],
     roles=PLACING.roles,
     is_about_somebody=False,
 )
