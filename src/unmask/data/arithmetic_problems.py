@@ -330,13 +330,13 @@ def _thing(is_new: bool, upto: Upto, others: Iterable[Noun], is_plain: bool) -> 
         else:
             group = _THINGS[is_new]
             thing = group[upto(len(group))]
-        if thing not in others:
+        if all(thing.one != other.plain for other in others):
             break
     if is_plain or upto(10):
         return thing
     words = COLOURS if upto(2) and not thing.is_food else QUALITIES
-    word = words[upto(len(words))]
-    return Noun(f"{word} {thing.one}", f"{word} {thing.many}", thing.is_food)
+    word = words[upto(len(words))] + " "
+    return Noun(word + thing.one, word + thing.many, thing.is_food, adjective=word)
 
 
 def _cast(plan: _Plan, is_new: bool, upto: Upto) -> tuple[Cast, list[Person], list[str]]:
@@ -363,7 +363,7 @@ def _cast(plan: _Plan, is_new: bool, upto: Upto) -> tuple[Cast, list[Person], li
             if name == "t" and needs_food and not thing.is_food:
                 thing = _FOOD[is_new][upto(len(_FOOD[is_new]))]
             things[name] = thing
-            used.append(thing.one)
+            used.append(thing.plain)
     if not gaps.isdisjoint(("box", "boxes")):
         containers = PACKINGS if any("put" in each.text for each in plan.all) else CONTAINERS
         things["box"] = containers[upto(len(containers))]

@@ -32,11 +32,18 @@ class Noun:
     one: str
     many: str
     is_food: bool = False
+    adjective: str = ""
+    """What `one` and `many` begin with, and a space."""
+
+    @property
+    def plain(self) -> str:
+        """The singular without the adjective."""
+        return self.one.removeprefix(self.adjective)
 
     @property
     def is_held_out(self) -> bool:
-        """Whether training never sees it."""
-        return is_hashed_out(self.one)
+        """Whether training never sees it, with whatever adjective."""
+        return is_hashed_out(self.plain)
 
 
 _IRREGULAR = {
