@@ -119,10 +119,12 @@ def read_questions(task: str, path: Path | str, beginning: str = "") -> list[Que
     return [question for each in zip_longest(*files) for question in each if question]
 
 
-def arithmetic_questions(level: str, num: int, seed: int = 0) -> list[Question]:
-    """Held-out problems of a level (data/arithmetic.py)."""
+def arithmetic_questions(
+    level: str, num: int, seed: int = 0, held_out: bool | frozenset[str] = True
+) -> list[Question]:
+    """Problems of a level, held out in the ways named (data/arithmetic.py)."""
     made = [
-        problem(level, seed=stream_seed(seed, _ARITHMETIC, number), held_out=True)
+        problem(level, seed=stream_seed(seed, _ARITHMETIC, number), held_out=held_out)
         for number in range(num)
     ]
     return [Question(each.question, str(each.result)) for each in made]

@@ -18,7 +18,7 @@ from unmask.training.question_task import Lesson, QuestionTask
 from unmask.training.tail_task import TailTask
 
 _SHARES: dict[str, float] = {"easy": 0.7, "medium": 0.2, "hard": 0.1}
-_NUM_FOR_TOKENIZER = 400
+_NUM_FOR_TOKENIZER = 2000
 _USUAL = Usual(max_new_tokens=64, block_length=8)
 
 _STORIES = ("drill",) + ("begun",) * 4 + ("blanked",) + ("plain",) * 2
@@ -51,7 +51,7 @@ class ArithmeticLessons:
         return lesson(_level(step), seed, self.kinds)
 
     def validation(self, seed: int) -> Lesson:
-        """Held out in wording and in numbers."""
+        """Held out in wording, in things and in numbers."""
         made = problem(_level(seed), seed=seed, held_out=True)
         return Lesson(made.question, (made.answer,))
 
