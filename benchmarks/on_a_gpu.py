@@ -4,21 +4,23 @@
 
 In so many minutes, all told: samples in float32 on the GPU against those of the CPU for the same
 seeds; tokens per second, and time over the bare passes; then, until the time is over, the
-training of each --recipes on the text, all at once, each by a cosine that follows the clock. What
-comes out lies in --out: report.json, table.md, and of each recipe its model in bf16 with recipe
-and metrics as NAME.tar, cut into parts of at most 15 MB (`cat NAME.tar.part-* | tar x`).
+training of each --train, a recipe with its options, all at once, each by a cosine that follows
+the clock. What comes out lies in --out: report.json, table.md, and of each recipe its model in
+bf16 with recipe and metrics as NAME.tar, cut into parts of at most 15 MB (`cat NAME.tar.part-* |
+tar x`).
 
 A training that fails in its first minute, as where torch.compile does, is begun again without
 compiling. On a CPU, in small:
 
     python benchmarks/on_a_gpu.py --data text.txt --out gpu --device cpu --minutes 1 \\
-        --recipes tiny --num-samples 1 --length 32 --train-options "--trainer.batch-size 4"
+        --train "tiny --trainer.batch-size 4" --num-samples 1 --length 32 --batch-sizes 1
 """
 
 import argparse
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -29,12 +31,14 @@ import torch
 
 import unmask
 from unmask import json_lines
+from unmask.network.checkpoint import WEIGHTS_FILE, read_tensors, write_tensors
 from unmask.speed.bench import measure
 from unmask.speed.machine import machine
 
 PART_BYTES = 15_000_000
 KEPT_SECONDS = 25  # for packing
 FIRST_MINUTE = 90
+RECIPES = ["text8-stream --trainer.batch-size 128", "text8-ar --trainer.batch-size 128"]
 
 
 def samples_agree(options: argparse.Namespace) -> dict:
@@ -73,9 +77,10 @@ def speeds(options: argparse.Namespace) -> list[dict]:
 class Training:
     """A run of `unmask train` beside others."""
 
-    def __init__(self, recipe: str, options: argparse.Namespace, end: float) -> None:
-        self.recipe, self.options, self.end = recipe, options, end
-        self.is_compiled = options.compile
+    def __init__(self, asked: str, options: argparse.Namespace, end: float) -> None:
+        self.recipe, *self.arguments = shlex.split(asked)
+        self.options, self.end = options, end
+        self.is_compiled = options.compile and "--trainer.compile" not in self.arguments
         self.begin()
 
     def begin(self) -> None:
@@ -87,8 +92,8 @@ class Training:
             "--data", str(self.options.data), "--out", str(self.folder),
             "--trainer.schedule", "time", "--trainer.minutes", f"{minutes:.3f}",
             "--trainer.num-steps", "1000000000",
-            "--trainer.compile", str(self.is_compiled).lower(),
-            *shlex.split(self.options.train_options),
+            *self.arguments,
+            *(["--trainer.compile", "true"] if self.is_compiled else []),
         ]  # fmt: skip
         self.log = self.options.out / f"{self.recipe}.log"
         with self.log.open("ab") as log:
@@ -124,13 +129,16 @@ class Training:
     def pack(self) -> None:
         """The model in bf16, with recipe and metrics, in parts that travel."""
         small = self.options.runs / f"{self.recipe}-bf16"
-        unmask.load(str(self.folder), dtype=torch.bfloat16).save(small)
+        small.mkdir(exist_ok=True)
+        for file in self.folder.iterdir():
+            if file.is_file() and file.name != WEIGHTS_FILE:
+                shutil.copy(file, small)
+        weights = read_tensors(self.folder / WEIGHTS_FILE)
+        write_tensors(small / WEIGHTS_FILE, {n: w.bfloat16() for n, w in weights.items()})
         whole = self.options.runs / f"{self.recipe}.tar"
         with tarfile.open(whole, "w") as tar:
             for file in sorted(small.iterdir()):
                 tar.add(file, file.name)
-            for name in ("recipe.yaml", "metrics.jsonl"):
-                tar.add(self.folder / name, name)
         data = whole.read_bytes()
         for number, start in enumerate(range(0, len(data), PART_BYTES)):
             part = self.options.out / f"{self.recipe}.tar.part-{number}"
@@ -145,8 +153,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=12.0, help="for everything")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--model", default="text8s")
-    parser.add_argument("--recipes", nargs="*", default=["text8-stream", "text8-ar"])
-    parser.add_argument("--train-options", default="", help="of `unmask train`, for all recipes")
+    parser.add_argument("--train", action="append", help="a recipe, with options of unmask train")
     parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--checks", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--num-samples", type=int, default=4)
@@ -162,7 +169,7 @@ def main() -> None:
         report["samples"] = samples_agree(options)
         report["speed"] = speeds(options)
         print(json.dumps(report), flush=True)
-    trainings = [Training(recipe, options, end) for recipe in options.recipes]
+    trainings = [Training(asked, options, end) for asked in options.train or RECIPES]
     while any([training.watch() for training in trainings]):
         time.sleep(1)
     report["trainings"] = [training.summary() for training in trainings]

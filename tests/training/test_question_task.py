@@ -113,8 +113,8 @@ def test_a_run_begins_with_single_operations_and_easy_drills() -> None:
 
     for step, num_stories in (
         (0, range(30, 58)),
-        (lessons.story_steps - 1, range(30, 58)),
-        (lessons.story_steps, range(10, 35)),
+        (lessons.num_stories - 1, range(30, 58)),
+        (lessons.num_stories, range(10, 35)),
         (lessons.num_single - 1, range(10, 35)),
     ):
         numbers = [int(n) for each in made(step) for n in re.findall(r"\d+", each.answer)]

@@ -17,11 +17,14 @@ from unmask.training.config import Orders
 from unmask.training.question_task import Lesson, QuestionTask
 from unmask.training.tail_task import TailTask
 
-_SHARES: dict[str, float] = {"easy": 0.7, "medium": 0.2, "hard": 0.1}
+_SHARES: dict[str, float] = {
+    "single": 0.2, "easy": 0.3, "medium": 0.25, "long": 0.1, "hard": 0.15,
+}  # fmt: skip
 _NUM_FOR_TOKENIZER = 2000
 _USUAL = Usual(max_new_tokens=64, block_length=8)
 
 _STORIES = ("drill",) + ("begun",) * 4 + ("blanked",) + ("plain",) * 2
+_MIXED = ("drill",) * 2 + ("begun",) * 4 + ("blanked",) + ("plain",)
 _DRILLS = ("drill",) * 5 + ("begun",) * 2 + ("plain",)
 _WHOLE = ("plain",)
 
@@ -30,25 +33,25 @@ _WHOLE = ("plain",)
 class ArithmeticLessons:
     """Copying, then sums, both on single operations; then problems of the other levels."""
 
-    story_steps: int = 1750
-    """Steps with a single operation, mostly in stories, where numbers are to be copied."""
-    drill_steps: int = 4000
-    """Steps behind them with a single operation, mostly in drills, until sums are known."""
-    kinds: tuple[str, ...] = _STORIES
+    num_stories: int = 40_000
+    """Examples with a single operation, mostly stories, where numbers are to be copied."""
+    num_drills: int = 160_000
+    """Examples behind them with a single operation, mostly drills, until sums are known."""
+    kinds: tuple[str, ...] = _MIXED
     """Of the lessons behind those; each is one of these, at random."""
 
     @property
     def num_single(self) -> int:
-        """Steps before those of more than one operation."""
-        return self.story_steps + self.drill_steps
+        """Examples before those of any level."""
+        return self.num_stories + self.num_drills
 
-    def training(self, seed: int, step: int) -> Lesson:
-        """All of a step are of one level, so that short answers are not padded to long ones."""
-        if step < self.story_steps:
+    def training(self, seed: int, num_seen: int) -> Lesson:
+        """All of a batch are of one level, so that short answers are not padded to long ones."""
+        if num_seen < self.num_stories:
             return lesson("single", seed)
-        if step < self.num_single:
+        if num_seen < self.num_single:
             return lesson("single", seed, _DRILLS)
-        return lesson(_level(step), seed, self.kinds)
+        return lesson(_level(num_seen), seed, self.kinds)
 
     def validation(self, seed: int) -> Lesson:
         """Held out in wording, in things and in numbers."""
@@ -85,7 +88,7 @@ def arithmetic_tail_task(tail: TailConfig, model: LargeModel, orders: Orders) ->
     Of whole answers, so that an example asks for all that follows what the trunk was shown.
     """
     config = model.trunk.config
-    lessons = ArithmeticLessons(story_steps=0, drill_steps=0, kinds=_WHOLE)
+    lessons = ArithmeticLessons(num_stories=0, num_drills=0, kinds=_WHOLE)
     questions = QuestionTask(lessons, model.tokenizer, config, {}, orders=orders)
     return TailTask(questions, model.trunk, tail)
 

@@ -37,6 +37,8 @@ class TrainerConfig:
     a run goes on after an interruption, but not bit for bit."""
     precision: Literal["float32", "bf16"] = "bf16"
     """Of the matrix products (autocast); weights and optimisers stay in float32."""
+    workers: int = 0
+    """Processes that make batches ahead of the step that needs them; 0: it makes them itself."""
     compile: bool = False
     """Let torch.compile fuse the network; needs a C++ compiler on CPU, and a minute."""
     ema_decay: float = 0.999
@@ -60,6 +62,8 @@ class TrainerConfig:
                 raise ConfigError(
                     f"TrainerConfig.{name} must be at least 1, got {getattr(self, name)}."
                 )
+        if self.workers < 0:
+            raise ConfigError(f"TrainerConfig.workers must be at least 0, got {self.workers}.")
         if self.num_valid < 2:
             raise ConfigError(
                 f"TrainerConfig.num_valid must be at least 2, got {self.num_valid}: a standard "

@@ -52,8 +52,8 @@ class Lesson:
 class Lessons(Protocol):
     """An endless supply of questions with their answers, a function of the seed."""
 
-    def training(self, seed: int, step: int) -> Lesson:
-        """One for a step of the training run: lessons may become harder."""
+    def training(self, seed: int, num_seen: int) -> Lesson:
+        """One for a batch before which so many examples were seen: they may become harder."""
         ...
 
     def validation(self, seed: int) -> Lesson:
@@ -77,7 +77,7 @@ class QuestionTask:
     def batch(self, seed: int, step: int, size: int) -> tuple[TokenIds, Corruption]:
         """The examples of a step."""
         seeds = [stream_seed(seed, step, _EXAMPLES, row) for row in range(size)]
-        examples = [(self.lessons.training(number, step), number) for number in seeds]
+        examples = [(self.lessons.training(number, step * size), number) for number in seeds]
         return self._corrupted(examples, stream_seed(seed, step, _MASKS))
 
     def validation(self, size: int) -> tuple[TokenIds, Corruption]:

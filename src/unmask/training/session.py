@@ -17,7 +17,7 @@ from torch import Tensor
 from unmask.draws import seed_dropout, stream_seed
 from unmask.errors import ConfigError, MissingExtraError
 from unmask.shapes import PAD, TokenIds
-from unmask.training import ema, optimizers
+from unmask.training import ahead, ema, optimizers
 from unmask.training.clock import Clock
 from unmask.training.config import TrainerConfig
 from unmask.training.metrics import MetricsFile
@@ -65,6 +65,13 @@ class Session:
             state.model.compile()
         self.model = self._accelerator.prepare_model(state.model)
         self.clock = Clock(state.progress)
+        self._batches = ahead.batches(
+            task,
+            trainer.seed,
+            trainer.batch_size,
+            steps=range(state.progress.step, trainer.num_steps),
+            num_workers=trainer.workers,
+        )
 
     @property
     def precision(self) -> torch.dtype:
@@ -100,7 +107,7 @@ class Session:
         else:
             share = self.optimizer.lr_share(step, self.trainer.num_steps)
         optimizers.set_lr_share(self.state.optimizers, share)
-        token_ids, corruption = self.task.batch(self.trainer.seed, step, self.trainer.batch_size)
+        token_ids, corruption = next(self._batches)
         loss = self._losses(step, token_ids, corruption)
         self._accelerator.backward(loss.total(self.trainer))
         norm = self._accelerator.clip_grad_norm_(self.model.parameters(), self.optimizer.grad_clip)
