@@ -21,6 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rows": set(),
     "version": set(),
     "allocator": set(),
+    "denormals": set(),
     "atomic": {"errors"},
     "json_lines": {"errors", "atomic"},
     "shipped": set(),
@@ -48,11 +49,22 @@ MAY_IMPORT: dict[str, set[str]] = {
     "frontier": MATHEMATICS
     | {"version", "network", "samplers", "data", "evaluation", "model", "loading", "speed"}
     | {"large_model", "caching", "generative_model"},
-    "recipes": BASE | {"network", "dllm", "data", "training", "model", "large_model", "loading"},
+    "recipes": BASE
+    | {"network", "dllm", "data", "training", "model", "large_model", "loading"}
+    | {"denormals"},
     "integrations": BASE | {"samplers", "evaluation", "large_model", "loading", "frontier"},
     "cli": MATHEMATICS
     | {"version", "network", "samplers", "data", "evaluation", "training", "recipes"}
-    | {"allocator", "model", "model_folder", "large_model", "loading", "frontier", "speed"}
+    | {
+        "allocator",
+        "denormals",
+        "model",
+        "model_folder",
+        "large_model",
+        "loading",
+        "frontier",
+        "speed",
+    }
     | {"dllm", "caching", "cross_tokenizer", "generative_model", "integrations"},
 }
 """Imports run downward: a room may import itself and what is named here."""

@@ -10,7 +10,7 @@ PUBLIC = """
     Klass LargeModel LearnedPolicy Linear Lookahead MarkovChain MaskGIT Model NoEnd ReMDM
     Recipe Request Sample SeededDraws SelfDraft SelfSpeculative SemiAutoregressive StarShaped
     TargetOnly Team Threshold TopKEntropy TopKMargin UnmaskError Whole Wino count_work
-    draft_verify_across keep_freed_memory load preset sample train
+    draft_verify_across flush_denormals keep_freed_memory load preset sample train
 """.split()
 
 

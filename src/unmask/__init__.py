@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from unmask.allocator import keep_freed_memory as keep_freed_memory
     from unmask.cross_tokenizer import draft_verify_across as draft_verify_across
+    from unmask.denormals import flush_denormals as flush_denormals
     from unmask.draws import SeededDraws as SeededDraws
     from unmask.errors import UnmaskError as UnmaskError
     from unmask.generative_model import Sample as Sample
@@ -106,6 +107,7 @@ _HOME = {
     "Wino": "samplers.wino",
     "count_work": "predictors.counter",
     "draft_verify_across": "cross_tokenizer",
+    "flush_denormals": "denormals",
     "keep_freed_memory": "allocator",
     "load": "loading",
     "preset": "recipes.recipe",

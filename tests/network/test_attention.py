@@ -75,3 +75,59 @@ def test_the_network_says_the_same_either_way(monkeypatch) -> None:
     monkeypatch.setattr(attention, "_EXPLICIT_DTYPES", {torch.float64})
     explicit = network(masked_ids, filled_ids, order)
     torch.testing.assert_close(fused, explicit, atol=1e-10, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "expected"),
+    [
+        ({"avx512_bf16": True, "amx_bf16": False}, {torch.bfloat16}),
+        ({"avx512_bf16": True, "amx_bf16": True, "amx_tile": True}, set()),
+        ({"architecture": "arm64", "bf16": True}, {torch.bfloat16}),
+        ({}, {torch.bfloat16}),
+    ],
+)
+def test_the_processor_says_which_way_is_taken(capabilities, expected) -> None:
+    assert attention.explicit_dtypes(capabilities) == expected
+
+
+def test_the_way_of_this_processor_is_known() -> None:
+    has_amx = torch.cpu._is_amx_tile_supported()
+    assert (torch.bfloat16 in attention._EXPLICIT_DTYPES) == (not has_amx)
+    assert torch.float32 not in attention._EXPLICIT_DTYPES
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 7, 16), (2, 3, 70, 32)], ids=str)
+@pytest.mark.parametrize("is_causal", [False, True])
+def test_both_ways_are_exact_to_the_rounding_of_bf16(monkeypatch, shape, is_causal) -> None:
+    generator = weight_generator(0)
+    tensors = [torch.randn(shape, generator=generator).bfloat16() for _ in range(3)]
+    length = shape[2]
+    visible = torch.ones(length, length, dtype=torch.bool).tril() if is_causal else None
+    exact = attention.attend(*(x.double() for x in tensors), visible)
+    for dtypes in (frozenset(), frozenset({torch.bfloat16})):
+        monkeypatch.setattr(attention, "_EXPLICIT_DTYPES", dtypes)
+        mixed = attention.attend(*tensors, visible)
+        assert mixed.dtype == torch.bfloat16
+        # Scores of 3 and weights of 1 are rounded to 2^-8 of themselves, then the result.
+        torch.testing.assert_close(mixed.double(), exact, atol=0.03, rtol=2**-7)
+        assert (
+            mixed.double() - exact
+        ).square().mean().sqrt() < 2**-7 * exact.square().mean().sqrt()
+
+
+@pytest.mark.parametrize("capabilities", [{}, {"amx_bf16": True}], ids=["without AMX", "AMX"])
+def test_each_processor_takes_its_own_way(monkeypatch, capabilities) -> None:
+    num_fused = 0
+    fused = F.scaled_dot_product_attention
+
+    def counting(*args, **kwargs):
+        nonlocal num_fused
+        num_fused += 1
+        return fused(*args, **kwargs)
+
+    monkeypatch.setattr(F, "scaled_dot_product_attention", counting)
+    monkeypatch.setattr(attention, "_EXPLICIT_DTYPES", attention.explicit_dtypes(capabilities))
+    attention.attend(*(x.bfloat16() for x in random_tensors(3, 5, 5)))
+    assert num_fused == len(capabilities)
+    attention.attend(*(x.float() for x in random_tensors(3, 5, 5)))
+    assert num_fused == len(capabilities) + 1

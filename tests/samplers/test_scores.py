@@ -42,6 +42,28 @@ def test_entropy_is_its_sum_in_nats():
     assert expected == pytest.approx([1.5 * math.log(2), 1.2798542258336676, 0.0])
 
 
+def all_at_once(log_probs):
+    """The slow twin: one table of float64 for everything."""
+    log_probs = log_probs.double()
+    return -(log_probs.exp() * log_probs.clamp(min=torch.finfo(torch.float64).min)).sum(dim=-1)
+
+
+@pytest.mark.parametrize("at_once", [1, 3 * 40_000, 2**19])
+@pytest.mark.parametrize("shape", [(), (1,), (7,), (2, 5), (0,), (2, 0)], ids=str)
+def test_entropy_in_parts_is_that_of_all_at_once(monkeypatch, shape, at_once):
+    """To the last digit: ranks have ties, and a window is not padded for its neighbours."""
+    logits = 4 * torch.sin(torch.arange(40_000.0 * math.prod(shape)).reshape(*shape, 40_000))
+    log_probs = logits.log_softmax(dim=-1)
+    log_probs[..., 3] = -torch.inf
+    monkeypatch.setattr(scores, "_NUMBERS_AT_ONCE", at_once)
+    num_threads = torch.get_num_threads()
+    torch.set_num_threads(2)  # one thread adds up a single row as it does many
+    try:
+        assert torch.equal(scores.entropy(log_probs), all_at_once(log_probs))
+    finally:
+        torch.set_num_threads(num_threads)
+
+
 @pytest.mark.parametrize("vocab_size", [1, 2, 27])
 def test_entropy_is_greatest_where_nothing_is_known(vocab_size):
     uniform = torch.full((vocab_size,), -math.log(vocab_size), dtype=torch.float64)

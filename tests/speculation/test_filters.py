@@ -2,10 +2,13 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from unmask.draws import SeededDraws
 from unmask.errors import ConfigError
+from unmask.speculation import filters
 from unmask.speculation.filters import Filter
 
 INF = math.inf
@@ -150,6 +153,72 @@ def test_every_distribution_of_a_batch_is_filtered_on_its_own():
 def test_a_temperature_next_to_zero_is_temperature_zero(temperature, dtype):
     log_probs = torch.tensor([[0.2, 0.5, 0.3, 0.0]], dtype=dtype).log()
     assert Filter(temperature=temperature)(log_probs).exp().tolist() == [[0.0, 1.0, 0.0, 0.0]]
+
+
+# Fast ways, and their slow twins.
+
+
+@pytest.mark.parametrize("num_likely", [1, 2, 3, 5])
+@EASY
+@given(st.lists(distributions(), min_size=1, max_size=4), shares)
+def test_a_few_likely_tokens_say_what_sorting_all_says(num_likely, rows, top_p):
+    """Ties and impossible tokens among them, and rows that the likely tokens do not settle."""
+    width = max(len(row) for row in rows)
+    log_probs = torch.stack([F.pad(row, (0, width - len(row)), value=-INF) for row in rows])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(filters, "_NUM_LIKELY", width)
+        of_all = Filter(top_p=top_p)(log_probs)
+        patch.setattr(filters, "_NUM_LIKELY", num_likely)
+        assert torch.equal(Filter(top_p=top_p)(log_probs), of_all)
+
+
+@pytest.mark.parametrize("top_p", [0.3, 0.9])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(("spread", "num_sorted"), [(0.5, [2]), (8.0, [])])
+def test_only_predictions_that_are_not_sure_are_sorted(
+    monkeypatch, spread, num_sorted, dtype, top_p
+):
+    """Two of the six predictions are spread; in bf16 many tokens are equals."""
+    logits = torch.randn(2, 3, 5000, generator=torch.Generator().manual_seed(0))
+    logits *= torch.tensor([spread, 12.0, 8.0])[:, None]
+    log_probs = logits.log_softmax(dim=-1).to(dtype)
+    sort_all, found = filters._dropped, []
+
+    def noting(rows, top_p):
+        found.append(len(rows))
+        return sort_all(rows, top_p)
+
+    monkeypatch.setattr(filters, "_dropped", noting)
+    filtered = Filter(top_p=top_p)(log_probs)
+    assert found == num_sorted
+    monkeypatch.setattr(filters, "_NUM_LIKELY", 5000)
+    assert torch.equal(filtered, Filter(top_p=top_p)(log_probs))
+    assert found == [*num_sorted, 6]
+
+
+@EASY
+@given(st.lists(distributions(), min_size=1, max_size=4), st.lists(st.booleans(), min_size=4))
+def test_a_greedy_draw_is_one_from_its_table(rows, wanted):
+    width = max(len(row) for row in rows)
+    log_probs = torch.stack([F.pad(row, (0, width - len(row)), value=-INF) for row in rows])[None]
+    where = torch.tensor([wanted[: len(rows)]])
+    greedy, table = Filter(temperature=0.0), Filter(temperature=0.0)(log_probs)
+    slow, fast, given_table = SeededDraws([3]), SeededDraws([3]), SeededDraws([3])
+    expected = slow.categorical(table, where)
+    assert torch.equal(greedy.draw(log_probs, where, fast), expected)
+    assert torch.equal(greedy.draw_filtered(table, where, given_table), expected)
+    one = torch.ones(1, 1, dtype=torch.bool)
+    assert slow.uniform(one) == fast.uniform(one) == given_table.uniform(one)
+
+
+@EASY
+@given(distributions(), temperatures, shares)
+def test_any_other_draw_is_from_the_filtered_distribution(log_probs, temperature, top_p):
+    filter = Filter(temperature=temperature, top_p=top_p)
+    many, where = log_probs.expand(1, 20, -1), torch.ones(1, 20, dtype=torch.bool)
+    expected = SeededDraws([3]).categorical(filter(many), where)
+    assert torch.equal(filter.draw(many, where, SeededDraws([3])), expected)
+    assert torch.equal(filter.draw_filtered(filter(many), where, SeededDraws([3])), expected)
 
 
 # Errors.

@@ -6,9 +6,10 @@ Verbs are imported when they are called, so that `unmask --help` does not wait f
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from unmask.allocator import keep_freed_memory
+from unmask.denormals import flush_denormals
 from unmask.errors import UnmaskError
 
 VERBS = {
@@ -41,8 +42,13 @@ def usage() -> str:
     )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit status. `arguments` None means those of the process."""
+def main(
+    arguments: Sequence[str] | None = None, *, prepare: Callable[[], object] = lambda: None
+) -> int:
+    """Run the command line; the exit status. `arguments` None means those of the process.
+
+    `prepare` is called when the verb is imported, before it computes anything.
+    """
     argv = list(sys.argv[1:] if arguments is None else arguments)
     if not argv or argv[0] in ("-h", "--help"):
         print(usage())
@@ -55,7 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if argv[0] not in VERBS:
         return _fail(f"there is no verb {argv[0]!r}. Choose one of: {', '.join(VERBS)}.")
     try:
-        return importlib.import_module(f"unmask.cli.{argv[0].replace('-', '_')}").run(argv[1:])
+        verb = importlib.import_module(f"unmask.cli.{argv[0].replace('-', '_')}")
+        prepare()
+        return verb.run(argv[1:])
     except UnmaskError as error:
         return _fail(str(error))
     except KeyboardInterrupt:
@@ -66,10 +74,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
 
-def entry() -> None:
-    """The `unmask` command."""
+def entry(arguments: Sequence[str] | None = None) -> None:
+    """The `unmask` command: a process of its own, so it may choose how all of it computes."""
     keep_freed_memory()
-    sys.exit(main())
+    sys.exit(main(arguments, prepare=flush_denormals))
 
 
 def _fail(message: str) -> int:

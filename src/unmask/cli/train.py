@@ -179,6 +179,6 @@ def _dotted(sections: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    from unmask.cli.main import main
+    from unmask.cli.main import entry
 
-    sys.exit(main(["train", *sys.argv[1:]]))
+    entry(["train", *sys.argv[1:]])

@@ -1,17 +1,33 @@
-"""softmax(Q K^T / sqrt(c)) V, by the fastest way for the device and type.
+"""softmax(Q K^T / sqrt(c)) V, by the fastest way for the processor and type.
 
-In bf16 on a CPU the three explicit steps take less than half the time of the fused kernel, at any
-length (docs/performance.md); the table of scores is made a part at a time, so that it stays
-small. Where gradients are wanted all of it has to be kept, and for long rows the fused kernel is
-the better choice. In float32 the fused kernel is faster, too.
+In bf16 on a CPU without AMX (AMD, Intel before Sapphire Rapids) the three explicit steps take less
+than half the time of the fused kernel, at any length; on one with AMX the fused kernel is the
+faster one, by more than half, and the more exact (docs/performance.md). The table of scores is
+made a part at a time, so that it stays small. Where gradients are wanted all of it has to be
+kept, and for long rows the fused kernel is the better choice. In float32 the fused kernel is
+faster, too.
 """
+
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-_EXPLICIT_DTYPES = {torch.bfloat16}
+
+def explicit_dtypes(capabilities: Mapping[str, Any]) -> frozenset[torch.dtype]:
+    """In which types the explicit steps are the faster ones, on a processor that can do this.
+
+    `capabilities` are those of `torch.cpu.get_capabilities`. A processor of which nothing is
+    known, as with a torch that has no such function, is taken for one without AMX.
+    """
+    return frozenset() if capabilities.get("amx_bf16", False) else frozenset({torch.bfloat16})
+
+
+# Asked once, and not while passes are compiled.
+_EXPLICIT_DTYPES = explicit_dtypes(getattr(torch.cpu, "get_capabilities", dict)())
 _MOST_SCORES = 2**25  # 64 MiB in bf16
 
 

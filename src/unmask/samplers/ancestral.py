@@ -71,7 +71,7 @@ class Ancestral:
         if len(rows):
             window = columns.of_positions(is_revealed[rows])
             draft = predictor.draft(token_ids[rows], window.positions)
-            drawn = draws.rows(rows).categorical(self.filter(draft.log_probs), window.in_window)
+            drawn = self.filter.draw(draft.log_probs, window.in_window, draws.rows(rows))
             token_ids[rows] = window.write(token_ids[rows], drawn)
 
         zero = torch.zeros_like(state.num_steps_taken)

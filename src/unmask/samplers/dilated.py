@@ -74,7 +74,7 @@ class Dilated:
         is_chosen = state.is_masked & (turn == current)
         prediction = masked.predict(predictor, state.token_ids, is_chosen)
         window = prediction.window
-        drawn = draws.categorical(self.filter(prediction.log_probs), where=window.in_window)
+        drawn = self.filter.draw(prediction.log_probs, window.in_window, draws)
         return masked.reveal(state, window, window.in_window, drawn)
 
 

@@ -82,7 +82,7 @@ class EntropyBounded:
         entropy = scores.entropy(log_probs)
         score = self._score(log_probs, entropy)
         is_chosen = within_bound(score, entropy, window.in_window, self.bound)
-        drawn = draws.categorical(self.filter(log_probs), where=is_chosen)
+        drawn = self.filter.draw(log_probs, is_chosen, draws)
         return masked.reveal(state, window, is_chosen, drawn)
 
     def _score(self, log_probs: WindowLogProbs, entropy: WindowProbs) -> WindowProbs:

@@ -51,7 +51,7 @@ class FirstHitting:
         first = state.num_revealed
         window = columns.of_order(state.order, first, first + 1, width=1)
         draft = predictor.draft(state.token_ids, window.positions)
-        drawn = draws.categorical(self.filter(draft.log_probs), window.in_window)
+        drawn = self.filter.draw(draft.log_probs, window.in_window, draws)
         token_ids = window.write(state.token_ids, drawn)
         one, zero = torch.ones_like(first), torch.zeros_like(first)
         info = StepInfo(one, zero, one, zero)

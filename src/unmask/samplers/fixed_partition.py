@@ -56,7 +56,7 @@ class FixedPartition:
         """One pass, and a token for every place of its group."""
         opening = ordered.open_window(self.order, state, predictor, self.window)
         state, window = opening.state, opening.window
-        drawn = draws.categorical(self.filter(opening.draft.log_probs), where=window.in_window)
+        drawn = self.filter.draw(opening.draft.log_probs, window.in_window, draws)
         token_ids = window.write(state.token_ids, drawn)
         zero = torch.zeros_like(opening.stop)
         info = StepInfo(zero + 1, zero, opening.stop - state.num_revealed, zero)

@@ -107,7 +107,7 @@ class LearnedPolicy:
         is_chosen = draws.bernoulli(probs, where=window.in_window)
         is_best = scores.rank(logits, window.in_window) == 0
         is_chosen = is_chosen | (is_best & ~is_chosen.any(dim=1, keepdim=True))
-        token_ids = draws.categorical(self.filter(found.log_probs), where=is_chosen)
+        token_ids = self.filter.draw(found.log_probs, is_chosen, draws)
         return masked.reveal(state, window, is_chosen, token_ids)
 
 

@@ -114,9 +114,11 @@ class Lookahead:
         ).flatten(0, 1)
 
         taken = columns.of_positions(is_taken)  # the columns that a path takes, side by side
-        drawn_log_probs = self.filter(log_probs[sequence[:, None], taken.positions])
-        drawn_ids = draws.categorical(
-            drawn_log_probs.reshape(*shape, log_probs.shape[-1]), taken.in_window.reshape(shape)
+        drawn_log_probs = log_probs[sequence[:, None], taken.positions]
+        drawn_ids = self.filter.draw(
+            drawn_log_probs.reshape(*shape, log_probs.shape[-1]),
+            taken.in_window.reshape(shape),
+            draws,
         ).flatten(0, 1)
         token_ids = torch.zeros_like(is_taken.long()).scatter(1, taken.positions, drawn_ids)
         every_column = window.select(sequence)

@@ -114,7 +114,7 @@ def propose(
 ) -> Proposal:
     """One pass; a token for every wanted position, not revealed yet."""
     window, draft = _asked(predictor, token_ids, is_wanted)
-    drawn = draws.categorical(filter(draft.log_probs), where=window.in_window)
+    drawn = filter.draw(draft.log_probs, window.in_window, draws)
     confidence = scores.confidence(draft.log_probs, drawn, late_ids=draft.late_ids)
     return Proposal(window, draft.log_probs, drawn, confidence)
 

@@ -72,7 +72,7 @@ def guess(
     if len(rows):
         window = columns.of_positions(is_wanted[rows])
         log_probs = predictor.draft(token_ids[rows], window.positions).log_probs
-        drawn_ids = draws.rows(rows).categorical(filter(log_probs), where=window.in_window)
+        drawn_ids = filter.draw(log_probs, window.in_window, draws.rows(rows))
         token_ids[rows] = window.write(token_ids[rows], drawn_ids)
         drawn = confidence[rows].scatter(
             1, window.positions, scores.confidence(log_probs, drawn_ids)

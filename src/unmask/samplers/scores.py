@@ -36,6 +36,18 @@ def margin(log_probs: WindowLogProbs) -> WindowProbs:
 
 def entropy(log_probs: Float[Tensor, "*n V"]) -> Float[Tensor, "*n"]:
     """Nats, in float64."""
+    rows = log_probs.reshape(-1, log_probs.shape[-1])
+    # In parts that stay in the processor's cache, of two rows or more: torch adds up a single
+    # row in another way, which would move its last digits.
+    num_parts = max(1, len(rows) // max(2, _NUMBERS_AT_ONCE // rows.shape[-1]))
+    parts = [_entropy(part) for part in rows.tensor_split(num_parts)]
+    return torch.cat(parts).reshape(log_probs.shape[:-1])
+
+
+_NUMBERS_AT_ONCE = 2**19  # in float64: 4 MiB
+
+
+def _entropy(log_probs: Float[Tensor, "N V"]) -> Float[Tensor, " N"]:
     log_probs = log_probs.double()
     return -(log_probs.exp() * log_probs.clamp(min=torch.finfo(torch.float64).min)).sum(dim=-1)
 

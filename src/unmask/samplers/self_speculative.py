@@ -100,7 +100,7 @@ class SelfSpeculative:
         state, draft, window = opening.state, opening.draft, opening.window
         first, stop = state.num_revealed, opening.stop
         draft_log_probs = self.filter(draft.log_probs)
-        drafted_ids = draws.categorical(draft_log_probs, where=window.in_window)
+        drafted_ids = self.filter.draw_filtered(draft_log_probs, window.in_window, draws)
         filled_ids = window.write(state.token_ids, drafted_ids)
         is_known = (stop - first == 1) & predictor.first_target_is_draft
         settled = torch.where(is_known, stop, first)

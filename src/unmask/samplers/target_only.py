@@ -62,7 +62,7 @@ class TargetOnly:
                 )
                 tail_passes[rows] += 1
             column = columns.of_order(state.order[rows], settled[rows], stop[rows], width=1)
-            drawn = draws.rows(rows).categorical(self.filter(target_log_probs), column.in_window)
+            drawn = self.filter.draw(target_log_probs, column.in_window, draws.rows(rows))
             token_ids = token_ids.clone()
             token_ids[rows] = column.write(token_ids[rows], drawn)
             settled[rows] += 1

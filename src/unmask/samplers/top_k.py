@@ -46,7 +46,7 @@ class TopK(Quota, ABC):
             temperature=torch.full_like(score[:, 0], self.choice_temperature),
             draws=draws,
         )
-        token_ids = draws.categorical(self.filter(prediction.log_probs), is_chosen)
+        token_ids = self.filter.draw(prediction.log_probs, is_chosen, draws)
         return masked.reveal(state, prediction.window, is_chosen, token_ids)
 
 

@@ -85,7 +85,7 @@ class Wino:
         drafted = columns.of_positions(is_inside & ~state.is_masked & ~state.is_given)
         said = predictor.shadowed(state.token_ids, open_.positions, drafted.positions)
 
-        found_ids = draws.categorical(self.filter(said.log_probs), where=open_.in_window)
+        found_ids = self.filter.draw(said.log_probs, open_.in_window, draws)
         confidence = scores.confidence(said.log_probs, found_ids)
         most = (0.7 * open_.in_window.sum(dim=1)).long().clamp(min=5, max=20)
         rank = scores.rank(confidence, open_.in_window)

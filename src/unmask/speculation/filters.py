@@ -11,9 +11,10 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from unmask.draws import Draws
 from unmask.errors import ConfigError
 
 
@@ -41,7 +42,7 @@ class Filter:
 
     def __call__(self, log_probs: Float[Tensor, "*n V"]) -> Float[Tensor, "*n V"]:
         """The filtered log-probabilities, normalised; -inf for what was dropped."""
-        if self.temperature < _COLDEST:
+        if self.is_greedy:
             best = log_probs.argmax(dim=-1, keepdim=True)
             return torch.full_like(log_probs, -math.inf).scatter(-1, best, 0.0)
         if self.temperature != 1:
@@ -50,12 +51,67 @@ class Filter:
             log_probs = _top_p(log_probs, self.top_p)
         return log_probs
 
+    @property
+    def is_greedy(self) -> bool:
+        """Whether nothing but the best token is left of a distribution."""
+        return self.temperature < _COLDEST
+
+    def draw(
+        self, log_probs: Float[Tensor, " B *n V"], where: Bool[Tensor, " B *n"], draws: Draws
+    ) -> Int[Tensor, " B *n"]:
+        """A token from each distribution as it is filtered, for one random number each."""
+        filtered = log_probs if self.is_greedy else self(log_probs)
+        return self.draw_filtered(filtered, where, draws)
+
+    def draw_filtered(
+        self, log_probs: Float[Tensor, " B *n V"], where: Bool[Tensor, " B *n"], draws: Draws
+    ) -> Int[Tensor, " B *n"]:
+        """The same, where a caller needs the filtered distributions too and has them."""
+        if not self.is_greedy:
+            return draws.categorical(log_probs, where)
+        # One number a token at any temperature: a choice among one costs it, but no table.
+        draws.categorical(torch.zeros_like(log_probs[..., :1]), where)
+        return log_probs.argmax(dim=-1)
+
 
 _COLDEST = 1e-30  # dividing by less overflows float32; what is left is the best token anyway
+_NUM_LIKELY = 512
+"""As many tokens are sorted at first; a sure prediction has its mass in a few."""
 
 
 def _top_p(log_probs: Float[Tensor, "*n V"], top_p: float) -> Float[Tensor, "*n V"]:
-    falling, token_ids = log_probs.sort(dim=-1, descending=True, stable=True)
-    mass_before = falling.exp().cumsum(dim=-1) - falling.exp()
-    is_dropped = (mass_before >= top_p).scatter(-1, token_ids, mass_before >= top_p)
+    rows = log_probs.reshape(-1, log_probs.shape[-1])
+    if _NUM_LIKELY < rows.shape[1]:
+        is_dropped, is_settled = _dropped_of_likely(rows, top_p)
+        rest = (~is_settled).nonzero().squeeze(1)
+        if len(rest):
+            is_dropped[rest] = _dropped(rows[rest], top_p)
+    else:
+        is_dropped = _dropped(rows, top_p)
+    is_dropped = is_dropped.reshape(log_probs.shape)
     return log_probs.masked_fill(is_dropped, -math.inf).log_softmax(dim=-1)
+
+
+def _dropped(log_probs: Float[Tensor, "N V"], top_p: float) -> Bool[Tensor, "N V"]:
+    falling, token_ids = log_probs.sort(dim=-1, descending=True, stable=True)
+    is_dropped = _mass_before(falling) >= top_p
+    return is_dropped.scatter(-1, token_ids, is_dropped)
+
+
+def _dropped_of_likely(
+    log_probs: Float[Tensor, "N V"], top_p: float
+) -> tuple[Bool[Tensor, "N V"], Bool[Tensor, " N"]]:
+    """The same from the likeliest tokens, and for which rows those settle it."""
+    token_ids = log_probs.topk(_NUM_LIKELY, dim=-1, sorted=False).indices
+    token_ids = token_ids.sort(dim=-1).values  # topk leaves equals in any order
+    falling, order = log_probs.gather(-1, token_ids).sort(dim=-1, descending=True, stable=True)
+    likely_dropped = _mass_before(falling) >= top_p
+    is_dropped = torch.ones_like(log_probs, dtype=torch.bool)
+    is_dropped.scatter_(-1, token_ids.gather(-1, order), likely_dropped)
+    # The last may have equals that were left out: it must be dropped, and they with it.
+    return is_dropped, (likely_dropped | (falling > falling[:, -1:])).all(dim=-1)
+
+
+def _mass_before(falling: Float[Tensor, "N T"]) -> Float[Tensor, "N T"]:
+    probs = falling.exp()
+    return probs.cumsum(dim=-1) - probs
