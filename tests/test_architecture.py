@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "model_folder": BASE | {"network", "shipped"},
     "model": MATHEMATICS
     | {"network", "samplers", "data", "evaluation", "model_folder", "generative_model"},
-    "generative_model": BASE | {"samplers"},
+    "generative_model": BASE | {"predictors", "samplers"},
     "large_model": MATHEMATICS
     | {"dllm", "caching", "samplers", "generative_model", "model_folder"},
     "cross_tokenizer": BASE

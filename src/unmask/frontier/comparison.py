@@ -24,7 +24,7 @@ def ratios(
     families = dict.fromkeys(p["family"] for p in points if "skipped" not in p)
     if ours not in families:
         return []
-    for cost in ("nfe", "seconds"):
+    for cost in ("critical_path", "nfe", "seconds"):
         curves = {
             name: curve(
                 [_as_point(p, cost, known_words) for p in _of(points, name)], _NUM_DRAWS, seed

@@ -20,6 +20,7 @@ from unmask.model import Model
 from unmask.network import checkpoint
 from unmask.process import grids, remasking, windows
 from unmask.samplers.ancestral import Ancestral
+from unmask.samplers.autoregressive import Autoregressive
 from unmask.samplers.dilated import Dilated
 from unmask.samplers.entropy_bounded import EntropyBounded
 from unmask.samplers.factor import Factor
@@ -27,6 +28,7 @@ from unmask.samplers.fixed_partition import FixedPartition
 from unmask.samplers.klass import Klass
 from unmask.samplers.learned_policy import LearnedPolicy
 from unmask.samplers.lookahead import Lookahead
+from unmask.samplers.lossless import Lossless
 from unmask.samplers.maskgit import MaskGIT
 from unmask.samplers.ordered import OrderChoice
 from unmask.samplers.remdm import ReMDM
@@ -40,6 +42,8 @@ from unmask.samplers.top_k import TopKEntropy, TopKMargin
 from unmask.speculation.filters import Filter
 
 _STEPS = (1.0, 4096.0)
+_WINDOWS = (1.0, 16.0)
+"""Of a causal trunk, in tokens: as far as the shipped one is trained."""
 _COOL = Filter(temperature=0.8)
 """Rules that reveal what is sure sharpen the law of the samples: they spell better and repeat
 themselves. So does a low temperature, so the fair opponents of such a rule are the cool ones."""
@@ -83,6 +87,14 @@ def _target_only_passes(dtau: float, length: int) -> Passes:
     begins = windows.starts(window, length)
     # The first token of each window needs no tail pass: its target is its draft.
     return float(len(begins)), float(length - len(begins))
+
+
+def _window_passes(num_tokens: float, length: int) -> Passes:
+    return float(math.ceil(length / num_tokens)), 0.0
+
+
+def _one_per_token(knob: float, length: int) -> Passes:
+    return float(length), 0.0
 
 
 def _fixed_partition(order: OrderChoice) -> Family:
@@ -153,6 +165,24 @@ FAMILIES: dict[str, Family] = {
     "self-speculative/confident": _self_speculative(windows.Cosine, order="confident"),
     "self-speculative/patient": Family(_patient, 0.003, 30.0),
     "self-speculative/cool": _self_speculative(windows.Cosine, filter=_COOL),
+    "self-speculative/left-to-right": Family(
+        lambda x: SelfSpeculative(
+            window=windows.Fixed(int(x)), verify_rounds=int(x), order="left-to-right"
+        ),
+        *_WINDOWS,
+        is_whole=True,
+    ),
+    "fixed-partition/left-to-right": Family(
+        lambda x: FixedPartition(window=windows.Fixed(int(x)), order="left-to-right"),
+        *_WINDOWS,
+        is_whole=True,
+        passes=_window_passes,
+    ),
+    "lossless": Family(lambda x: Lossless(window=int(x)), *_WINDOWS, is_whole=True),
+    "lossless/factorised": Family(
+        lambda x: Lossless(window=int(x), drafts="factorised"), *_WINDOWS, is_whole=True
+    ),
+    "autoregressive": Family(lambda x: Autoregressive(), 1.0, 1.0, passes=_one_per_token),
     "target-only": Family(
         lambda dtau: TargetOnly(window=windows.Cosine(dtau)),
         0.001,

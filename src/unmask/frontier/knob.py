@@ -17,6 +17,7 @@ import torch
 from unmask.draws import SeededDraws
 from unmask.predictors.protocol import Predictor
 from unmask.samplers.sampler import Sampler, StepInfo, sample
+from unmask.samplers.streamed import along_stream
 
 Passes = tuple[float, float]
 """Trunk passes and tail passes of one sample."""
@@ -106,6 +107,7 @@ def pilot_cost(
     seeds = range(_PILOT_SEED, _PILOT_SEED + _PILOT_SAMPLES)
     mask_id, device = predictor.vocab_size, predictor.device
     given_ids = torch.full((_PILOT_SAMPLES, length), mask_id, device=device)
+    sampler = along_stream(sampler, predictor, given_ids[0])
     try:
         sample(predictor, sampler, given_ids, SeededDraws(seeds, device), note)
     except _TooDear:

@@ -33,6 +33,10 @@ class Measurement:
     trunk_passes: list[int]
     tail_passes: list[int]
     nfe: list[float]
+    """Work, in passes of the whole network over the whole sequence."""
+    critical_path: list[float]
+    """Passes that wait for one another, in passes of the whole network: where all passes run the
+    whole sequence, the same as `nfe`."""
     accepted: list[int]
     rejected: list[int]
     seconds: list[float]
@@ -82,12 +86,13 @@ def measure(
     # What is not of any step, such as filling slots, is shared out with the rest.
     overhead = elapsed / sum(result.busy_seconds for result in results)
     columns = {name: [getattr(result, name) for result in results] for name in _COUNTED}
-    nfe = map(model.nfe, results)
+    in_turn = map(network.config.nfe, columns["trunk_passes"], columns["tail_passes"])
     return Measurement(
         sampler=describe(sampler),
         seed=seed,
         token_ids=[result.token_ids.tolist() for result in results],
-        nfe=list(nfe),
+        nfe=[model.nfe(result) for result in results],
+        critical_path=list(in_turn),
         seconds=[result.busy_seconds * overhead for result in results],
         tokens_per_pass=course.tokens_per_pass(),
         acceptance=course.acceptance(),

@@ -23,6 +23,7 @@ from unmask.speed.machine import machine
 from unmask.version import VERSION
 
 _COLUMNS = {
+    "critical_path": ("in turn", 1),
     "nfe": ("NFE", 1),
     "trunk_passes": ("trunk", 1),
     "tail_passes": ("tail", 1),
@@ -123,8 +124,9 @@ def as_markdown(report: dict[str, Any]) -> str:
         f"{settings['precision']}, batches of {settings['batch_size']}; "
         f"unmask {report['unmask']}, torch {machine_['torch']}, "
         f"{machine_['threads']} threads of {machine_['device']}. "
-        "Numbers are means with their standard errors over samples. One NFE is one sample "
-        "through all blocks of the network once.",
+        "Numbers are means with their standard errors over samples. One NFE is the work of one "
+        "sample through all blocks of the network once; in turn: passes that wait for one "
+        "another, by the same measure.",
         "",
         "![spelling accuracy against NFE](quality_nfe.png)",
         "",

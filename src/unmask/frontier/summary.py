@@ -8,7 +8,7 @@ from typing import Any
 from unmask.evaluation.ngrams import diversity
 from unmask.evaluation.spelling import SpellingAccuracy, spelling_accuracy
 
-_COSTS = ("nfe", "trunk_passes", "tail_passes", "seconds")
+_COSTS = ("critical_path", "nfe", "trunk_passes", "tail_passes", "seconds")
 
 
 def summarise(point: dict[str, Any], known_words: Set[str]) -> dict[str, Any]:
@@ -22,6 +22,7 @@ def summarise(point: dict[str, Any], known_words: Set[str]) -> dict[str, Any]:
     return kept | {
         "num_samples": len(point["nfe"]),
         "numbers": numbers,
+        "tokens_per_trunk_pass": num_tokens / numbers["trunk_passes"]["value"],
         "tokens_per_second": num_tokens / numbers["seconds"]["value"],
         "acceptance_rate": sum(point["accepted"])
         / max(1, sum(point["accepted"]) + sum(point["rejected"])),

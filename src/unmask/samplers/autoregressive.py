@@ -40,8 +40,7 @@ class Autoregressive:
             state.token_ids, state.order, first=first, window=none, num_columns=0
         )
         column = columns.of_order(state.order, first, first + 1, width=1)
-        law = self.filter(found.law_log_probs[:, -1:])
-        drawn = draws.categorical(law, where=column.in_window)
+        drawn = self.filter.draw(found.law_log_probs[:, -1:], column.in_window, draws)
         token_ids = column.write(state.token_ids, drawn)
         info = StepInfo(
             none + 1, none, none + 1, none,

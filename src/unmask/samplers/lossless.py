@@ -131,7 +131,7 @@ class Lossless:
     ) -> "_Candidates":
         if self.drafts == "factorised":
             log_probs = self.filter(draft.log_probs)
-            ids = draws.categorical(log_probs, where=window.in_window)
+            ids = self.filter.draw_filtered(log_probs, window.in_window, draws)
             none = torch.zeros_like(state.num_revealed)
             return _Candidates(ids, log_probs, window.write(state.token_ids, ids), none)
         return in_turn(
@@ -174,7 +174,7 @@ def in_turn(
             )
             tail_passes = tail_passes + is_real[:, 0]
         law = filter(law)
-        drawn = draws.categorical(law, where=is_real)
+        drawn = filter.draw_filtered(law, is_real, draws)
         column = WindowColumns(window.positions[:, k : k + 1], is_real)
         token_ids = column.write(token_ids, drawn)
         ids.append(drawn)
