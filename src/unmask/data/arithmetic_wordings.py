@@ -125,7 +125,7 @@ ALONE = wordings(
         """,
         "a-b diff @mile": """
             {A} lives {a mile} from school and {B} lives {b mile} from it. How much farther from \
-               school does {A} live?
+              school does {A} live?
         """,
         "a*b product @mile <60": """
             A car goes {a mile} in one hour. How far does it go in {b hour}?
@@ -238,10 +238,10 @@ ALONE = wordings(
             How many {ts} do {A} and {B} have together if {A} has {a} and {B} has {b}?
             A shop sells {a t} on {day1} and {b t} on {day2}. How many {ts} does it sell in all?
             A shop had some {ts}. It sold {a}, and {b} <b is> left. How many {ts} did it have at \
-               first?
+              first?
             {A} gave away {a t} and still has {b}. How many {ts} did {he have} before?
             {a} of the {ts} on the table are {col1}, and {b} <b is> {col2}. How many {ts} are on \
-               the table?
+              the table?
             {A} needs {a col1 t} and {b col2 t}. How many {ts} is that in all?
             {A} has {b more t} than {B}. {B} has {a}. How many {ts} does {A} have?
             {A} finds {a t}, {B} finds {b}. How many {ts} did they find?
@@ -263,7 +263,7 @@ ALONE = wordings(
             {A} had {a t}. Now {he has} lost {b}. How many {ts} are left?
             Of {a t}, {b} <b is> broken. How many {ts} are not broken?
             {A} has {a t}. {b} of them <b is> {col1}, and the rest are {col2}. How many {ts} are \
-               {col2}?
+              {col2}?
             A shop has {a t} and sells {b} of them. How many {ts} does it still have?
             {A} and {B} have {a t} together. {B} has {b}. How many {ts} does {A} have?
             {A} has {a t}. {B} has {b} fewer. How many {ts} does {B} have?
@@ -279,7 +279,7 @@ ALONE = wordings(
             How many more {ts} does {A} have than {B} if {A} has {a} and {B} has {b}?
             There are {a t} and {b u}. How many more {ts} than {us} are there?
             There are {a t} in the first {box} and {b t} in the second. How many more are in the \
-               first?
+              first?
             {A} needs {a t} and has {b}. How many more {ts} does {he need}?
             A {box} has room for {a t}. {b} <b is> in it. How many more {ts} fit in?
             You need {a t} and have {b}. How many more {ts} do you need?
@@ -340,7 +340,7 @@ ALONE = wordings(
         """,
         "a/b each": """
             I have {a t} and share them equally among {b friend}. How many {ts} does each friend \
-               get?
+              get?
             If you split {a t} into {b equal group}, how many {ts} are in each group?
             If {b} of us share {a t} equally, how many {ts} does each of us get?
             We put {a t} equally into {b box}. How many {ts} are in each {box}?
@@ -388,7 +388,7 @@ ALONE = wordings(
         "a/b product": """
             {A} has {a t}, {b times} as many as {B}. How many {ts} does {B} have?
             {A} uses {a t} in {b day}, the same number each day. How many {ts} does {he use} per \
-               day?
+              day?
             A machine makes {a t} in {b hour}. How many {ts} does it make per hour?
             {A} has {b times} as many {ts} as {B}. {A} has {a}. How many {ts} does {B} have?
         """,
@@ -445,8 +445,7 @@ ALONE = wordings(
         "a*b=c; a+c": """
             {A} has {a t}. {B} has {b times} as many. How many {ts} do they have  \
               (together|altogether|in total)?
-            {B} has {b times} as many {ts} as {A}. {A} has {a}. How many {ts} do the two have in \
-               all?
+            {B} has {b times} as many {ts} as {A}. {A} has {a}. How many {ts} do they have in all?
             {A} finds {a t} and {B} finds {b times} as many. How many {ts} do they find together?
             How many {ts} do {A} and {B} have together if {A} has {a} and {B} has {b times} as  \
               many?
@@ -473,7 +472,7 @@ ALONE = wordings(
             There are {a col1 t} and {b col2 t}. They are packed equally into {d box}. How many  \
               {ts} are in each {box}?
             {A} picks {a t} and {B} picks {b}. They put them into {d box} equally. How many {ts} \
-               are in one {box}?
+              are in one {box}?
         """,
         "a+b=c; c/d groups @box": """
             {A} has {a col1 t} and {b col2 t}. {he puts} {d} into each {box}. How many {boxes}  \
@@ -487,13 +486,13 @@ ALONE = wordings(
         """,
         "a*b=c; c/d": """
             {A} has {a box} with {b t} each and shares all the {ts} equally among {d child}. How \
-               many {ts} does each child get?
+              many {ts} does each child get?
         """,
         "a*b=c; c+d": """
             {A} has {a box} of {b t} and {d more t}. How many {ts} does {he have} (altogether|in \
-               total|in all)?
+              total|in all)?
             There are {a box} with {b t} in each, and {d t} <d lies> on the table. How many {ts} \
-               are there?
+              are there?
             {A} buys {a box} of {b t} and finds {d more}. How many {ts} does {he have}?
         """,
         "a*b=c; c-d": """
@@ -507,7 +506,7 @@ ALONE = wordings(
             {A} has {$d}. {he buys} {a u} at {$b} each. How much money is left?
             I have {$d} and buy {a u} for {$b} each. How much money do I have left?
             One {u} costs {$b}. {A} buys {a} of them and pays with {$d}. How much money does {he \
-               get} back?
+              get} back?
             How much change does {A} get from {$d} if {he buys} {a u} at {$b} each?
         """,
         "a*b=c product @$; c+d sum @$": """
@@ -523,7 +522,7 @@ ALONE = wordings(
         """,
         "a-b=c left @$; c/d groups @u": """
             {A} has {$a} and spends {$b}. How many {us} can {he} buy with the rest if each costs \
-               {$d}?
+              {$d}?
         """,
         "a-b=c product @year; c+a sum @year <60": """
             {A} is {a year} old. {his} {kin} is {b year} younger. How old are both together?
@@ -534,7 +533,7 @@ ALONE = wordings(
         "a+b=c; d-c left": """
             {A} has {d t}. {he gives} {a} to {B} and {b} to {C}. How many {ts} are left?
             Of {d t}, {a} <a is> {col1}, {b} <b is> {col2} and the rest are white. How many {ts} \
-               are white?
+              are white?
             {A} wants {d t}. {he has} {a} and gets {b} more. How many {ts} are still missing?
         """,
         "a+b=c sum @mile; d-c left @mile": """
@@ -579,7 +578,7 @@ ALONE = wordings(
         """,
         "a+b=e; c+e=f; f/d": """
             {A} has {a t}, {B} has {b} and {C} has {c}. They share them equally among {d child}. \
-               How many {ts} does each child get?
+              How many {ts} does each child get?
         """,
         "a*b=e; e+c=f; f/d": """
             {A} has {a box} of {b t} and {c more t}. {he shares} them all equally among {d  \
@@ -601,11 +600,11 @@ ALONE = wordings(
         """,
         "a+b=e; c+d=f; e-f diff": """
             {A} has {a t} and gets {b} more. {B} has {c t} and gets {d} more. How many more {ts} \
-               does {A} have than {B} now?
+              does {A} have than {B} now?
         """,
         "a-b=e; c-d=f; e+f sum": """
             {A} has {a t} and gives away {b}. {B} has {c t} and gives away {d}. How many {ts} do \
-               they have left together?
+              they have left together?
         """,
         "a*b=e; a+e=f; f/c": """
             {A} has {a t}, and {B} has {b times} as many. They share all of them equally among  \
