@@ -263,7 +263,7 @@ HAVING = World(
     ends=wordings(
         {
             "T+n": """
-                {B} [has] {n t}. How many {ts} [do] {A} and {B} have (together|altogether|in  \
+                {B} [has] {n t}. How many {ts} [do] {A} and {B} have (together|altogether|in   \
                   total|in all)?
                 How many {ts} do {A} and {B} have together if {B} has {n}?
                 If {B} has {n t}, how many {ts} do {A} and {B} have (together|altogether)?
@@ -305,7 +305,7 @@ HAVING = World(
                 {n friend} [share] them equally. How many {ts} {does} each friend get?
                 {A} [shares] them equally among {n child}. How many {ts} {does} each child get?
                 {A} [divides] them (equally|evenly) into {n group}. How many {ts} [are] in each  \
-                  group?
+                   group?
                 {A} [lays] them out in {n equal row}. How many {ts} [are] in each row?
                 If {n person} share the {ts} equally, how many does each of them get?
                 {A} [splits] the {ts} into {n equal pile}. How many [are] in each pile?
@@ -339,7 +339,7 @@ HAVING = World(
                 If {A} gives half of the {ts} to {B}, how many does {B} get?
             """,
             "T*n=p; T+p": """
-                {B} [has] {n times} as many {ts} as {A}. How many {ts} [do] {A} and {B} have  \
+                {B} [has] {n times} as many {ts} as {A}. How many {ts} [do] {A} and {B} have   \
                   together?
                 {B} [has] {n times} as many as {A}. How many {ts} [do] {A} and {B} have in total?
                 How many {ts} do {A} and {B} have together if {B} has {n times} as many as {A}?
@@ -349,11 +349,11 @@ HAVING = World(
                    {A}?
             """,
             "T/2=p; T+p": """
-                {B} [has] half as many {ts} as {A}. How many {ts} [do] {A} and {B} have  \
+                {B} [has] half as many {ts} as {A}. How many {ts} [do] {A} and {B} have   \
                   (together|in all)?
             """,
             "T+m=p; T+p": """
-                {B} [has] {m more t} than {A}. How many {ts} [do] {A} and {B} have  \
+                {B} [has] {m more t} than {A}. How many {ts} [do] {A} and {B} have   \
                   (together|altogether)?
                 How many {ts} do {A} and {B} have together if {B} has {m} more than {A}?
             """,
@@ -362,18 +362,18 @@ HAVING = World(
                    total)?
             """,
             "T+m=p; p/n": """
-                {B} [has] {m t}. They [put] all their {ts} together and [share] them equally  \
+                {B} [has] {m t}. They [put] all their {ts} together and [share] them equally   \
                   among {n child}. How many {ts} {does} each child get?
-                {A} [puts] them together with {B}'s {m t} and [fills] {n box} equally with all  \
+                {A} [puts] them together with {B}'s {m t} and [fills] {n box} equally with all   \
                   of them. How many {ts} [are] in each {box}?
             """,
             "m+n=p; T+p": """
-                {B} [has] {m t} and {C} [has] {n}. How many {ts} [do] {A}, {B} and {C} have  \
+                {B} [has] {m t} and {C} [has] {n}. How many {ts} [do] {A}, {B} and {C} have   \
                   (together|in all)?
                 {B} [has] {m t} and [gets] {n} more. How many {ts} [do] {A} and {B} have together?
             """,
             "m-n=p; T+p": """
-                {B} [has] {m t} and [loses] {n} of them. How many {ts} [do] {A} and {B} have  \
+                {B} [has] {m t} and [loses] {n} of them. How many {ts} [do] {A} and {B} have   \
                   together in the end?
             """,
             "m*n=p; T+p": """
@@ -393,10 +393,10 @@ HAVING = World(
             """,
             "T/n=p; p-m left": """
                 {A} [puts] them equally into {n box} and [takes] {m} out of one {box}. How many  \
-                  {ts} [are] left in that {box}?
+                   {ts} [are] left in that {box}?
             """,
             "T/n=p groups @box; p*m product @$": """
-                {A} [packs] {n t} into each {box} and [sells] every {box} for {$m}. How much  \
+                {A} [packs] {n t} into each {box} and [sells] every {box} for {$m}. How much   \
                   money {does he get}?
             """,
         }
@@ -539,7 +539,7 @@ PLACING = World(
                 {n child} [share] the {ts} equally. How many {ts} {does} each child get?
                 {A} [sorts] them into {n equal group}. How many {ts} [are] in each group?
                 {A} [moves] them all into {n box}, the same number in each. How many {ts} [are]  \
-                  in each {box}?
+                   in each {box}?
             """,
             "T/n groups @box": """
                 {A} [packs] them all into {boxes} of {n}. How many {boxes} [are] there?

@@ -103,7 +103,7 @@ ALONE = wordings(
             How many years younger is {B} than {A} if {A} is {a} and {B} is {b}?
         """,
         "a*b product @year <20": """
-            {A} is {a year} old. {his} (uncle|aunt|father|mother) is {b times} as old. How old  \
+            {A} is {a year} old. {his} (uncle|aunt|father|mother) is {b times} as old. How old \
               is that?
             {B} is {b times} as old as {A}, who is {a}. How old is {B}?
         """,
@@ -114,9 +114,9 @@ ALONE = wordings(
         # One calculation: lengths, ways and times.
         "a+b sum @mile": """
             {A} walks {a mile} to the lake and {b mile} to the farm. How far does {he walk} in all?
-            It is {a mile} from home to school and {b mile} from school to the park. How far is  \
+            It is {a mile} from home to school and {b mile} from school to the park. How far is \
               it from home to the park, by way of the school?
-            A bus drives {a mile} before noon and {b mile} after noon. How many miles does it  \
+            A bus drives {a mile} before noon and {b mile} after noon. How many miles does it \
               drive in total?
         """,
         "a-b left @mile": """
@@ -143,9 +143,9 @@ ALONE = wordings(
         """,
         "a+b sum @minute": """
             {A} reads for {a minute} and draws for {b minute}. How many minutes is that in total?
-            The first film is {a minute} long and the second is {b minute} long. How long are  \
+            The first film is {a minute} long and the second is {b minute} long. How long are \
               both together?
-            {A} practises the piano for {a minute} and then the violin for {b minute}. How long  \
+            {A} practises the piano for {a minute} and then the violin for {b minute}. How long \
               does {he practise}?
         """,
         "a-b left @minute": """
@@ -169,7 +169,7 @@ ALONE = wordings(
         """,
         "a-b diff @meter": """
             A tower is {a meter} high and a house is {b meter} high. How much higher is the tower?
-            {A} throws a ball {a meter} and {B} throws it {b meter}. How much farther does {A}  \
+            {A} throws a ball {a meter} and {B} throws it {b meter}. How much farther does {A} \
               throw?
         """,
         "a*b product @meter <40": """
@@ -258,10 +258,10 @@ ALONE = wordings(
             One class has {a student} and another has {b}. How many students are there in both?
         """,
         "a-b left": """
-            There are {a t} on the table, and {b} of them <b is> taken away. How many {ts} are  \
+            There are {a t} on the table, and {b} of them <b is> taken away. How many {ts} are \
               left?
             {A} had {a t}. Now {he has} lost {b}. How many {ts} are left?
-            Of {a t}, {b} <b is> broken. How many {ts} are not broken?
+            Of {a t}, {b} <b is> damaged. How many {ts} are not damaged?
             {A} has {a t}. {b} of them <b is> {col1}, and the rest are {col2}. How many {ts} are \
               {col2}?
             A shop has {a t} and sells {b} of them. How many {ts} does it still have?
@@ -287,13 +287,13 @@ ALONE = wordings(
         """,
         "a-b left @student": """
             There are {a student} in a class. {b} of them <b is> ill. How many students are there?
-            Of {a student}, {b} <b walks> to school and the others take the bus. How many take  \
+            Of {a student}, {b} <b walks> to school and the others take the bus. How many take \
               the bus?
             A class has {a student}, {b} of them girls. How many boys are there?
         """,
         "a*b": """
             A {box} holds {a t}. How many {ts} are in {b box}?
-            There are {b box} with {a t} in each. How many {ts} are there (altogether|in  \
+            There are {b box} with {a t} in each. How many {ts} are there (altogether|in \
               total|in all)?
             Each of {b child} has {a t}. How many {ts} do they have (together|altogether|in total)?
             {b person} have {a t} each. How many {ts} is that?
@@ -371,7 +371,7 @@ ALONE = wordings(
             {a hen} lay {b egg} each. How many eggs are there?
         """,
         "a*b product @chair": """
-            There are {a table} in a room with {b chair} at each table. How many chairs are in  \
+            There are {a table} in a room with {b chair} at each table. How many chairs are in \
               the room?
             A hall has {a row} of {b chair}. How many chairs are in the hall?
         """,
@@ -432,29 +432,29 @@ ALONE = wordings(
             A book has {d page}. {A} reads {b page} a day for {a day}. How many pages are left?
         """,
         "d-c=e left @page; e/b groups @day": """
-            A book has {d page}. {A} has read {c page} and now reads {b} a day. How many more  \
+            A book has {d page}. {A} has read {c page} and now reads {b} a day. How many more \
               days does {he need}?
         """,
         "a+b=c; c+d sum": """
-            {A} has {a t}, {B} has {b} and {C} has {d}. How many {ts} do they have  \
+            {A} has {a t}, {B} has {b} and {C} has {d}. How many {ts} do they have \
               (together|altogether|in all)?
             There are {a col1 t}, {b col2 t} and {d white t}. How many {ts} are there in total?
-            A shop sells {a t} on {day1}, {b} on {day2} and {d} the day after. How many {ts}  \
+            A shop sells {a t} on {day1}, {b} on {day2} and {d} the day after. How many {ts} \
               does it sell?
         """,
         "a*b=c; a+c": """
-            {A} has {a t}. {B} has {b times} as many. How many {ts} do they have  \
+            {A} has {a t}. {B} has {b times} as many. How many {ts} do they have \
               (together|altogether|in total)?
             {B} has {b times} as many {ts} as {A}. {A} has {a}. How many {ts} do they have in all?
             {A} finds {a t} and {B} finds {b times} as many. How many {ts} do they find together?
-            How many {ts} do {A} and {B} have together if {A} has {a} and {B} has {b times} as  \
+            How many {ts} do {A} and {B} have together if {A} has {a} and {B} has {b times} as \
               many?
         """,
         "a*b=c; c-a diff": """
             {A} has {a t}. {B} has {b times} as many. How many more {ts} does {B} have than {A}?
         """,
         "a+b=c; a+c": """
-            {A} has {a t}. {B} has {b more t} than {A}. How many {ts} do they have  \
+            {A} has {a t}. {B} has {b more t} than {A}. How many {ts} do they have \
               (together|altogether)?
             {B} has {b more t} than {A}, and {A} has {a}. How many do they have in total?
         """,
@@ -463,25 +463,25 @@ ALONE = wordings(
         """,
         "a/2=c; a+c": """
             {A} has {a t} and {B} has half as many. How many {ts} do they have (together|in all)?
-            {A} sells {a t} on {day1} and half as many on {day2}. How many {ts} does {he sell}  \
+            {A} sells {a t} on {day1} and half as many on {day2}. How many {ts} does {he sell} \
               in total?
         """,
         "a+b=c; c/d": """
-            {A} has {a t} and {B} has {b}. They share them equally among {d child}. How many  \
+            {A} has {a t} and {B} has {b}. They share them equally among {d child}. How many \
               {ts} does each child get?
-            There are {a col1 t} and {b col2 t}. They are packed equally into {d box}. How many  \
+            There are {a col1 t} and {b col2 t}. They are packed equally into {d box}. How many \
               {ts} are in each {box}?
             {A} picks {a t} and {B} picks {b}. They put them into {d box} equally. How many {ts} \
               are in one {box}?
         """,
         "a+b=c; c/d groups @box": """
-            {A} has {a col1 t} and {b col2 t}. {he puts} {d} into each {box}. How many {boxes}  \
+            {A} has {a col1 t} and {b col2 t}. {he puts} {d} into each {box}. How many {boxes} \
               does {he need}?
         """,
         "a-b=c; c/d": """
-            {A} has {a t} and keeps {b} for {him}self. {d friend} share the rest equally. How  \
+            {A} has {a t} and keeps {b} for {him}self. {d friend} share the rest equally. How \
               many {ts} does each friend get?
-            Of {a t}, {b} <b is> broken. The others are packed equally into {d box}. How many  \
+            Of {a t}, {b} <b is> damaged. The others are packed equally into {d box}. How many \
               {ts} are in each {box}?
         """,
         "a*b=c; c/d": """
@@ -497,8 +497,8 @@ ALONE = wordings(
         """,
         "a*b=c; c-d": """
             {A} has {a box} of {b t} and gives {d t} away. How many {ts} are left?
-            There are {a box} with {b t} in each. {d} of the {ts} <d is> broken. How many {ts}  \
-              are not broken?
+            There are {a box} with {b t} in each. {d} of the {ts} <d is> damaged. How many {ts} \
+              are not damaged?
             {A} buys {a box} of {b t}. {he uses} {d t}. How many {ts} does {he have} left?
         """,
         "a*b=c product @$; d-c left @$": """
@@ -510,13 +510,13 @@ ALONE = wordings(
             How much change does {A} get from {$d} if {he buys} {a u} at {$b} each?
         """,
         "a*b=c product @$; c+d sum @$": """
-            {A} buys {a u} for {$b} each and {an v} for {$d}. How much does {he pay}  \
+            {A} buys {a u} for {$b} each and {an v} for {$d}. How much does {he pay} \
               (altogether|in total|in all)?
-            {A} earns {$b} an hour. {he works} for {a hour} and gets {$d} extra. How much does  \
+            {A} earns {$b} an hour. {he works} for {a hour} and gets {$d} extra. How much does \
               {he get}?
         """,
         "a+b=c sum @$; d-c left @$": """
-            {A} buys {an u} for {$a} and {an v} for {$b}. {he pays} with {$d}. How much change  \
+            {A} buys {an u} for {$a} and {an v} for {$b}. {he pays} with {$d}. How much change \
               does {he get}?
             {A} has {$d} and spends {$a} on food and {$b} on {an u}. How much money is left?
         """,
@@ -537,7 +537,7 @@ ALONE = wordings(
             {A} wants {d t}. {he has} {a} and gets {b} more. How many {ts} are still missing?
         """,
         "a+b=c sum @mile; d-c left @mile": """
-            A trip is {d mile} long. {A} drives {a mile} on {day1} and {b mile} on {day2}. How  \
+            A trip is {d mile} long. {A} drives {a mile} on {day1} and {b mile} on {day2}. How \
               many miles remain?
         """,
         "a*b=c product @mile; d-c left @mile": """
@@ -557,23 +557,23 @@ ALONE = wordings(
         """,
         # Three calculations.
         "a*b=e; c*d=f; e+f sum": """
-            {A} has {a box} with {b t} each and {B} has {c box} with {d t} each. How many {ts}  \
+            {A} has {a box} with {b t} each and {B} has {c box} with {d t} each. How many {ts} \
               do they have together?
-            There are {a col1 box} of {b t} and {c col2 box} of {d t}. How many {ts} are there  \
+            There are {a col1 box} of {b t} and {c col2 box} of {d t}. How many {ts} are there \
               (altogether|in all)?
         """,
         "a*b=e product @$; c*d=f product @$; e+f sum @$": """
-            {A} buys {a u} for {$b} each and {c v} for {$d} each. How much does {he pay}  \
+            {A} buys {a u} for {$b} each and {c v} for {$d} each. How much does {he pay} \
               (altogether|in total|in all)?
         """,
         "a*b=e; c*d=f; e-f diff": """
-            {A} has {a box} with {b t} each and {B} has {c box} with {d t} each. How many more  \
+            {A} has {a box} with {b t} each and {B} has {c box} with {d t} each. How many more \
               {ts} does {A} have than {B}?
         """,
         "a*b=e product @$; c+e=f sum @$; d-f left @$": """
-            {A} buys {a u} for {$b} each and {an v} for {$c}. {he pays} with {$d}. How much  \
+            {A} buys {a u} for {$b} each and {an v} for {$c}. {he pays} with {$d}. How much \
               change does {he get}?
-            {A} has {$d}. {he buys} {a u} at {$b} each and spends {$c} on lunch. How much money  \
+            {A} has {$d}. {he buys} {a u} at {$b} each and spends {$c} on lunch. How much money \
               is left?
         """,
         "a+b=e; c+e=f; f/d": """
@@ -581,21 +581,21 @@ ALONE = wordings(
               How many {ts} does each child get?
         """,
         "a*b=e; e+c=f; f/d": """
-            {A} has {a box} of {b t} and {c more t}. {he shares} them all equally among {d  \
+            {A} has {a box} of {b t} and {c more t}. {he shares} them all equally among {d \
               friend}. How many {ts} does each friend get?
         """,
         "a*b=e; e-c=f; f/d": """
-            {A} buys {a box} of {b t}. {he keeps} {c} and shares the rest equally among {d  \
+            {A} buys {a box} of {b t}. {he keeps} {c} and shares the rest equally among {d \
               friend}. How many {ts} does each friend get?
-            There are {a box} with {b t} in each. {c} of the {ts} <c is> broken, and the others  \
+            There are {a box} with {b t} in each. {c} of the {ts} <c is> damaged, and the others \
               are put equally into {d bag}. How many {ts} are in each bag?
         """,
         "a*b=e; a+e=f; f+c sum": """
-            {A} has {a t}, {B} has {b times} as many as {A}, and {C} has {c}. How many {ts} do  \
-              the three have (together|altogether)?
+            {A} has {a t}, {B} has {b times} as many as {A}, and {C} has {c}. How many {ts} do \
+              all of them have (together|altogether)?
         """,
         "a+b=e; c-d=f; e+f sum": """
-            {A} has {a t} and gets {b} more. {B} has {c t} and loses {d}. How many {ts} do they  \
+            {A} has {a t} and gets {b} more. {B} has {c t} and loses {d}. How many {ts} do they \
               have together now?
         """,
         "a+b=e; c+d=f; e-f diff": """
@@ -607,11 +607,11 @@ ALONE = wordings(
               they have left together?
         """,
         "a*b=e; a+e=f; f/c": """
-            {A} has {a t}, and {B} has {b times} as many. They share all of them equally among  \
+            {A} has {a t}, and {B} has {b times} as many. They share all of them equally among \
               {c child}. How many {ts} does each child get?
         """,
         "a*b=e product @egg; e-c=f left @egg; f*d product @$": """
-            {a hen} lay {b egg} a day. {A} eats {c} of the eggs and sells the others for {$d}  \
+            {a hen} lay {b egg} a day. {A} eats {c} of the eggs and sells the others for {$d} \
               each. How much money does {he make} per day?
         """,
         "a/b=e each @$; e*c=f product @$; d-f left @$": """
