@@ -214,6 +214,7 @@ def test_a_blanked_answer_has_its_numbers_apart(seed: int, level: str) -> None:
     assert "".join(pieces) == made.answer
     assert all(re.fullmatch(r"\D*", words) for words in pieces[::2])
     assert all(re.fullmatch(r"\d+", number) for number in pieces[1::2])
+    assert all(pieces[2:-2:2])
 
 
 def test_a_drill_can_be_of_held_out_equations() -> None:

@@ -263,7 +263,7 @@ HAVING = World(
     ends=wordings(
         {
             "T+n": """
-                {B} [has] {n t}. How many {ts} [do] {A} and {B} have (together|altogether|in \
+                {B} [has] {n t}. How many {ts} [do] {A} and {B} have (together|altogether|in   \
                   total|in all)?
                 How many {ts} do {A} and {B} have together if {B} has {n}?
                 If {B} has {n t}, how many {ts} do {A} and {B} have (together|altogether)?
@@ -304,8 +304,8 @@ HAVING = World(
                 {A} [puts] them equally into {n box}. How many {ts} [are] in each {box}?
                 {n friend} [share] them equally. How many {ts} {does} each friend get?
                 {A} [shares] them equally among {n child}. How many {ts} {does} each child get?
-                {A} [divides] them (equally|evenly) into {n group}. How many {ts} [are] in each \
-                  group?
+                {A} [divides] them (equally|evenly) into {n group}. How many {ts} [are] in each  \
+                   group?
                 {A} [lays] them out in {n equal row}. How many {ts} [are] in each row?
                 If {n person} share the {ts} equally, how many does each of them get?
                 {A} [splits] the {ts} into {n equal pile}. How many [are] in each pile?
@@ -339,41 +339,41 @@ HAVING = World(
                 If {A} gives half of the {ts} to {B}, how many does {B} get?
             """,
             "T*n=p; T+p": """
-                {B} [has] {n times} as many {ts} as {A}. How many {ts} [do] {A} and {B} have \
+                {B} [has] {n times} as many {ts} as {A}. How many {ts} [do] {A} and {B} have   \
                   together?
                 {B} [has] {n times} as many as {A}. How many {ts} [do] {A} and {B} have in total?
                 How many {ts} do {A} and {B} have together if {B} has {n times} as many as {A}?
             """,
             "T*n=p; p-T diff": """
                 {B} [has] {n times} as many {ts} as {A}. How many more {ts} {does} {B} have than \
-                  {A}?
+                   {A}?
             """,
             "T/2=p; T+p": """
-                {B} [has] half as many {ts} as {A}. How many {ts} [do] {A} and {B} have \
+                {B} [has] half as many {ts} as {A}. How many {ts} [do] {A} and {B} have   \
                   (together|in all)?
             """,
             "T+m=p; T+p": """
-                {B} [has] {m more t} than {A}. How many {ts} [do] {A} and {B} have \
+                {B} [has] {m more t} than {A}. How many {ts} [do] {A} and {B} have   \
                   (together|altogether)?
                 How many {ts} do {A} and {B} have together if {B} has {m} more than {A}?
             """,
             "T-m=p; T+p": """
                 {B} [has] {m fewer t} than {A}. How many {ts} [do] {A} and {B} have (together|in \
-                  total)?
+                   total)?
             """,
             "T+m=p; p/n": """
-                {B} [has] {m t}. They [put] all their {ts} together and [share] them equally \
+                {B} [has] {m t}. They [put] all their {ts} together and [share] them equally   \
                   among {n child}. How many {ts} {does} each child get?
-                {A} [puts] them together with {B}'s {m t} and [fills] {n box} equally with all \
+                {A} [puts] them together with {B}'s {m t} and [fills] {n box} equally with all   \
                   of them. How many {ts} [are] in each {box}?
             """,
             "m+n=p; T+p": """
-                {B} [has] {m t} and {C} [has] {n}. How many {ts} [do] {A}, {B} and {C} have \
+                {B} [has] {m t} and {C} [has] {n}. How many {ts} [do] {A}, {B} and {C} have   \
                   (together|in all)?
                 {B} [has] {m t} and [gets] {n} more. How many {ts} [do] {A} and {B} have together?
             """,
             "m-n=p; T+p": """
-                {B} [has] {m t} and [loses] {n} of them. How many {ts} [do] {A} and {B} have \
+                {B} [has] {m t} and [loses] {n} of them. How many {ts} [do] {A} and {B} have   \
                   together in the end?
             """,
             "m*n=p; T+p": """
@@ -392,11 +392,11 @@ HAVING = World(
                 {B} [has] {m t} and [loses] {n}. How many more {ts} {does} {A} have than {B}?
             """,
             "T/n=p; p-m left": """
-                {A} [puts] them equally into {n box} and [takes] {m} out of one {box}. How many \
-                  {ts} [are] left in that {box}?
+                {A} [puts] them equally into {n box} and [takes] {m} out of one {box}. How many  \
+                   {ts} [are] left in that {box}?
             """,
             "T/n=p groups @box; p*m product @$": """
-                {A} [packs] {n t} into each {box} and [sells] every {box} for {$m}. How much \
+                {A} [packs] {n t} into each {box} and [sells] every {box} for {$m}. How much   \
                   money {does he get}?
             """,
         }
@@ -538,8 +538,8 @@ PLACING = World(
             "T/n": """
                 {n child} [share] the {ts} equally. How many {ts} {does} each child get?
                 {A} [sorts] them into {n equal group}. How many {ts} [are] in each group?
-                {A} [moves] them all into {n box}, the same number in each. How many {ts} [are] \
-                  in each {box}?
+                {A} [moves] them all into {n box}, the same number in each. How many {ts} [are]  \
+                   in each {box}?
             """,
             "T/n groups @box": """
                 {A} [packs] them all into {boxes} of {n}. How many {boxes} [are] there?
@@ -920,7 +920,7 @@ DOING = World(
             "T/n product": """
                 This took {n hour}. How many {ts} is that per hour?
                 {B} needed {n day} for as many, the same number each day. How many {ts} a day is \
-                  that?
+                   that?
                 {B} [@act] the same number in {n day}. How many {ts} a day is that?
             """,
         }

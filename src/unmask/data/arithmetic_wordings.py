@@ -103,7 +103,7 @@ ALONE = wordings(
             How many years younger is {B} than {A} if {A} is {a} and {B} is {b}?
         """,
         "a*b product @year <20": """
-            {A} is {a year} old. {his} (uncle|aunt|father|mother) is {b times} as old. How old  \
+            {A} is {a year} old. {his} (uncle|aunt|father|mother) is {b times} as old. How old \
               is that?
             {B} is {b times} as old as {A}, who is {a}. How old is {B}?
         """,
@@ -114,9 +114,9 @@ ALONE = wordings(
         # One calculation: lengths, ways and times.
         "a+b sum @mile": """
             {A} walks {a mile} to the lake and {b mile} to the farm. How far does {he walk} in all?
-            It is {a mile} from home to school and {b mile} from school to the park. How far is  \
+            It is {a mile} from home to school and {b mile} from school to the park. How far is \
               it from home to the park, by way of the school?
-            A bus drives {a mile} before noon and {b mile} after noon. How many miles does it  \
+            A bus drives {a mile} before noon and {b mile} after noon. How many miles does it \
               drive in total?
         """,
         "a-b left @mile": """
@@ -125,7 +125,7 @@ ALONE = wordings(
         """,
         "a-b diff @mile": """
             {A} lives {a mile} from school and {B} lives {b mile} from it. How much farther from \
-               school does {A} live?
+              school does {A} live?
         """,
         "a*b product @mile <60": """
             A car goes {a mile} in one hour. How far does it go in {b hour}?
@@ -143,9 +143,9 @@ ALONE = wordings(
         """,
         "a+b sum @minute": """
             {A} reads for {a minute} and draws for {b minute}. How many minutes is that in total?
-            The first film is {a minute} long and the second is {b minute} long. How long are  \
+            The first film is {a minute} long and the second is {b minute} long. How long are \
               both together?
-            {A} practises the piano for {a minute} and then the violin for {b minute}. How long  \
+            {A} practises the piano for {a minute} and then the violin for {b minute}. How long \
               does {he practise}?
         """,
         "a-b left @minute": """
@@ -169,7 +169,7 @@ ALONE = wordings(
         """,
         "a-b diff @meter": """
             A tower is {a meter} high and a house is {b meter} high. How much higher is the tower?
-            {A} throws a ball {a meter} and {B} throws it {b meter}. How much farther does {A}  \
+            {A} throws a ball {a meter} and {B} throws it {b meter}. How much farther does {A} \
               throw?
         """,
         "a*b product @meter <40": """
@@ -238,10 +238,10 @@ ALONE = wordings(
             How many {ts} do {A} and {B} have together if {A} has {a} and {B} has {b}?
             A shop sells {a t} on {day1} and {b t} on {day2}. How many {ts} does it sell in all?
             A shop had some {ts}. It sold {a}, and {b} <b is> left. How many {ts} did it have at \
-               first?
+              first?
             {A} gave away {a t} and still has {b}. How many {ts} did {he have} before?
             {a} of the {ts} on the table are {col1}, and {b} <b is> {col2}. How many {ts} are on \
-               the table?
+              the table?
             {A} needs {a col1 t} and {b col2 t}. How many {ts} is that in all?
             {A} has {b more t} than {B}. {B} has {a}. How many {ts} does {A} have?
             {A} finds {a t}, {B} finds {b}. How many {ts} did they find?
@@ -258,12 +258,12 @@ ALONE = wordings(
             One class has {a student} and another has {b}. How many students are there in both?
         """,
         "a-b left": """
-            There are {a t} on the table, and {b} of them <b is> taken away. How many {ts} are  \
+            There are {a t} on the table, and {b} of them <b is> taken away. How many {ts} are \
               left?
             {A} had {a t}. Now {he has} lost {b}. How many {ts} are left?
-            Of {a t}, {b} <b is> broken. How many {ts} are not broken?
+            Of {a t}, {b} <b is> damaged. How many {ts} are not damaged?
             {A} has {a t}. {b} of them <b is> {col1}, and the rest are {col2}. How many {ts} are \
-               {col2}?
+              {col2}?
             A shop has {a t} and sells {b} of them. How many {ts} does it still have?
             {A} and {B} have {a t} together. {B} has {b}. How many {ts} does {A} have?
             {A} has {a t}. {B} has {b} fewer. How many {ts} does {B} have?
@@ -279,7 +279,7 @@ ALONE = wordings(
             How many more {ts} does {A} have than {B} if {A} has {a} and {B} has {b}?
             There are {a t} and {b u}. How many more {ts} than {us} are there?
             There are {a t} in the first {box} and {b t} in the second. How many more are in the \
-               first?
+              first?
             {A} needs {a t} and has {b}. How many more {ts} does {he need}?
             A {box} has room for {a t}. {b} <b is> in it. How many more {ts} fit in?
             You need {a t} and have {b}. How many more {ts} do you need?
@@ -287,13 +287,13 @@ ALONE = wordings(
         """,
         "a-b left @student": """
             There are {a student} in a class. {b} of them <b is> ill. How many students are there?
-            Of {a student}, {b} <b walks> to school and the others take the bus. How many take  \
+            Of {a student}, {b} <b walks> to school and the others take the bus. How many take \
               the bus?
             A class has {a student}, {b} of them girls. How many boys are there?
         """,
         "a*b": """
             A {box} holds {a t}. How many {ts} are in {b box}?
-            There are {b box} with {a t} in each. How many {ts} are there (altogether|in  \
+            There are {b box} with {a t} in each. How many {ts} are there (altogether|in \
               total|in all)?
             Each of {b child} has {a t}. How many {ts} do they have (together|altogether|in total)?
             {b person} have {a t} each. How many {ts} is that?
@@ -340,7 +340,7 @@ ALONE = wordings(
         """,
         "a/b each": """
             I have {a t} and share them equally among {b friend}. How many {ts} does each friend \
-               get?
+              get?
             If you split {a t} into {b equal group}, how many {ts} are in each group?
             If {b} of us share {a t} equally, how many {ts} does each of us get?
             We put {a t} equally into {b box}. How many {ts} are in each {box}?
@@ -371,7 +371,7 @@ ALONE = wordings(
             {a hen} lay {b egg} each. How many eggs are there?
         """,
         "a*b product @chair": """
-            There are {a table} in a room with {b chair} at each table. How many chairs are in  \
+            There are {a table} in a room with {b chair} at each table. How many chairs are in \
               the room?
             A hall has {a row} of {b chair}. How many chairs are in the hall?
         """,
@@ -388,7 +388,7 @@ ALONE = wordings(
         "a/b product": """
             {A} has {a t}, {b times} as many as {B}. How many {ts} does {B} have?
             {A} uses {a t} in {b day}, the same number each day. How many {ts} does {he use} per \
-               day?
+              day?
             A machine makes {a t} in {b hour}. How many {ts} does it make per hour?
             {A} has {b times} as many {ts} as {B}. {A} has {a}. How many {ts} does {B} have?
         """,
@@ -432,30 +432,29 @@ ALONE = wordings(
             A book has {d page}. {A} reads {b page} a day for {a day}. How many pages are left?
         """,
         "d-c=e left @page; e/b groups @day": """
-            A book has {d page}. {A} has read {c page} and now reads {b} a day. How many more  \
+            A book has {d page}. {A} has read {c page} and now reads {b} a day. How many more \
               days does {he need}?
         """,
         "a+b=c; c+d sum": """
-            {A} has {a t}, {B} has {b} and {C} has {d}. How many {ts} do they have  \
+            {A} has {a t}, {B} has {b} and {C} has {d}. How many {ts} do they have \
               (together|altogether|in all)?
             There are {a col1 t}, {b col2 t} and {d white t}. How many {ts} are there in total?
-            A shop sells {a t} on {day1}, {b} on {day2} and {d} the day after. How many {ts}  \
+            A shop sells {a t} on {day1}, {b} on {day2} and {d} the day after. How many {ts} \
               does it sell?
         """,
         "a*b=c; a+c": """
-            {A} has {a t}. {B} has {b times} as many. How many {ts} do they have  \
+            {A} has {a t}. {B} has {b times} as many. How many {ts} do they have \
               (together|altogether|in total)?
-            {B} has {b times} as many {ts} as {A}. {A} has {a}. How many {ts} do the two have in \
-               all?
+            {B} has {b times} as many {ts} as {A}. {A} has {a}. How many {ts} do they have in all?
             {A} finds {a t} and {B} finds {b times} as many. How many {ts} do they find together?
-            How many {ts} do {A} and {B} have together if {A} has {a} and {B} has {b times} as  \
+            How many {ts} do {A} and {B} have together if {A} has {a} and {B} has {b times} as \
               many?
         """,
         "a*b=c; c-a diff": """
             {A} has {a t}. {B} has {b times} as many. How many more {ts} does {B} have than {A}?
         """,
         "a+b=c; a+c": """
-            {A} has {a t}. {B} has {b more t} than {A}. How many {ts} do they have  \
+            {A} has {a t}. {B} has {b more t} than {A}. How many {ts} do they have \
               (together|altogether)?
             {B} has {b more t} than {A}, and {A} has {a}. How many do they have in total?
         """,
@@ -464,42 +463,42 @@ ALONE = wordings(
         """,
         "a/2=c; a+c": """
             {A} has {a t} and {B} has half as many. How many {ts} do they have (together|in all)?
-            {A} sells {a t} on {day1} and half as many on {day2}. How many {ts} does {he sell}  \
+            {A} sells {a t} on {day1} and half as many on {day2}. How many {ts} does {he sell} \
               in total?
         """,
         "a+b=c; c/d": """
-            {A} has {a t} and {B} has {b}. They share them equally among {d child}. How many  \
+            {A} has {a t} and {B} has {b}. They share them equally among {d child}. How many \
               {ts} does each child get?
-            There are {a col1 t} and {b col2 t}. They are packed equally into {d box}. How many  \
+            There are {a col1 t} and {b col2 t}. They are packed equally into {d box}. How many \
               {ts} are in each {box}?
             {A} picks {a t} and {B} picks {b}. They put them into {d box} equally. How many {ts} \
-               are in one {box}?
+              are in one {box}?
         """,
         "a+b=c; c/d groups @box": """
-            {A} has {a col1 t} and {b col2 t}. {he puts} {d} into each {box}. How many {boxes}  \
+            {A} has {a col1 t} and {b col2 t}. {he puts} {d} into each {box}. How many {boxes} \
               does {he need}?
         """,
         "a-b=c; c/d": """
-            {A} has {a t} and keeps {b} for {him}self. {d friend} share the rest equally. How  \
+            {A} has {a t} and keeps {b} for {him}self. {d friend} share the rest equally. How \
               many {ts} does each friend get?
-            Of {a t}, {b} <b is> broken. The others are packed equally into {d box}. How many  \
+            Of {a t}, {b} <b is> damaged. The others are packed equally into {d box}. How many \
               {ts} are in each {box}?
         """,
         "a*b=c; c/d": """
             {A} has {a box} with {b t} each and shares all the {ts} equally among {d child}. How \
-               many {ts} does each child get?
+              many {ts} does each child get?
         """,
         "a*b=c; c+d": """
             {A} has {a box} of {b t} and {d more t}. How many {ts} does {he have} (altogether|in \
-               total|in all)?
+              total|in all)?
             There are {a box} with {b t} in each, and {d t} <d lies> on the table. How many {ts} \
-               are there?
+              are there?
             {A} buys {a box} of {b t} and finds {d more}. How many {ts} does {he have}?
         """,
         "a*b=c; c-d": """
             {A} has {a box} of {b t} and gives {d t} away. How many {ts} are left?
-            There are {a box} with {b t} in each. {d} of the {ts} <d is> broken. How many {ts}  \
-              are not broken?
+            There are {a box} with {b t} in each. {d} of the {ts} <d is> damaged. How many {ts} \
+              are not damaged?
             {A} buys {a box} of {b t}. {he uses} {d t}. How many {ts} does {he have} left?
         """,
         "a*b=c product @$; d-c left @$": """
@@ -507,23 +506,23 @@ ALONE = wordings(
             {A} has {$d}. {he buys} {a u} at {$b} each. How much money is left?
             I have {$d} and buy {a u} for {$b} each. How much money do I have left?
             One {u} costs {$b}. {A} buys {a} of them and pays with {$d}. How much money does {he \
-               get} back?
+              get} back?
             How much change does {A} get from {$d} if {he buys} {a u} at {$b} each?
         """,
         "a*b=c product @$; c+d sum @$": """
-            {A} buys {a u} for {$b} each and {an v} for {$d}. How much does {he pay}  \
+            {A} buys {a u} for {$b} each and {an v} for {$d}. How much does {he pay} \
               (altogether|in total|in all)?
-            {A} earns {$b} an hour. {he works} for {a hour} and gets {$d} extra. How much does  \
+            {A} earns {$b} an hour. {he works} for {a hour} and gets {$d} extra. How much does \
               {he get}?
         """,
         "a+b=c sum @$; d-c left @$": """
-            {A} buys {an u} for {$a} and {an v} for {$b}. {he pays} with {$d}. How much change  \
+            {A} buys {an u} for {$a} and {an v} for {$b}. {he pays} with {$d}. How much change \
               does {he get}?
             {A} has {$d} and spends {$a} on food and {$b} on {an u}. How much money is left?
         """,
         "a-b=c left @$; c/d groups @u": """
             {A} has {$a} and spends {$b}. How many {us} can {he} buy with the rest if each costs \
-               {$d}?
+              {$d}?
         """,
         "a-b=c product @year; c+a sum @year <60": """
             {A} is {a year} old. {his} {kin} is {b year} younger. How old are both together?
@@ -534,11 +533,11 @@ ALONE = wordings(
         "a+b=c; d-c left": """
             {A} has {d t}. {he gives} {a} to {B} and {b} to {C}. How many {ts} are left?
             Of {d t}, {a} <a is> {col1}, {b} <b is> {col2} and the rest are white. How many {ts} \
-               are white?
+              are white?
             {A} wants {d t}. {he has} {a} and gets {b} more. How many {ts} are still missing?
         """,
         "a+b=c sum @mile; d-c left @mile": """
-            A trip is {d mile} long. {A} drives {a mile} on {day1} and {b mile} on {day2}. How  \
+            A trip is {d mile} long. {A} drives {a mile} on {day1} and {b mile} on {day2}. How \
               many miles remain?
         """,
         "a*b=c product @mile; d-c left @mile": """
@@ -558,61 +557,61 @@ ALONE = wordings(
         """,
         # Three calculations.
         "a*b=e; c*d=f; e+f sum": """
-            {A} has {a box} with {b t} each and {B} has {c box} with {d t} each. How many {ts}  \
+            {A} has {a box} with {b t} each and {B} has {c box} with {d t} each. How many {ts} \
               do they have together?
-            There are {a col1 box} of {b t} and {c col2 box} of {d t}. How many {ts} are there  \
+            There are {a col1 box} of {b t} and {c col2 box} of {d t}. How many {ts} are there \
               (altogether|in all)?
         """,
         "a*b=e product @$; c*d=f product @$; e+f sum @$": """
-            {A} buys {a u} for {$b} each and {c v} for {$d} each. How much does {he pay}  \
+            {A} buys {a u} for {$b} each and {c v} for {$d} each. How much does {he pay} \
               (altogether|in total|in all)?
         """,
         "a*b=e; c*d=f; e-f diff": """
-            {A} has {a box} with {b t} each and {B} has {c box} with {d t} each. How many more  \
+            {A} has {a box} with {b t} each and {B} has {c box} with {d t} each. How many more \
               {ts} does {A} have than {B}?
         """,
         "a*b=e product @$; c+e=f sum @$; d-f left @$": """
-            {A} buys {a u} for {$b} each and {an v} for {$c}. {he pays} with {$d}. How much  \
+            {A} buys {a u} for {$b} each and {an v} for {$c}. {he pays} with {$d}. How much \
               change does {he get}?
-            {A} has {$d}. {he buys} {a u} at {$b} each and spends {$c} on lunch. How much money  \
+            {A} has {$d}. {he buys} {a u} at {$b} each and spends {$c} on lunch. How much money \
               is left?
         """,
         "a+b=e; c+e=f; f/d": """
             {A} has {a t}, {B} has {b} and {C} has {c}. They share them equally among {d child}. \
-               How many {ts} does each child get?
+              How many {ts} does each child get?
         """,
         "a*b=e; e+c=f; f/d": """
-            {A} has {a box} of {b t} and {c more t}. {he shares} them all equally among {d  \
+            {A} has {a box} of {b t} and {c more t}. {he shares} them all equally among {d \
               friend}. How many {ts} does each friend get?
         """,
         "a*b=e; e-c=f; f/d": """
-            {A} buys {a box} of {b t}. {he keeps} {c} and shares the rest equally among {d  \
+            {A} buys {a box} of {b t}. {he keeps} {c} and shares the rest equally among {d \
               friend}. How many {ts} does each friend get?
-            There are {a box} with {b t} in each. {c} of the {ts} <c is> broken, and the others  \
+            There are {a box} with {b t} in each. {c} of the {ts} <c is> damaged, and the others \
               are put equally into {d bag}. How many {ts} are in each bag?
         """,
         "a*b=e; a+e=f; f+c sum": """
-            {A} has {a t}, {B} has {b times} as many as {A}, and {C} has {c}. How many {ts} do  \
-              the three have (together|altogether)?
+            {A} has {a t}, {B} has {b times} as many as {A}, and {C} has {c}. How many {ts} do \
+              all of them have (together|altogether)?
         """,
         "a+b=e; c-d=f; e+f sum": """
-            {A} has {a t} and gets {b} more. {B} has {c t} and loses {d}. How many {ts} do they  \
+            {A} has {a t} and gets {b} more. {B} has {c t} and loses {d}. How many {ts} do they \
               have together now?
         """,
         "a+b=e; c+d=f; e-f diff": """
             {A} has {a t} and gets {b} more. {B} has {c t} and gets {d} more. How many more {ts} \
-               does {A} have than {B} now?
+              does {A} have than {B} now?
         """,
         "a-b=e; c-d=f; e+f sum": """
             {A} has {a t} and gives away {b}. {B} has {c t} and gives away {d}. How many {ts} do \
-               they have left together?
+              they have left together?
         """,
         "a*b=e; a+e=f; f/c": """
-            {A} has {a t}, and {B} has {b times} as many. They share all of them equally among  \
+            {A} has {a t}, and {B} has {b times} as many. They share all of them equally among \
               {c child}. How many {ts} does each child get?
         """,
         "a*b=e product @egg; e-c=f left @egg; f*d product @$": """
-            {a hen} lay {b egg} a day. {A} eats {c} of the eggs and sells the others for {$d}  \
+            {a hen} lay {b egg} a day. {A} eats {c} of the eggs and sells the others for {$d} \
               each. How much money does {he make} per day?
         """,
         "a/b=e each @$; e*c=f product @$; d-f left @$": """
