@@ -30,6 +30,7 @@ from unmask.samplers.sampler import Sampler
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.shapes import TokenIds
 from unmask.speculation.bounds import tightened_bound
+from unmask.speculation.filters import Filter
 from unmask.speculation.likelihood import log_likelihood
 
 
@@ -54,12 +55,16 @@ class Model(GenerativeModel):
     @property
     def default_sampler(self) -> Sampler:
         """What generates where nothing else is asked for."""
+        return self.default_sampler_with(Filter())
+
+    def default_sampler_with(self, filter: Filter) -> Sampler:
+        """The same with a temperature or top-p."""
         config = self.network.config
         if not config.is_causal:
-            return SelfSpeculative()
+            return SelfSpeculative(filter=filter)
         if config.has_tail:
-            return Lossless(window=min(8, config.max_window))
-        return Autoregressive()
+            return Lossless(num_tokens=min(8, config.max_window), filter=filter)
+        return Autoregressive(filter=filter)
 
     def check_generates(self) -> None:
         """Raise `ConfigError` for a judge: without trunk blocks there is nothing to draft with."""

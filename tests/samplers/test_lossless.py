@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+import torch
 
 from tests.network.test_stream import TINY, random_stream
 from tests.reference.law import mean_of, of_tokens, outcomes_by_enumeration
@@ -10,7 +11,8 @@ from tests.reference.stream_law import law_of_stream
 from unmask.errors import ConfigError
 from unmask.samplers.autoregressive import Autoregressive
 from unmask.samplers.lossless import Lossless
-from unmask.samplers.streamed import Streamed
+from unmask.samplers.lossless_branching import LosslessBranching
+from unmask.samplers.streamed import Streamed, along_stream
 from unmask.speculation.filters import Filter
 
 SMALL = replace(TINY, vocab_size=2, length=4, width=8, num_trunk_blocks=1, max_window=4)
@@ -36,10 +38,24 @@ def check_is_stream_law(predictor, sampler, given, filter=lambda log_probs: log_
 @pytest.mark.parametrize("is_cached", [True, False])
 def test_the_law_is_the_streams(is_cached, first_target, window, drafts, given):
     predictor = network(first_target=first_target)
-    sampler = Lossless(window=window, drafts=drafts)
+    sampler = Lossless(num_tokens=window, drafts=drafts)
     if is_cached:
         sampler = Streamed(sampler=sampler, shape=predictor.stream_shape)
     check_is_stream_law(predictor, sampler, given)
+
+
+@pytest.mark.parametrize("given", [NOTHING, PROMPT, TEMPLATE], ids=["all", "prompt", "template"])
+@pytest.mark.parametrize("drafts", ["tail", "factorised"])
+@pytest.mark.parametrize("window", [2, 3, 4])
+@pytest.mark.parametrize("first_target", ["draft", "stream"])
+@pytest.mark.parametrize("is_cached", [True, False])
+def test_the_law_of_branching_is_the_streams(is_cached, first_target, window, drafts, given):
+    predictor = network(first_target=first_target)
+    sampler = LosslessBranching(num_tokens=window, drafts=drafts)
+    if is_cached:
+        sampler = along_stream(sampler, predictor, torch.tensor(given))
+    outcomes = check_is_stream_law(predictor, sampler, given)
+    assert min(trunk for _, trunk, _, _ in outcomes) < given.count(2) or given.count(2) == 2
 
 
 @pytest.mark.parametrize("drafts", ["tail", "factorised"])
@@ -47,7 +63,7 @@ def test_the_law_is_the_streams_with_two_tail_blocks_and_a_filter(drafts):
     predictor = network(num_tail_blocks=2)
     filter = Filter(temperature=0.7, top_p=0.9)
     sampler = Streamed(
-        sampler=Lossless(window=3, drafts=drafts, filter=filter), shape=predictor.stream_shape
+        sampler=Lossless(num_tokens=3, drafts=drafts, filter=filter), shape=predictor.stream_shape
     )
     check_is_stream_law(predictor, sampler, NOTHING, filter)
 
@@ -68,7 +84,7 @@ def test_the_stream_without_a_window_is_a_language_model():
 
 def test_cycles_settle_more_than_a_token_and_at_most_one_more_than_the_window():
     predictor = network()
-    sampler = Streamed(sampler=Lossless(window=3), shape=predictor.stream_shape)
+    sampler = Streamed(sampler=Lossless(num_tokens=3), shape=predictor.stream_shape)
     outcomes = check_is_stream_law(predictor, sampler, NOTHING)
     passes = [trunk for _, trunk, _, _ in outcomes]
     assert min(passes) == 2 and max(passes) <= 8
@@ -76,5 +92,5 @@ def test_cycles_settle_more_than_a_token_and_at_most_one_more_than_the_window():
 
 
 def test_a_window_of_nothing_is_refused():
-    with pytest.raises(ConfigError, match=r"Lossless.window must be at least 1, got 0"):
-        Lossless(window=0)
+    with pytest.raises(ConfigError, match=r"Lossless.num_tokens must be at least 1, got 0"):
+        Lossless(num_tokens=0)

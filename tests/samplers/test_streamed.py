@@ -20,9 +20,10 @@ from unmask.samplers.autoregressive import Autoregressive
 from unmask.samplers.engine import Engine, Request
 from unmask.samplers.fixed_partition import FixedPartition
 from unmask.samplers.lossless import Lossless
+from unmask.samplers.lossless_branching import LosslessBranching
 from unmask.samplers.sampler import sample
 from unmask.samplers.self_speculative import SelfSpeculative
-from unmask.samplers.streamed import Streamed
+from unmask.samplers.streamed import along_stream
 from unmask.samplers.target_only import TargetOnly
 
 SMALL = replace(TINY, vocab_size=2, length=4, width=8, num_trunk_blocks=1, max_window=4)
@@ -40,8 +41,10 @@ SAMPLERS = [
     SelfSpeculative(window=Fixed(3), verify_rounds=4, threshold=0.3, order="left-to-right"),
     TargetOnly(window=Fixed(4), order="left-to-right"),
     FixedPartition(window=Fixed(3), order="left-to-right"),
-    Lossless(window=4),
-    Lossless(window=3, drafts="factorised"),
+    Lossless(num_tokens=4),
+    Lossless(num_tokens=3, drafts="factorised"),
+    LosslessBranching(num_tokens=4),
+    LosslessBranching(num_tokens=3, drafts="factorised"),
     Autoregressive(),
 ]
 every_sampler = pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda s: type(s).__name__)
@@ -52,7 +55,7 @@ every_sampler = pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda s: type(
 @pytest.mark.parametrize("sampler", LAWS.values(), ids=LAWS.keys())
 def test_likelihood_and_work_are_those_of_the_sampler_with_its_cache(sampler, first_target, given):
     network = random_stream(replace(SMALL, first_target=first_target), seed=1)
-    cached = Streamed(sampler=sampler, shape=network.stream_shape)
+    cached = along_stream(sampler, network, torch.tensor(given))
     outcomes = outcomes_by_enumeration(network, cached, given)
     token_ids, total, work = law_by_recursion(network, sampler, given, READING)
     assert largest_difference(outcomes, token_ids, total) < 1e-10
@@ -76,7 +79,7 @@ def given_sequences():
 @every_sampler
 def test_a_cache_changes_no_sample(sampler):
     network = random_stream(TINY, seed=2)
-    cached = Streamed(sampler=sampler, shape=network.stream_shape)
+    cached = along_stream(sampler, network, torch.full((TINY.length,), TINY.vocab_size))
     found = [
         sample(network, s, given_sequences(), SeededDraws([1, 2, 3, 4, 5]))
         for s in (sampler, cached)
@@ -88,7 +91,7 @@ def test_a_cache_changes_no_sample(sampler):
 @every_sampler
 def test_sequences_of_any_length_share_a_batch(sampler):
     network = random_stream(TINY, seed=3)
-    cached = Streamed(sampler=sampler, shape=network.stream_shape)
+    cached = along_stream(sampler, network, torch.full((TINY.length,), TINY.vocab_size))
     requests = [
         Request(given_ids=given[:length], sampler=cached, seed=number)
         for number, (given, length) in enumerate(
@@ -107,7 +110,7 @@ def test_sequences_of_any_length_share_a_batch(sampler):
 def test_the_work_is_what_the_blocks_did(sampler):
     """Tokens by hooks on the blocks; each finished token goes through the trunk once."""
     network = random_stream(TINY, seed=4)
-    cached = Streamed(sampler=sampler, shape=network.stream_shape)
+    cached = along_stream(sampler, network, torch.full((TINY.length,), TINY.vocab_size))
     given = torch.full((TINY.length,), TINY.vocab_size)
     with unmask.count_work(network) as work:
         (result,) = Engine(network).run([Request(given_ids=given, sampler=cached, seed=1)])

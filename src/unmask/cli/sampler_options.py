@@ -78,6 +78,8 @@ class SamplerOptions:
             ConfigError: choices that cannot work.
             CheckpointError: a trained part is not there, or its files are damaged.
         """
+        if not self.is_chosen and isinstance(model, Model):
+            return model.default_sampler_with(self.filter(options))
         values: dict[str, Any] = options.get("sampler", Namespace()).as_dict()
         shared: dict[str, Any] = {"filter": self.filter(options)}
         for part in self._learned:

@@ -29,6 +29,7 @@ from unmask.samplers.klass import Klass
 from unmask.samplers.learned_policy import LearnedPolicy
 from unmask.samplers.lookahead import Lookahead
 from unmask.samplers.lossless import Lossless
+from unmask.samplers.lossless_branching import LosslessBranching
 from unmask.samplers.maskgit import MaskGIT
 from unmask.samplers.ordered import OrderChoice
 from unmask.samplers.remdm import ReMDM
@@ -178,9 +179,12 @@ FAMILIES: dict[str, Family] = {
         is_whole=True,
         passes=_window_passes,
     ),
-    "lossless": Family(lambda x: Lossless(window=int(x)), *_WINDOWS, is_whole=True),
+    "lossless": Family(lambda x: Lossless(num_tokens=int(x)), *_WINDOWS, is_whole=True),
     "lossless/factorised": Family(
-        lambda x: Lossless(window=int(x), drafts="factorised"), *_WINDOWS, is_whole=True
+        lambda x: Lossless(num_tokens=int(x), drafts="factorised"), *_WINDOWS, is_whole=True
+    ),
+    "lossless-branching": Family(
+        lambda x: LosslessBranching(num_tokens=int(x)), 2.0, 16.0, is_whole=True
     ),
     "autoregressive": Family(lambda x: Autoregressive(), 1.0, 1.0, passes=_one_per_token),
     "target-only": Family(

@@ -44,7 +44,7 @@ from unmask.network.config import HybridConfig
 from unmask.network.rotary import Rotary, Rotation
 from unmask.network.tail import TailParts
 from unmask.predictors.protocol import Draft
-from unmask.predictors.stream import Extended, StreamMemory, StreamShape
+from unmask.predictors.stream import Branched, Extended, StreamMemory, StreamShape
 from unmask.shapes import Counts, Order, TokenIds, WindowIds, WindowLogProbs
 
 
@@ -87,6 +87,30 @@ class WindowContext:
     def select(self, rows: Int[Tensor, " N"]) -> "WindowContext":
         """The context of some sequences of the batch."""
         return WindowContext(*(value[rows] for value in vars(self).values()))
+
+
+@dataclass(frozen=True)
+class WindowContexts:
+    """A `WindowContext` behind each number of candidates."""
+
+    masked: Float[Tensor, "B G K d"]
+    features: Float[Tensor, "B G K d"]
+    clean_features: Float[Tensor, "B G d"]
+    first: Counts
+    tail_memory: Float[Tensor, "B M 2 H T c"]
+
+    def choose(self, number: Counts) -> WindowContext:
+        """That behind so many candidates."""
+        rows = torch.arange(len(number), device=number.device)
+        begin = self.first + number
+        return WindowContext(
+            self.masked[rows, number],
+            self.features[rows, number],
+            self.clean_features[rows, number],
+            begin,
+            begin,
+            self.tail_memory,
+        )
 
 
 class StreamTransformer(TailParts):
@@ -307,6 +331,107 @@ class StreamTransformer(TailParts):
             query_keys=seen + window * end if num_columns else seen,
         )
 
+    @torch.inference_mode()
+    def branch(
+        self,
+        token_ids: TokenIds,
+        order: Order,
+        *,
+        first: Counts,
+        num_candidates: Counts,
+        length: Counts,
+        num_columns: int,
+        memory: StreamMemory | None = None,
+    ) -> Branched:
+        """See `StreamPredictor`."""
+        num_groups = num_columns
+        if memory is None:
+            shape = replace(self.stream_shape, num_scratch=num_groups * num_columns + 1)
+            memory = StreamMemory.blank(shape, len(token_ids))
+        # The slot behind the last position does not exist: nothing is said there.
+        last = torch.minimum(first + num_candidates, length - 1)
+        num_slots = int(last.max()) + 1  # a wait for the device
+        slots = torch.arange(num_slots, device=first.device).expand(len(first), -1)
+        all_ids, all_held = self._held(token_ids, order, slots)
+        start = torch.minimum(memory.num_known(all_ids), first)
+        num_clean = int((last - start).max()) + 1
+        run = last[:, None] - torch.arange(num_clean - 1, -1, -1, device=first.device)
+        run = run.clamp(min=0)
+        group = torch.arange(num_groups, device=first.device).repeat_interleave(num_columns)
+        column = torch.arange(num_columns, device=first.device).repeat(num_groups)
+        begin = first[:, None] + group
+        slot = begin + column
+        is_real = (group <= num_candidates[:, None]) & (slot < length[:, None])
+        wanted = is_real.any(dim=0).nonzero().squeeze(1)  # in any sequence
+        group, begin, slot, is_real = (
+            group[wanted],
+            begin[:, wanted],
+            slot[:, wanted],
+            is_real[:, wanted],
+        )
+        places = slot.clamp(max=order.shape[1] - 1)
+        num_rows = num_slots + len(wanted)
+        rows = (num_slots + torch.arange(len(group), device=first.device)).expand_as(places)
+
+        held_ids, held = all_ids.gather(1, run), all_held.gather(1, run)
+        run_ids = memory.run_ids.scatter(1, run, held_ids)
+        every = torch.arange(run_ids.shape[1], device=first.device)
+        run_ids = run_ids.masked_fill(every > last[:, None], -1)
+        masks = torch.full_like(places, self.config.mask_id)
+        x = self.embed(torch.cat([held_ids, masks], dim=1))
+        predicted, masked_at = order.gather(1, run), order.gather(1, places)
+        holding = self._rotation(held)
+        query = self._rotation(torch.cat([predicted, masked_at], dim=1))
+        row = torch.arange(num_rows, device=first.device)
+        of_clean = row <= run[..., None]
+        of_row = torch.cat([torch.full_like(row[:num_slots], -1), group])
+        is_own = of_row == group[:, None]
+        is_there = torch.cat([is_real.new_zeros(len(first), num_slots), is_real], dim=1)
+        of_masked = (row <= begin[..., None]) & (row < num_slots)
+        of_masked = of_masked | (is_own & is_there[:, None])
+        # What is not real sees its own group all the same, so that it sees something.
+        of_masked = of_masked | (is_own & ~is_real[..., None])
+        visible = torch.cat([of_clean, of_masked], dim=1)[:, None]
+        layout = Layout(query, _beside(holding, self._rotation(masked_at)), visible)
+        written = torch.cat([run, rows], dim=1)
+        for number, block in enumerate(self.trunk):
+            x = block(x, layout, Cached(_rows(memory.trunk, number, num_rows), written))
+        clean, masked = x.split([num_clean, len(group)], dim=1)
+        clean_features = self.norm(clean)
+        # By number of candidates: slots first, first + 1, ...
+        number_of = (first - last)[:, None] + torch.arange(num_groups, device=first.device)
+        number_of = (number_of + num_clean - 1).clamp(min=0, max=num_clean - 1)
+        by_number = gather_rows(clean_features, number_of)
+        law = self._log_probs(self.unembedding, by_number)
+        every_window = masked.new_zeros(len(first), num_groups * num_columns, masked.shape[2])
+        every_window[:, wanted] = masked
+        masked = every_window.unflatten(1, (num_groups, num_columns))
+        features = self.norm(masked)
+        draft = self._log_probs(self.unembedding, features.flatten(1, 2))
+        draft = draft.unflatten(1, (num_groups, num_columns))
+        if self.config.first_target == "stream":
+            draft[:, :, 0] = law
+        if self.config.has_tail:
+            self._remember_in_tail(memory, held_ids, clean_features, run, predicted, holding)
+        new = last - start + 1
+        seen = visible[:, 0, num_clean:].sum(dim=2).masked_fill(~is_real, 0).sum(dim=1)
+        contexts = WindowContexts(
+            masked,
+            features,
+            by_number,
+            first,
+            memory.tail,
+        )
+        return Branched(
+            law,
+            draft,
+            contexts,
+            WindowContexts.choose,
+            replace(memory, run_ids=run_ids),
+            query_tokens=new + is_real.sum(dim=1),
+            query_keys=(start + 1 + last + 1) * new // 2 + seen,
+        )
+
     def _remember_in_tail(
         self,
         memory: StreamMemory,
@@ -344,7 +469,9 @@ class StreamTransformer(TailParts):
                 "one token per pass (--sampler autoregressive)."
             )
         context: WindowContext = draft.context
-        begin, width = context.first, context.masked.shape[1]
+        # A window behind the last position, of a sequence that is finished, is about nothing.
+        begin = context.first.clamp(max=order.shape[1] - 1)
+        first, width = first.clamp(max=order.shape[1] - 1), context.masked.shape[1]
         last = (begin + width - 1).clamp(max=order.shape[1] - 1)[:, None]
         columns = first[:, None] + torch.arange(num_columns, device=first.device)
         columns = columns.minimum(last)

@@ -11,8 +11,9 @@ that of a language model which reads along the order. Behind the finished slots 
 *window*: MASKs at sigma(first..), which see all finished tokens and one another, and draft.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -85,6 +86,30 @@ class Extended:
     """Pairs of such a one and one that it attended to, itself included."""
 
 
+@dataclass(frozen=True)
+class Branched:
+    """What a pass over candidates says, with a window behind each number of them.
+
+    After j candidates the law is `law_log_probs[:, j]`, the window begins at slot first + j, and
+    `chosen` gives its draft.
+    """
+
+    law_log_probs: Float[Tensor, "B G V"]
+    draft_log_probs: Float[Tensor, "B G K V"]
+    contexts: Any
+    """What verifying needs of every window; opaque to samplers."""
+    choose: Callable[[Any, Counts], Any]
+    """From these and a number for each sequence, what it needs of one."""
+    memory: StreamMemory
+    query_tokens: Counts
+    query_keys: Counts
+
+    def chosen(self, number: Counts) -> Draft:
+        """The draft of the window behind so many candidates."""
+        rows = torch.arange(len(number), device=number.device)
+        return Draft(self.draft_log_probs[rows, number], self.choose(self.contexts, number))
+
+
 @runtime_checkable
 class StreamPredictor(HybridPredictor, Protocol):
     """A hybrid predictor whose trunk is causal behind a window. Drafts follow an order."""
@@ -120,5 +145,24 @@ class StreamPredictor(HybridPredictor, Protocol):
         number of slots that are run in any sequence.
 
         Slots that hold another token than when they were run are run again, and all behind them.
+        """
+        ...
+
+    def branch(
+        self,
+        token_ids: TokenIds,
+        order: Order,
+        *,
+        first: Counts,
+        num_candidates: Counts,
+        length: Counts,
+        num_columns: int,
+        memory: StreamMemory | None = None,
+    ) -> Branched:
+        """One pass that verifies and drafts: what is new, candidates, and windows behind them.
+
+        Candidates stand at order[:, first : first + num_candidates]. Behind each number of them,
+        none to `num_columns` - 1, is a window of MASKs at the next `num_columns` entries of the
+        order, as far as the sequence goes; it sees the candidates before it, and no other window.
         """
         ...

@@ -38,11 +38,17 @@ from unmask.speculation.filters import Filter
 Drafts = Literal["tail", "factorised"]
 
 
+def check_is_drafts(owner: str, drafts: str) -> None:
+    """Raise `ConfigError` unless it is one of `Drafts`."""
+    if drafts not in get_args(Drafts):
+        raise ConfigError(f"{owner}.drafts must be one of {get_args(Drafts)}, got {drafts!r}.")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Lossless:
     """How a sampler of the stream's law drafts."""
 
-    window: int = 8
+    num_tokens: int = 8
     """Tokens that are drafted in a cycle, at most; a cycle settles one more at best."""
     drafts: Drafts = "tail"
     """tail: candidates in turn, each given those before it. factorised: all at once."""
@@ -50,15 +56,17 @@ class Lossless:
     """Temperature and top-p, of drafts and stream alike."""
 
     def __post_init__(self) -> None:
-        if self.window < 1:
+        if self.num_tokens < 1:
             raise ConfigError(
-                f"Lossless.window must be at least 1, got {self.window}: a cycle drafts so many "
+                f"Lossless.num_tokens must be at least 1, got {self.num_tokens}: a cycle drafts so many "
                 "tokens. For one token per pass use `Autoregressive()`."
             )
-        if self.drafts not in get_args(Drafts):
-            raise ConfigError(
-                f"Lossless.drafts must be one of {get_args(Drafts)}, got {self.drafts!r}."
-            )
+        check_is_drafts("Lossless", self.drafts)
+
+    @property
+    def num_scratch(self) -> int:
+        """Rows of memory that a pass needs for its MASKs, beside those of the slots."""
+        return 2
 
     def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> OrderedState:
         """Reading order, behind what is given."""
@@ -69,7 +77,7 @@ class Lossless:
     ) -> tuple[OrderedState, StepInfo]:
         """One cycle: a pass that drafts, and one that verifies."""
         first, order, length = state.num_revealed, state.order, state.length
-        size = (length - first).clamp(max=self.window)
+        size = (length - first).clamp(max=self.num_tokens)
         width = int(size.max())
         opened = predictor.extend(
             state.token_ids, order, first=first, window=size, num_columns=width
@@ -128,12 +136,9 @@ class Lossless:
         window: WindowColumns,
         predictor: StreamPredictor,
         draws: Draws,
-    ) -> "_Candidates":
+    ) -> "Candidates":
         if self.drafts == "factorised":
-            log_probs = self.filter(draft.log_probs)
-            ids = self.filter.draw_filtered(log_probs, window.in_window, draws)
-            none = torch.zeros_like(state.num_revealed)
-            return _Candidates(ids, log_probs, window.write(state.token_ids, ids), none)
+            return at_once(state.token_ids, draft.log_probs, window, draws, self.filter)
         return in_turn(
             state.token_ids, state.order, state.num_revealed, draft, window, predictor, draws,
             self.filter,
@@ -141,13 +146,27 @@ class Lossless:
 
 
 @dataclass(frozen=True)
-class _Candidates:
+class Candidates:
     """What was drafted, by which law, and what it took."""
 
     ids: WindowIds
     log_probs: WindowLogProbs
     filled_ids: TokenIds
     tail_passes: Counts
+
+
+def at_once(
+    token_ids: TokenIds,
+    draft_log_probs: WindowLogProbs,
+    window: WindowColumns,
+    draws: Draws,
+    filter: Filter,
+) -> Candidates:
+    """Candidates from the factorised draft."""
+    log_probs = filter(draft_log_probs)
+    ids = filter.draw_filtered(log_probs, window.in_window, draws)
+    none = torch.zeros_like(token_ids[:, 0])
+    return Candidates(ids, log_probs, window.write(token_ids, ids), none)
 
 
 def in_turn(
@@ -159,14 +178,19 @@ def in_turn(
     predictor: StreamPredictor,
     draws: Draws,
     filter: Filter,
-) -> _Candidates:
-    """Candidates from the tail's law, one after the other; the first is the draft's."""
+    *,
+    num_known: int = 0,
+) -> Candidates:
+    """Candidates from the tail's law, one after the other; the first is the draft's.
+
+    The draft's window begins `num_known` tokens before `first`, which are settled.
+    """
     ids: list[Tensor] = []
     laws: list[Tensor] = []
     tail_passes = torch.zeros_like(first)
     for k in range(window.in_window.shape[1]):
         is_real = window.in_window[:, k : k + 1]
-        if k == 0 and predictor.first_target_is_draft:
+        if num_known + k == 0 and predictor.first_target_is_draft:
             law = draft.log_probs[:, :1]
         else:
             law = predictor.verify(
@@ -179,4 +203,4 @@ def in_turn(
         token_ids = column.write(token_ids, drawn)
         ids.append(drawn)
         laws.append(law)
-    return _Candidates(torch.cat(ids, 1), torch.cat(laws, 1), token_ids, tail_passes)
+    return Candidates(torch.cat(ids, 1), torch.cat(laws, 1), token_ids, tail_passes)

@@ -24,6 +24,7 @@ from unmask.samplers.klass import Klass
 from unmask.samplers.learned_policy import LearnedPolicy
 from unmask.samplers.lookahead import Lookahead
 from unmask.samplers.lossless import Lossless
+from unmask.samplers.lossless_branching import LosslessBranching
 from unmask.samplers.maskgit import MaskGIT
 from unmask.samplers.remdm import ReMDM
 from unmask.samplers.self_draft import SelfDraft
@@ -40,6 +41,7 @@ SAMPLERS: dict[str, type] = {
     "target-only": TargetOnly,
     "fixed-partition": FixedPartition,
     "lossless": Lossless,
+    "lossless-branching": LosslessBranching,
     "autoregressive": Autoregressive,
     "ancestral": Ancestral,
     "first-hitting": FirstHitting,

@@ -15,11 +15,18 @@ from torch import Tensor
 from unmask.draws import Draws
 from unmask.errors import ConfigError
 from unmask.predictors.protocol import Draft
-from unmask.predictors.stream import Extended, StreamMemory, StreamPredictor, StreamShape
+from unmask.predictors.stream import (
+    Branched,
+    Extended,
+    StreamMemory,
+    StreamPredictor,
+    StreamShape,
+)
 from unmask.rows import Rows
 from unmask.samplers.autoregressive import Autoregressive
 from unmask.samplers.fixed_partition import FixedPartition
 from unmask.samplers.lossless import Lossless
+from unmask.samplers.lossless_branching import LosslessBranching
 from unmask.samplers.ordered import check_reads_order
 from unmask.samplers.sampler import Sampler, StepInfo
 from unmask.samplers.self_speculative import SelfSpeculative
@@ -120,6 +127,32 @@ class RememberingStream:
         self.query_keys = self.query_keys + found.query_keys
         return found
 
+    def branch(
+        self,
+        token_ids: TokenIds,
+        order: Order,
+        *,
+        first: Counts,
+        num_candidates: Counts,
+        length: Counts,
+        num_columns: int,
+        memory: StreamMemory | None = None,
+    ) -> Branched:
+        """See `StreamPredictor`; from what is remembered."""
+        found = self._predictor.branch(
+            token_ids,
+            order,
+            first=first,
+            num_candidates=num_candidates,
+            length=length,
+            num_columns=num_columns,
+            memory=self.memory,
+        )
+        self.memory = found.memory
+        self.query_tokens = self.query_tokens + found.query_tokens
+        self.query_keys = self.query_keys + found.query_keys
+        return found
+
     def draft(self, token_ids: TokenIds, positions: WindowIds) -> Draft:
         """See `Predictor`."""
         return self._predictor.draft(token_ids, positions)
@@ -165,7 +198,7 @@ def along_stream(sampler: Sampler, predictor: Any, given_ids: Int[Tensor, " L"])
     shape = predictor.stream_shape
     if isinstance(sampler, _ALONG_AN_ORDER):
         check_reads_order(sampler.order, predictor)
-    drafts_in_turn = isinstance(sampler, Lossless) and sampler.drafts == "tail"
+    drafts_in_turn = isinstance(sampler, _LOSSLESS) and sampler.drafts == "tail"
     if (drafts_in_turn or isinstance(sampler, SelfSpeculative | TargetOnly)) and (
         shape.num_tail_blocks == 0
     ):
@@ -179,7 +212,7 @@ def along_stream(sampler: Sampler, predictor: Any, given_ids: Int[Tensor, " L"])
             f"windows of up to {widest} tokens were asked for, and this model was trained to "
             f"draft {predictor.max_window} at most. "
             + (
-                "Set --sampler.window of lossless, or --sampler.window fixed with "
+                "Set --sampler.num-tokens of lossless, or --sampler.window fixed with "
                 f"--sampler.window.num-tokens, to {predictor.max_window} or less."
                 if predictor.max_window
                 else "It drafts nothing: choose autoregressive."
@@ -192,6 +225,9 @@ def along_stream(sampler: Sampler, predictor: Any, given_ids: Int[Tensor, " L"])
             "alone: it would not look at it. Give a prompt, or choose a model that fills in, "
             "such as text8s-any."
         )
+    if isinstance(sampler, _LOSSLESS):
+        num_scratch = max(shape.num_scratch, sampler.num_scratch)
+        shape = replace(shape, num_scratch=num_scratch)
     return Streamed(sampler=sampler, shape=shape)
 
 
@@ -199,8 +235,9 @@ def _widest(sampler: Sampler, length: int) -> int:
     """The longest window that a sampler can open in sequences of a length."""
     if isinstance(sampler, _ALONG_AN_ORDER):
         return int(sampler.window.size(torch.arange(length), length).max())
-    return min(sampler.window, length) if isinstance(sampler, Lossless) else 0
+    return min(sampler.num_tokens, length) if isinstance(sampler, _LOSSLESS) else 0
 
 
 _ALONG_AN_ORDER = (SelfSpeculative, TargetOnly, FixedPartition)
-_OF_STREAMS = (Lossless, Autoregressive)
+_LOSSLESS = (Lossless, LosslessBranching)
+_OF_STREAMS = (*_LOSSLESS, Autoregressive)
