@@ -74,9 +74,9 @@ if sys.argv[1] == "flush":
 found = {}
 for dtype in (torch.float32, torch.bfloat16):
     for name, sampler, options in [
-        ("text8s", unmask.SelfSpeculative(), {"length": 96}),
-        ("text8s", unmask.Ancestral(num_steps=12), {"prompt": "the history of ", "length": 96}),
-        ("text8s-noncausal", unmask.MaskGIT(num_steps=12), {"length": 96}),
+        ("text8s-any", unmask.SelfSpeculative(), {"length": 96}),
+        ("text8s-any", unmask.Ancestral(num_steps=12), {"prompt": "the art of ", "length": 96}),
+        ("text8s", unmask.Lossless(), {"length": 96}),
         ("arithmetic", None, {"prompt": "12+34="}),
         ("arithmetic-drafter", unmask.Threshold(threshold=0.6), {"prompt": "12+34="}),
     ]:

@@ -5,12 +5,13 @@ from pathlib import Path
 import unmask
 
 PUBLIC = """
-    Ancestral Cached Cosine Dilated DraftVerify EarlyStop EndLast Engine EntropyBounded Factor
-    Filter FirstHitting Fixed FixedPartition Guided HybridConfig HybridTransformer JointTable
-    Klass LargeModel LearnedPolicy Linear Lookahead MarkovChain MaskGIT Model NoEnd ReMDM
-    Recipe Request Sample SeededDraws SelfDraft SelfSpeculative SemiAutoregressive StarShaped
-    TargetOnly Team Threshold TopKEntropy TopKMargin UnmaskError Whole Wino count_work
-    draft_verify_across flush_denormals keep_freed_memory load preset sample train
+    Ancestral Autoregressive Cached Cosine Dilated DraftVerify EarlyStop EndLast Engine
+    EntropyBounded Factor Filter FirstHitting Fixed FixedPartition Guided HybridConfig
+    HybridTransformer JointTable Klass LargeModel LearnedPolicy Linear Lookahead Lossless
+    LosslessBranching MarkovChain MaskGIT Model NoEnd ReMDM Recipe Request Sample SeededDraws
+    SelfDraft SelfSpeculative SemiAutoregressive StarShaped StreamTransformer TargetOnly Team
+    Threshold TopKEntropy TopKMargin UnmaskError Whole Wino count_work draft_verify_across
+    flush_denormals keep_freed_memory load preset sample train
 """.split()
 
 

@@ -20,7 +20,7 @@ from unmask.network.hybrid import HybridTransformer
 
 @pytest.fixture(scope="module")
 def model():
-    return unmask.load("text8s")
+    return unmask.load("text8s-any")
 
 
 def test_what_ships_fits_the_repository():
@@ -97,7 +97,7 @@ def test_a_head_trained_for_another_model_is_refused(model, tmp_path):
 
 def test_a_seed_gives_the_same_sample_alone_and_in_a_batch():
     """In float64, where rounding cannot move a decision; the default sampler."""
-    model = unmask.load("text8s", dtype=torch.float64)
+    model = unmask.load("text8s-any", dtype=torch.float64)
     together = model.generate(num_samples=5, seed=2, length=32, batch_size=5)
     alone = model.generate(num_samples=1, seed=4, length=32)
     assert alone[0].token_ids == together[2].token_ids
@@ -197,7 +197,7 @@ def test_a_hub_id_is_fetched_and_loaded(monkeypatch):
 
     def snapshot(hub_id, allow_patterns):
         asked.append((hub_id, allow_patterns))
-        return str(shipped_folder("text8s"))
+        return str(shipped_folder("text8s-any"))
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
     assert unmask.load("owner/text8s").length == 256

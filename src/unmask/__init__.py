@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from unmask.model import Model as Model
     from unmask.network.config import HybridConfig as HybridConfig
     from unmask.network.hybrid import HybridTransformer as HybridTransformer
+    from unmask.network.stream import StreamTransformer as StreamTransformer
     from unmask.predictors.counter import count_work as count_work
     from unmask.predictors.markov import MarkovChain as MarkovChain
     from unmask.predictors.table import JointTable as JointTable
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from unmask.recipes.recipe import preset as preset
     from unmask.recipes.run import train as train
     from unmask.samplers.ancestral import Ancestral as Ancestral
+    from unmask.samplers.autoregressive import Autoregressive as Autoregressive
     from unmask.samplers.cached import Cached as Cached
     from unmask.samplers.dilated import Dilated as Dilated
     from unmask.samplers.draft_verify import DraftVerify as DraftVerify
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
     from unmask.samplers.klass import Klass as Klass
     from unmask.samplers.learned_policy import LearnedPolicy as LearnedPolicy
     from unmask.samplers.lookahead import Lookahead as Lookahead
+    from unmask.samplers.lossless import Lossless as Lossless
+    from unmask.samplers.lossless_branching import LosslessBranching as LosslessBranching
     from unmask.samplers.maskgit import MaskGIT as MaskGIT
     from unmask.samplers.remdm import ReMDM as ReMDM
     from unmask.samplers.sampler import sample as sample
@@ -62,6 +66,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Ancestral": "samplers.ancestral",
+    "Autoregressive": "samplers.autoregressive",
     "Cached": "samplers.cached",
     "Cosine": "process.windows",
     "Dilated": "samplers.dilated",
@@ -84,6 +89,8 @@ _HOME = {
     "LearnedPolicy": "samplers.learned_policy",
     "Linear": "process.windows",
     "Lookahead": "samplers.lookahead",
+    "Lossless": "samplers.lossless",
+    "LosslessBranching": "samplers.lossless_branching",
     "MarkovChain": "predictors.markov",
     "MaskGIT": "samplers.maskgit",
     "Model": "model",
@@ -97,6 +104,7 @@ _HOME = {
     "SelfSpeculative": "samplers.self_speculative",
     "SemiAutoregressive": "samplers.semi_autoregressive",
     "StarShaped": "samplers.star_shaped",
+    "StreamTransformer": "network.stream",
     "TargetOnly": "samplers.target_only",
     "Team": "predictors.team",
     "Threshold": "samplers.threshold",

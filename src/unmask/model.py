@@ -20,8 +20,8 @@ from unmask.model_folder import ERROR_HEAD_FOLDER, POLICY_FOLDER, find_folder
 from unmask.network import checkpoint
 from unmask.network.error_head import LearnedErrorPredictor, read_error_head
 from unmask.network.hybrid import HybridTransformer
+from unmask.network.new_hybrid import HybridNetwork
 from unmask.network.policy import PolicyNetwork, read_policy
-from unmask.network.stream import StreamTransformer
 from unmask.samplers.autoregressive import Autoregressive
 from unmask.samplers.engine import Result
 from unmask.samplers.likelihood import OwnLaw, law_of, order_for, pass_tables
@@ -37,9 +37,7 @@ from unmask.speculation.likelihood import log_likelihood
 class Model(GenerativeModel):
     """A trained network and its codec."""
 
-    def __init__(
-        self, network: HybridTransformer | StreamTransformer, codec: Characters, name: str
-    ) -> None:
+    def __init__(self, network: HybridNetwork, codec: Characters, name: str) -> None:
         if network.vocab_size != codec.vocab_size:
             raise CheckpointError(
                 f"{name}: the network has {network.vocab_size} tokens and its codec "
@@ -158,13 +156,23 @@ class Model(GenerativeModel):
         sampler = SelfSpeculative() if sampler is None else sampler
         return score(self.network, sampler, token_ids, **options)
 
+    def _any_order(self, part: str) -> HybridTransformer:
+        """The network, for parts that are trained on trunks that look at whole sequences."""
+        if not isinstance(self.network, HybridTransformer):
+            raise ConfigError(
+                f"a {part} is for models that read any order, and {self.name} writes from left to "
+                "right. Choose another sampler, or another model, such as text8s-any."
+            )
+        return self.network
+
     def policy(self, folder: Path | str = "") -> PolicyNetwork:
         """The unmasking policy of a folder; "" is the one that lies with the model.
 
         Raises:
             CheckpointError: there is none, or its files are damaged.
         """
-        return read_policy(self._trained(POLICY_FOLDER, folder)).to(self.network.device)
+        network = self._any_order(POLICY_FOLDER)
+        return read_policy(self._trained(POLICY_FOLDER, folder)).to(network.device)
 
     def error_head(self, folder: Path | str = "") -> LearnedErrorPredictor:
         """The predictor of errors of a folder; "" is the one that lies with the model.
@@ -172,8 +180,9 @@ class Model(GenerativeModel):
         Raises:
             CheckpointError: there is none, its files are damaged, or it is of another model.
         """
-        head = read_error_head(self._trained(ERROR_HEAD_FOLDER, folder), self.network)
-        return LearnedErrorPredictor(self.network, head)
+        network = self._any_order(ERROR_HEAD_FOLDER)
+        head = read_error_head(self._trained(ERROR_HEAD_FOLDER, folder), network)
+        return LearnedErrorPredictor(network, head)
 
     def _trained(self, part: str, folder: Path | str) -> Path:
         """Where a part lies that was trained for this model, apart from its network."""

@@ -226,7 +226,7 @@ def test_what_only_large_models_have_is_said(options, message, capsys, tmp_path)
 
 def test_a_model_of_characters_verifies_in_place(capsys):
     options = ["--sampler", "draft-verify", "--sampler.view", "in-place", "--json"]
-    assert run("generate", "--length", "8", "--num-samples", "1", *options) == 0
+    assert run("generate", "text8s-any", "--length", "8", "--num-samples", "1", *options) == 0
     sample = json.loads(capsys.readouterr().out)
     assert len(sample["text"]) == sample["num_tokens"] == 8
 

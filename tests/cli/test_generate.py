@@ -16,7 +16,7 @@ def test_text_and_cost_are_printed(capsys):
 
 
 def test_json_has_one_object_per_sample_and_nothing_else(capsys):
-    assert run("generate", "text8s", *SHORT, "--seed", "7", "--json") == 0
+    assert run("generate", "text8s-any", *SHORT, "--seed", "7", "--json") == 0
     samples = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [sample["seed"] for sample in samples] == [7, 8]
     for sample in samples:
@@ -28,7 +28,12 @@ def test_json_has_one_object_per_sample_and_nothing_else(capsys):
 
 def test_output_goes_to_a_new_file(capsys, tmp_path):
     path = tmp_path / "out.jsonl"
-    assert run("generate", *SHORT, "--output", str(path), "--sampler.verify-rounds", "2") == 0
+    assert (
+        run(
+            "generate", "text8s-any", *SHORT, "--output", str(path), "--sampler.verify-rounds", "2"
+        )
+        == 0
+    )
     assert len([json.loads(line) for line in path.read_text().splitlines()]) == 2
     assert "=== 2 samples" in capsys.readouterr().out
 
@@ -43,7 +48,7 @@ def test_prompt_and_template(capsys):
 
 
 def test_samplers_windows_and_grids_are_chosen_by_name(capsys):
-    one = ["--num-samples", "1", "--length", "12", "--json"]
+    one = ["text8s-any", "--num-samples", "1", "--length", "12", "--json"]
     assert run("generate", *one, "--sampler", "ancestral", "--sampler.num-steps", "3",
                "--sampler.grid", "polynomial", "--sampler.grid.exponent", "1.5") == 0  # fmt: skip
     assert json.loads(capsys.readouterr().out)["trunk_passes"] <= 3
@@ -61,7 +66,10 @@ def test_the_order_of_flags_and_their_spelling_do_not_matter(capsys):
     b = ["--sampler.verify_rounds", "2", "--sampler.window.dtau=0.2"]
     texts = []
     for flags in (a, b):
-        assert run("generate", *flags, "--length", "16", "--num-samples", "1", "--json") == 0
+        assert (
+            run("generate", "text8s-any", *flags, "--length", "16", "--num-samples", "1", "--json")
+            == 0
+        )
         texts.append(json.loads(capsys.readouterr().out)["text"])
     assert texts[0] == texts[1]
 
@@ -72,9 +80,15 @@ def test_bf16_generates_too(capsys):
 
 def test_the_shipped_model_has_a_policy_of_its_own(capsys):
     learned = ["--sampler", "learned-policy", "--length", "16", "--json"]
-    assert run("generate", *learned, "--num-samples", "1", "--sampler.boldness", "0") == 0
+    assert (
+        run("generate", "text8s-any", *learned, "--num-samples", "1", "--sampler.boldness", "0")
+        == 0
+    )
     assert json.loads(capsys.readouterr().out)["trunk_passes"] == 16
-    assert run("generate", *learned, "--num-samples", "1", "--sampler.boldness", "1000") == 0
+    assert (
+        run("generate", "text8s-any", *learned, "--num-samples", "1", "--sampler.boldness", "1000")
+        == 0
+    )
     assert json.loads(capsys.readouterr().out)["trunk_passes"] == 1
 
 

@@ -45,15 +45,17 @@ FLAGS = {
     "wish.prompt wish.tokens_per_pass",
 }
 TRAIN_FLAGS = """
-    trunk
-    config data dry-run help model model.activation model.dropout model.first_target model.heads
-    model.length model.mlp_ratio model.num_heads model.num_tail_blocks model.num_trunk_blocks
-    model.output_residual model.tail_inputs model.tail_rotary model.vocab_size model.width
-    normalise optimizer optimizer.beta2 optimizer.final_lr_share optimizer.grad_clip optimizer.lr
+    config data dry-run help model model.activation model.dropout model.fills_in
+    model.first_target model.heads model.length model.max_window model.mlp_ratio
+    model.num_heads model.num_tail_blocks model.num_trunk_blocks model.output_residual
+    model.reach model.tail_inputs model.tail_rotary model.vocab_size model.width normalise
+    optimizer optimizer.beta2 optimizer.final_lr_share optimizer.grad_clip optimizer.lr
     optimizer.matrices optimizer.matrix_lr optimizer.warmup_steps optimizer.weight_decay out
     print-config print-recipe resume trainer trainer.batch_size trainer.checkpoint_every
-    trainer.compile trainer.ema_decay trainer.log_every trainer.minutes trainer.num_steps
-    trainer.num_valid trainer.orders trainer.precision trainer.seed trainer.validate_every
+    trainer.compile trainer.draft_weight trainer.ema_decay trainer.given_share
+    trainer.log_every trainer.minutes trainer.num_steps trainer.num_valid trainer.orders
+    trainer.precision trainer.schedule trainer.seed trainer.stream_weight trainer.target_weight
+    trainer.validate_every trainer.workers trunk
 """
 TRAIN_POLICY_FLAGS = """
     device help out policy policy.initial_rate policy.mlp_ratio policy.num_heads policy.width
@@ -106,6 +108,9 @@ DRAFT_VERIFY = (
         (["--sampler", "ancestral"], "sampler.num_steps sampler.prediction"),
         (["--sampler=target-only"], "sampler.order"),
         (["--sampler", "fixed-partition"], "sampler.order sampler.window.dtau"),
+        (["--sampler", "lossless"], "sampler.drafts sampler.num_tokens"),
+        (["--sampler", "lossless-branching"], "sampler.drafts sampler.num_tokens"),
+        (["--sampler", "autoregressive"], ""),
         (["--sampler", "first-hitting"], ""),
         (["--sampler", "maskgit"], "sampler.choice_temperature sampler.num_steps"),
         (["--sampler", "top-k-margin"], "sampler.choice_temperature sampler.num_steps"),

@@ -206,6 +206,7 @@ def test_report_json_is_strict_json_and_has_an_error_for_every_number(made):
 def test_ratios_are_there_for_passes_and_seconds(made):
     _, built = made
     assert {(r["of"], r["cost"]) for r in built["ratios"]} == {
+        ("ancestral", "critical_path"),
         ("ancestral", "nfe"),
         ("ancestral", "seconds"),
     }

@@ -24,25 +24,28 @@ def divergence(expected, got):
 
 def test_the_drafts_of_the_shipped_model_move_a_little():
     """By 0.02 nats a position: the bound that is stated. In bf16 it is a hundredth of that."""
-    expected = drafts(unmask.load("text8s").network)
-    network = unmask.load("text8s").network
+    expected = drafts(unmask.load("text8s-any").network)
+    network = unmask.load("text8s-any").network
     quantise_trunk(network)
     assert 1e-4 < divergence(expected, drafts(network)) < 0.04
-    assert divergence(expected, drafts(unmask.load("text8s", dtype=torch.bfloat16).network)) < 1e-3
+    assert (
+        divergence(expected, drafts(unmask.load("text8s-any", dtype=torch.bfloat16).network))
+        < 1e-3
+    )
 
 
 def test_the_tail_is_left_as_it_was():
-    network = unmask.load("text8s").network
+    network = unmask.load("text8s-any").network
     before = {name: value.clone() for name, value in network.tail.state_dict().items()}
     quantise_trunk(network)
     assert all(torch.equal(network.tail.state_dict()[name], before[name]) for name in before)
-    assert unmask.Model(network, unmask.load("text8s").codec, "text8s").generate(
+    assert unmask.Model(network, unmask.load("text8s-any").codec, "text8s-any").generate(
         num_samples=1, length=24
     )
 
 
 def test_it_is_still_known_for_what_it_was():
-    network = unmask.load("text8s").network
+    network = unmask.load("text8s-any").network
     before = fingerprint(network)
     quantise_trunk(network)
     assert fingerprint(network) == before

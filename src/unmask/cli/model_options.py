@@ -15,7 +15,9 @@ from unmask.model import Model
 from unmask.model_folder import WORDS_FILE, find_folder, shipped_names
 from unmask.network.checkpoint import CONFIG_FILE, read_json
 from unmask.network.hybrid import HybridTransformer
+from unmask.network.new_hybrid import HybridNetwork
 from unmask.network.quantise import quantise_trunk
+from unmask.network.stream import StreamTransformer
 
 _DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "int8": torch.float32}
 
@@ -164,8 +166,18 @@ def _device(options: Namespace) -> str:
     return str(device)
 
 
-def prepare(network: HybridTransformer, options: Namespace) -> None:
-    """What --precision int8 and --compile do to a network."""
+def prepare(network: HybridNetwork, options: Namespace) -> None:
+    """What --precision int8 and --compile do to a network.
+
+    Raises `ConfigError` for a causal trunk, whose passes are too small to gain by either.
+    """
+    if isinstance(network, StreamTransformer):
+        if options.precision == "int8" or options.get("compile"):
+            raise ConfigError(
+                "--precision int8 and --compile are for trunks that run whole sequences; that of "
+                f"{options.model} runs a few tokens a pass. Use float32 or bf16."
+            )
+        return
     if options.precision == "int8":
         quantise_trunk(network)
     if options.get("compile"):

@@ -13,7 +13,7 @@ from unmask.frontier import reproduce
 from unmask.frontier.folder import open_folder
 
 _EXPERIMENTS = ("text8",)
-_SHIPPED, _SHIPPED_BASELINE = "text8s", "text8s-noncausal"
+_SHIPPED = "text8s-any"
 _TICKS = 1000
 _DEFAULTS = reproduce.Plan()
 
@@ -71,9 +71,9 @@ def build_parser() -> Parser:
     parser.add_argument(
         "--baseline",
         type=str,
-        default="auto",
+        default="trunk",
         help="Model of masked diffusion, all its blocks non-causal (recipe text8-noncausal); "
-        f"trunk: of the model measured; auto: {_SHIPPED_BASELINE} for {_SHIPPED}, else trunk.",
+        "trunk: of the model measured.",
     )
     add_device_options(parser)
     add_measure_options(
@@ -100,6 +100,4 @@ def _model_name(options: Namespace) -> str:
 
 def _baseline(options: Namespace) -> str:
     """The name of a model, or "" for the trunk of the one measured."""
-    if options.baseline == "auto":
-        return _SHIPPED_BASELINE if options.model == _SHIPPED else ""
     return "" if options.baseline == "trunk" else str(options.baseline)

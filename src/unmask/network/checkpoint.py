@@ -16,9 +16,7 @@ from torch import Tensor
 from unmask.atomic import make_folder, replacing
 from unmask.errors import CheckpointError, ConfigError
 from unmask.network.config import HybridConfig
-from unmask.network.hybrid import HybridTransformer
-from unmask.network.new_hybrid import new_hybrid
-from unmask.network.stream import StreamTransformer
+from unmask.network.new_hybrid import HybridNetwork, new_hybrid
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -92,7 +90,7 @@ def write_model(
 
 def read_model(
     folder: Path, dtype: torch.dtype = torch.float32
-) -> tuple[HybridTransformer | StreamTransformer, dict[str, Any]]:
+) -> tuple[HybridNetwork, dict[str, Any]]:
     """The network of a model folder, its weights cast to `dtype`, and its codec as JSON.
 
     Raises:

@@ -58,8 +58,8 @@ class Lossless:
     def __post_init__(self) -> None:
         if self.num_tokens < 1:
             raise ConfigError(
-                f"Lossless.num_tokens must be at least 1, got {self.num_tokens}: a cycle drafts so many "
-                "tokens. For one token per pass use `Autoregressive()`."
+                f"Lossless.num_tokens must be at least 1, got {self.num_tokens}: a cycle drafts "
+                "so many tokens. For one token per pass use `Autoregressive()`."
             )
         check_is_drafts("Lossless", self.drafts)
 

@@ -54,8 +54,8 @@ class LosslessBranching:
     def __post_init__(self) -> None:
         if self.num_tokens < 2:
             raise ConfigError(
-                f"LosslessBranching.num_tokens must be at least 2, got {self.num_tokens}: a cycle settles "
-                "one token for sure and drafts the others. For one per pass use "
+                f"LosslessBranching.num_tokens must be at least 2, got {self.num_tokens}: a cycle "
+                "settles one token for sure and drafts the others. For one per pass use "
                 "`Autoregressive()`."
             )
         check_is_drafts("LosslessBranching", self.drafts)
