@@ -14,7 +14,7 @@ from torch import Tensor
 
 from unmask.data.characters import Characters, encode_prompt, parse_template
 from unmask.errors import CheckpointError, ConfigError, PromptError
-from unmask.evaluation.bits import Score, score
+from unmask.evaluation.bits import Score, score, score_of_stream
 from unmask.generative_model import GenerativeModel
 from unmask.model_folder import ERROR_HEAD_FOLDER, POLICY_FOLDER, find_folder
 from unmask.network import checkpoint
@@ -22,12 +22,16 @@ from unmask.network.error_head import LearnedErrorPredictor, read_error_head
 from unmask.network.hybrid import HybridTransformer
 from unmask.network.new_hybrid import HybridNetwork
 from unmask.network.policy import PolicyNetwork, read_policy
+from unmask.predictors.stream import StreamPredictor
+from unmask.process.orders import left_to_right
 from unmask.samplers.autoregressive import Autoregressive
 from unmask.samplers.engine import Result
 from unmask.samplers.likelihood import OwnLaw, law_of, order_for, pass_tables
 from unmask.samplers.lossless import Lossless
 from unmask.samplers.sampler import Sampler
 from unmask.samplers.self_speculative import SelfSpeculative
+from unmask.samplers.stream_likelihood import StreamLaw, stream_nats
+from unmask.samplers.streamed import along_stream
 from unmask.shapes import TokenIds
 from unmask.speculation.bounds import tightened_bound
 from unmask.speculation.filters import Filter
@@ -127,7 +131,7 @@ class Model(GenerativeModel):
     def log_likelihood(
         self,
         token_ids: TokenIds,
-        sampler: OwnLaw | None = None,
+        sampler: OwnLaw | StreamLaw | None = None,
         *,
         num_orders: int = 1,
         seed: int = 0,
@@ -138,11 +142,13 @@ class Model(GenerativeModel):
         the probability that the sampler emits the sequence, and closer the more orders.
         Exact for the order "left-to-right".
         """
-        self.check_generates()
-        sampler = SelfSpeculative() if sampler is None else sampler
+        sampler = self._with_law(sampler, token_ids)
         length = token_ids.shape[1]
-        law = law_of(sampler, length)
         num_given = torch.zeros_like(token_ids[:, 0])
+        if isinstance(sampler, StreamLaw):
+            order = left_to_right(len(token_ids), length, token_ids.device)
+            return -stream_nats(self._stream, sampler, token_ids, order, num_given).sum(dim=1)
+        law = law_of(sampler, length)
         totals = []
         for number in range(num_orders):
             order = order_for(sampler, token_ids, seed=seed, number=number)
@@ -150,10 +156,33 @@ class Model(GenerativeModel):
             totals.append(log_likelihood(tables, law.verify_rounds, num_given))
         return tightened_bound(torch.stack(totals, dim=1))
 
-    def score(self, token_ids: TokenIds, sampler: OwnLaw | None = None, **options: Any) -> Score:
-        """Bits per token of sequences of equal length; see `unmask.evaluation.bits.score`."""
+    def _with_law(
+        self, sampler: OwnLaw | StreamLaw | None, token_ids: TokenIds
+    ) -> OwnLaw | StreamLaw:
+        """The sampler, or the default one, if its likelihood can be computed here."""
         self.check_generates()
-        sampler = SelfSpeculative() if sampler is None else sampler
+        chosen: Any = self.default_sampler if sampler is None else sampler
+        if not isinstance(chosen, StreamLaw):
+            law_of(chosen, token_ids.shape[1])
+        along_stream(chosen, self.network, torch.full_like(token_ids[0], self.vocab_size))
+        return chosen
+
+    @property
+    def _stream(self) -> StreamPredictor:
+        assert isinstance(self.network, StreamPredictor), "checked by `_with_law`"
+        return self.network
+
+    def score(
+        self, token_ids: TokenIds, sampler: OwnLaw | StreamLaw | None = None, **options: Any
+    ) -> Score:
+        """Bits per token of sequences of equal length; see `unmask.evaluation.bits.score`.
+
+        Raises `ConfigError` if the sampler's likelihood cannot be computed, or not on this model.
+        """
+        sampler = self._with_law(sampler, token_ids)
+        if isinstance(sampler, StreamLaw):
+            known = {name: options[name] for name in ("batch_size", "observe") if name in options}
+            return score_of_stream(self._stream, sampler, token_ids, **known)
         return score(self.network, sampler, token_ids, **options)
 
     def _any_order(self, part: str) -> HybridTransformer:

@@ -16,9 +16,18 @@ from unmask.errors import ConfigError, DataError
 from unmask.evaluation.bits import BitsPerToken, Score
 from unmask.samplers.likelihood import OwnLaw, law_of, num_passes
 from unmask.samplers.registry import SAMPLERS, describe
+from unmask.samplers.stream_likelihood import StreamLaw
 
 _OWN_LAW = {
-    name: SAMPLERS[name] for name in ("self-speculative", "target-only", "fixed-partition")
+    name: SAMPLERS[name]
+    for name in (
+        "self-speculative",
+        "target-only",
+        "fixed-partition",
+        "lossless",
+        "lossless-branching",
+        "autoregressive",
+    )
 }
 
 
@@ -29,7 +38,8 @@ def run(arguments: Sequence[str]) -> int:
     options = parser.parse(sampler_options.rest)
     model = load_model(options)
     sampler = sampler_options.build(options, model)
-    assert isinstance(sampler, OwnLaw)
+    assert isinstance(sampler, OwnLaw | StreamLaw)
+    is_stream = isinstance(sampler, StreamLaw)
     for name in ("num_sequences", "num_orders", "batch_size"):
         if options[name] < 1:
             raise ConfigError(
@@ -47,15 +57,18 @@ def run(arguments: Sequence[str]) -> int:
     length = min(model.length, len(token_ids))
     num_sequences = min(options.num_sequences, max(1, len(token_ids) // max(length, 1)))
     crops = consecutive_crops(token_ids.byte(), length, num_sequences)
-    passes_each = num_passes(law_of(sampler, length), length)
-    total = passes_each * num_sequences * options.num_orders
+    if isinstance(sampler, StreamLaw):
+        total = num_sequences
+    else:
+        passes_each = num_passes(law_of(sampler, length), length)
+        total = passes_each * num_sequences * options.num_orders
     with progress("scoring", total) as advance:
         done = 0
 
         def observe(num_pairs: int) -> None:
             nonlocal done
             done += num_pairs
-            advance(done, "passes")
+            advance(done, "sequences" if is_stream else "passes")
 
         result = model.score(
             crops.to(model.network.device),
@@ -76,7 +89,8 @@ def build_parser() -> Parser:
         "Bits per token of a text under the law of a sampler (the exact recursion, for random "
         "orders an upper bound) and under the bound of masked diffusion. Each sequence of D "
         "tokens costs D trunk passes per order, so evenly spaced sequences stand for the file. "
-        "A fixed partition costs one for each of its groups; they do not give the bound.",
+        "A fixed partition costs one for each of its groups; they do not give the bound. The law "
+        "of a lossless sampler, that of finished tokens read from left to right, costs one.",
     )
     add_model_options(parser)
     parser.add_argument("file", help="Text: plain, .gz, .xz or .zip.")
@@ -101,9 +115,9 @@ def _as_json(result: Score, sampler: Any) -> dict[str, Any]:
         "num_tokens": result.num_tokens,
         "num_sequences": result.num_sequences,
         "num_orders": result.num_orders,
-        "expected_trunk_passes": result.trunk_passes,
-        "expected_tail_passes": result.tail_passes,
-        "expected_acceptance_rate": result.acceptance_rate,
+        "expected_trunk_passes": _plain(result.trunk_passes),
+        "expected_tail_passes": _plain(result.tail_passes),
+        "expected_acceptance_rate": _plain(result.acceptance_rate),
         "sampler": describe(sampler),
     }
 
@@ -114,19 +128,26 @@ def _plain(number: float) -> float | None:
 
 
 def _as_text(result: Score, sampler: Any) -> str:
+    is_exact = isinstance(sampler, StreamLaw) or sampler.order == "left-to-right"
+
     def line(name: str, bits: BitsPerToken) -> str:
-        return f"{name:<34} at most {bits.value:.4f} +- {bits.standard_error:.4f} bits per token"
+        bound = "" if is_exact else "at most "
+        return f"{name:<34} {bound}{bits.value:.4f} +- {bits.standard_error:.4f} bits per token"
 
     is_known = not math.isnan(result.diffusion.value)
+    tightened = f"  mean of {result.num_orders} order(s) in the log"
+    cost = (
+        f"expected cost of a sequence: {result.trunk_passes:.1f} trunk passes, "
+        f"{result.tail_passes:.1f} tail passes; {result.acceptance_rate:.0%} accepted"
+    )
     elbo = [line("masked diffusion (ELBO)", result.diffusion)] if is_known else []
     return "\n".join(
         [
             f"{result.num_tokens:,} tokens in {result.num_sequences} sequences, "
             f"{result.num_orders} order(s) each; {sampler}",
             line("the sampler's own law", result.own_law),
-            line(f"  mean of {result.num_orders} order(s) in the log", result.tightened),
+            *([] if is_exact else [line(tightened, result.tightened)]),
             *elbo,
-            f"expected cost of a sequence: {result.trunk_passes:.1f} trunk passes, "
-            f"{result.tail_passes:.1f} tail passes; {result.acceptance_rate:.0%} accepted",
+            *([] if math.isnan(result.trunk_passes) else [cost]),
         ]
     )

@@ -22,7 +22,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unmask.predictors.protocol import HybridPredictor
+from unmask.predictors.stream import StreamPredictor
+from unmask.process.orders import left_to_right
+from unmask.samplers.autoregressive import Autoregressive
 from unmask.samplers.likelihood import OwnLaw, law_of, order_for, pass_tables, work_of
+from unmask.samplers.stream_likelihood import StreamLaw, stream_nats
 from unmask.shapes import TokenIds
 from unmask.speculation.bounds import order_bound, tightened_bound
 from unmask.speculation.likelihood import log_likelihood
@@ -38,12 +42,15 @@ class BitsPerToken:
 
 @dataclass(frozen=True)
 class Score:
-    """How well a model, sampled in one way, predicts a text; all bits are upper bounds."""
+    """How well a model, sampled in one way, predicts a text.
+
+    Bits are upper bounds over random orders, exact in reading order. What is not a number is not
+    known: passes of the lossless samplers depend on more than the text."""
 
     own_law: BitsPerToken
     tightened: BitsPerToken
     diffusion: BitsPerToken
-    """Not a number for a fixed partition: its passes, one for each group, do not tell."""
+    """Not a number where passes do not tell: of a fixed partition, and of the stream's law."""
     num_tokens: int
     num_sequences: int
     num_orders: int
@@ -85,7 +92,8 @@ def score(
         )
         own.append(log_likelihood(tables, law.verify_rounds, num_given))
         one_by_one = tables.log_draft[:, :, 0].sum(dim=1)
-        diffusion.append(one_by_one if law.verify_rounds else one_by_one * math.nan)
+        is_bound = law.verify_rounds and not isinstance(predictor, StreamPredictor)
+        diffusion.append(one_by_one if is_bound else one_by_one * math.nan)
         is_known = predictor.first_target_is_draft
         works.append(work_of(sampler, tables, num_given, first_target_is_draft=is_known))
     own_BS, diffusion_BS = torch.stack(own, dim=1), torch.stack(diffusion, dim=1)
@@ -99,6 +107,41 @@ def score(
         trunk_passes=torch.stack([w.trunk_passes for w in works]).mean().item(),
         tail_passes=torch.stack([w.tail_passes for w in works]).mean().item(),
         acceptance_rate=torch.stack([w.acceptance for w in works]).mean().item(),
+    )
+
+
+def score_of_stream(
+    predictor: StreamPredictor,
+    sampler: StreamLaw,
+    token_ids: TokenIds,
+    *,
+    batch_size: int = 64,
+    observe: Callable[[int], None] = _ignore,
+) -> Score:
+    """`score` for the samplers that follow the stream's law, in reading order: exact.
+
+    `observe` is told how many sequences each batch finished.
+    """
+    num_sequences, length = token_ids.shape
+    order = left_to_right(num_sequences, length, token_ids.device)
+    parts = []
+    for rows in torch.arange(num_sequences).split(batch_size):
+        none = torch.zeros_like(token_ids[rows, 0])
+        nats = stream_nats(predictor, sampler, token_ids[rows], order[rows], none)
+        parts.append(nats.sum(dim=1))
+        observe(len(rows))
+    bits = _bits(torch.cat(parts), length)
+    is_one_by_one = isinstance(sampler, Autoregressive)
+    return Score(
+        own_law=bits,
+        tightened=bits,
+        diffusion=BitsPerToken(math.nan, math.nan),
+        num_tokens=num_sequences * length,
+        num_sequences=num_sequences,
+        num_orders=1,
+        trunk_passes=float(length) if is_one_by_one else math.nan,
+        tail_passes=0.0 if is_one_by_one else math.nan,
+        acceptance_rate=1.0 if is_one_by_one else math.nan,
     )
 
 

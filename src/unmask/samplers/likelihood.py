@@ -16,6 +16,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from unmask.draws import SeededDraws, stream_seed
+from unmask.errors import ConfigError
 from unmask.predictors.protocol import HybridPredictor
 from unmask.process import windows
 from unmask.process.masking import mask_after
@@ -48,7 +49,16 @@ class Law:
 
 
 def law_of(sampler: OwnLaw, length: int) -> Law:
-    """Target-only sampling has as many verify rounds as tokens, a fixed partition none."""
+    """Target-only sampling has as many verify rounds as tokens, a fixed partition none.
+
+    Raises `ConfigError` for a sampler whose law is not tractable.
+    """
+    if not isinstance(sampler, OwnLaw):
+        raise ConfigError(
+            f"the likelihood of {type(sampler).__name__} cannot be computed: it sums over more "
+            "ways to a text than there is time for. Choose self-speculative, target-only or "
+            "fixed-partition; of a model with a causal trunk, lossless or autoregressive too."
+        )
     if isinstance(sampler, FixedPartition):
         return Law(sampler.window, 0, 0.0, math.inf, sampler.order, sampler.filter)
     if isinstance(sampler, TargetOnly):
