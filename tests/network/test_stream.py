@@ -158,3 +158,32 @@ def test_nothing_sees_what_comes_later_in_the_order():
         moved = (getattr(before, name) - getattr(after, name)).abs().amax(-1)[0] > 1e-9
         assert same[:first_to_see].all(), name
         assert moved[first_to_see:].all(), name
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("is_sound", [True, False])
+def test_a_changed_token_is_run_again_and_all_behind_it(is_sound, monkeypatch):
+    """Also those behind that hold what they held: they saw another token before them."""
+    network, (token_ids, order) = random_stream(), sequences(1)
+    if not is_sound:
+        monkeypatch.setattr(
+            StreamMemory,
+            "num_known",
+            lambda self, ids: (self.run_ids[:, : ids.shape[1]] == ids).sum(dim=1) + 1,
+        )
+
+    def laws(ids, memory):
+        last = torch.tensor([TINY.length - 1])
+        return network.extend(
+            ids, order, first=last, window=0 * last, num_columns=0, num_laws=1, memory=memory
+        )
+
+    remembered = laws(token_ids, None).memory
+    changed = token_ids.clone()
+    place = order[0, 3]
+    changed[0, place] = (changed[0, place] + 1) % TINY.vocab_size
+    again, whole = laws(changed, remembered), laws(changed, None)
+    is_same = torch.allclose(again.law_log_probs, whole.law_log_probs, atol=1e-12)
+    assert is_same == is_sound
+    if is_sound:
+        assert again.query_tokens.item() == TINY.length - 4

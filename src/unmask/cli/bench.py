@@ -18,7 +18,7 @@ from unmask.cli.progress import progress
 from unmask.cli.sampler_options import SamplerOptions
 from unmask.errors import ConfigError
 from unmask.network.config import HybridConfig
-from unmask.network.hybrid import HybridTransformer
+from unmask.network.new_hybrid import new_hybrid
 from unmask.recipes.recipe import preset, preset_names
 from unmask.samplers.registry import describe
 from unmask.speed.bench import Row, measure
@@ -43,7 +43,7 @@ def run(arguments: Sequence[str]) -> int:
                 f"the recipe {options.recipe} is not of a model that drafts and verifies, so "
                 "there is nothing of the kind to time. Choose another."
             )
-        network = HybridTransformer(config).eval()
+        network = new_hybrid(config).eval()
         network = network.to(model.network.device, dtype_of(options))
         prepare(network, options)
     sampler = sampler_options.build(options, model)

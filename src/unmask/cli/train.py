@@ -108,16 +108,18 @@ def _train(recipe: Recipe, options: Namespace) -> int:
     done = state.progress.step
     if done:
         _say(f"resuming {options.out} at step {done:,}", file=sys.stderr)
-    with _progress_bar(recipe, done) as observe:
+    with _progress_bar(recipe, state.progress) as observe:
         go_on(recipe, state, task, out=options.out, observe=observe)
-    step, num_steps = state.progress.step, recipe.trainer.num_steps
-    _say(f"step {step:,} of {num_steps:,}; model in {options.out}")
+    of_all = "" if recipe.trainer.is_timed else f" of {recipe.trainer.num_steps:,}"
+    _say(f"step {state.progress.step:,}{of_all}; model in {options.out}")
     return 0
 
 
 def _dry_run(recipe: Recipe, task: Task, trunk: LargeModel | None) -> int:
     """Two steps in a folder that is thrown away; the second is timed."""
-    trainer = replace(recipe.trainer, num_steps=2, log_every=1, num_valid=2, compile=False)
+    trainer = replace(
+        recipe.trainer, num_steps=2, log_every=1, num_valid=2, compile=False, schedule="steps"
+    )
     network = None if trunk is None else trunk.trunk
     state = new_state(recipe.model, recipe.optimizer, trainer, network)
     num_weights = sum(p.numel() for p in state.model.parameters())
@@ -135,10 +137,14 @@ def _dry_run(recipe: Recipe, task: Task, trunk: LargeModel | None) -> int:
         return 0
     step_seconds = seen[1].seconds - seen[0].seconds
     tokens = seen[1].num_tokens - seen[0].num_tokens
-    hours = step_seconds * recipe.trainer.num_steps / 3600
+    if recipe.trainer.is_timed:
+        num_steps = int(60 * recipe.trainer.minutes / step_seconds)
+    else:
+        num_steps = recipe.trainer.num_steps
+    hours = step_seconds * num_steps / 3600
     _say(
         f"{num_weights:,} weights; {_amount(task)}"
-        f"{recipe.trainer.num_steps:,} steps of {tokens:,} tokens; "
+        f"{num_steps:,} steps of {tokens:,} tokens; "
         f"{tokens / step_seconds:,.0f} tokens/s on this machine: about {hours:.1f} hours. "
         "Nothing was written."
     )
@@ -152,11 +158,17 @@ def _amount(task: Task) -> str:
 
 
 @contextmanager
-def _progress_bar(recipe: Recipe, done: int) -> Iterator[Callable[[Report], None]]:
+def _progress_bar(recipe: Recipe, begin: Progress) -> Iterator[Callable[[Report], None]]:
     if not is_main_process():
         yield lambda report: None
         return
-    with progress("training", recipe.trainer.num_steps, done=done) as advance:
+    trainer = recipe.trainer
+
+    def done(at: Progress) -> int:
+        return int(at.seconds) if trainer.is_timed else at.step
+
+    total = int(60 * trainer.minutes) if trainer.is_timed else trainer.num_steps
+    with progress("training", total, done=done(begin)) as advance:
 
         def observe(report: Report) -> None:
             bits = " ".join(f"{name} {value:.3f}" for name, value in report.bits.items())
@@ -164,7 +176,9 @@ def _progress_bar(recipe: Recipe, done: int) -> Iterator[Callable[[Report], None
             if report.validation is not None:
                 values = report.validation.bits.values()
                 note += "  valid " + " ".join(f"{value:.3f}" for value in values)
-            advance(report.progress.step, note)
+            if trainer.is_timed:
+                note = f"seconds, step {report.progress.step:,}  {note}"
+            advance(done(report.progress), note)
 
         yield observe
 

@@ -5,6 +5,7 @@ turns. Their ratio is the claim that seconds follow passes.
 """
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,11 +13,14 @@ from typing import Any
 import torch
 
 from unmask.errors import ConfigError
+from unmask.predictors.stream import StreamPredictor
 from unmask.samplers.engine import Engine, Request, Result
 from unmask.samplers.sampler import Sampler
+from unmask.samplers.streamed import along_stream
 from unmask.speed import memory
 from unmask.speed.paired import in_turns
 from unmask.speed.replay import PassSeconds, Recorder, Recording
+from unmask.speed.timed import TimedStream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +75,16 @@ def measure(
     for name, value in (("num_sequences", num_sequences), ("rounds", rounds)):
         if value < 1:
             raise ConfigError(f"{name} must be at least 1, got {value}.")
+    if isinstance(network, StreamPredictor):
+        return _measure_stream(
+            network,
+            sampler,
+            length=length,
+            num_sequences=num_sequences,
+            rounds=rounds,
+            seed=seed,
+            observe=observe,
+        )
     recording, results = record(
         network, sampler, length=length, num_sequences=num_sequences, seed=seed
     )
@@ -107,6 +121,48 @@ def measure(
     )
 
 
+def _measure_stream(
+    network: StreamPredictor,
+    sampler: Sampler,
+    *,
+    length: int,
+    num_sequences: int,
+    rounds: int,
+    seed: int,
+    observe: Callable[[], None],
+) -> Row:
+    """`measure` where passes cannot be made again by themselves: they are timed as they come."""
+    config = getattr(network, "config")  # noqa: B009, the protocol has none
+    found: list[tuple[float, TimedStream, list[Result]]] = []
+    memory.restart_peak(network.device)
+    for turn in range(rounds + 1):
+        timed = TimedStream(network)
+        start = time.perf_counter()
+        results = generated(timed, sampler, length=length, num_sequences=num_sequences, seed=seed)
+        if turn:
+            found.append((time.perf_counter() - start, timed, results))
+        for _ in range(2):
+            observe()
+    seconds, timed, results = sorted(found, key=lambda each: each[0])[len(found) // 2]
+    trunk = sum(result.trunk_passes for result in results) / num_sequences
+    tail = sum(result.tail_passes for result in results) / num_sequences
+    work = [config.work(r.query_tokens, r.tail_tokens, length) for r in results]
+    return Row(
+        num_sequences=num_sequences,
+        seconds=seconds,
+        tokens_per_second=num_sequences * length / seconds,
+        nfe=sum(work) / num_sequences,
+        trunk_passes=trunk,
+        tail_passes=tail,
+        num_trunk_batches=timed.num_trunk,
+        num_tail_batches=timed.num_tail,
+        trunk_seconds=timed.seconds.trunk / timed.num_trunk,
+        tail_seconds=timed.seconds.tail / timed.num_tail if timed.num_tail else math.nan,
+        over_passes=seconds / timed.seconds.total,
+        peak_memory_bytes=memory.peak_bytes(network.device),
+    )
+
+
 def record(
     network: Any, sampler: Sampler, *, length: int, num_sequences: int, seed: int = 0
 ) -> tuple[Recording, list[Result]]:
@@ -121,6 +177,7 @@ def generated(
 ) -> list[Result]:
     """Whole sequences, all begun together."""
     given_ids = torch.full((length,), predictor.vocab_size, device=predictor.device)
+    sampler = along_stream(sampler, predictor, given_ids)
     requests = [
         Request(given_ids=given_ids, sampler=sampler, seed=seed + n) for n in range(num_sequences)
     ]

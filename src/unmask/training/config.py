@@ -33,8 +33,8 @@ class TrainerConfig:
     """Of the target's."""
     schedule: Schedule = "steps"
     """What the cosine of the learning rate follows. steps: it ends with `num_steps`. time: it
-    ends with `minutes`, of all sessions together, and so does the run, however fast it was; such
-    a run goes on after an interruption, but not bit for bit."""
+    ends with `minutes`, of all sessions together, and so does the run, whatever `num_steps` is;
+    such a run goes on after an interruption, but not bit for bit."""
     precision: Literal["float32", "bf16"] = "bf16"
     """Of the matrix products (autocast); weights and optimisers stay in float32."""
     workers: int = 0
@@ -53,6 +53,16 @@ class TrainerConfig:
     """Validation sequences, always the same."""
     checkpoint_every: int = 250
     """Steps between checkpoints."""
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether the run ends by the clock."""
+        return self.schedule == "time"
+
+    @property
+    def most_steps(self) -> int:
+        """That a run can have."""
+        return 2**62 if self.is_timed else self.num_steps
 
     def __post_init__(self) -> None:
         for name in (

@@ -156,13 +156,13 @@ def _stream_losses(
     slots = torch.arange(order.shape[1], device=order.device)
     is_learnt = (slots >= corruption.num_given[:, None]) & (slots < corruption.length[:, None])
     wanted_ids = token_ids.gather(1, order).clamp(min=0)
-    num_learnt = is_learnt.sum() / len(order)
+    num_learnt = is_learnt.sum()
 
     def nats(logits: Tensor) -> Tensor:
         return _cross_entropy(logits.flatten(0, 1), wanted_ids.flatten()).view_as(wanted_ids)
 
     def per_row(each: Tensor) -> Tensor:
-        return (each * is_learnt).sum(dim=1) / num_learnt
+        return (each * is_learnt).sum(dim=1) * len(order) / num_learnt
 
     logits = model(token_ids, order, start)
     stream = nats(logits.stream)

@@ -69,7 +69,7 @@ class Session:
             task,
             trainer.seed,
             trainer.batch_size,
-            steps=range(state.progress.step, trainer.num_steps),
+            steps=range(state.progress.step, trainer.most_steps),
             num_workers=trainer.workers,
         )
 
@@ -85,9 +85,10 @@ class Session:
 
     @property
     def is_over(self) -> bool:
-        """Whether the run is: its steps are made, or the time that its schedule follows."""
-        is_late = self.trainer.schedule == "time" and self.share_of_time >= 1
-        return is_late or self.state.progress.step >= self.trainer.num_steps
+        """Whether the run is: its steps are made, or its time is over if it goes by the clock."""
+        if self.trainer.is_timed:
+            return self.share_of_time >= 1
+        return self.state.progress.step >= self.trainer.num_steps
 
     def is_due(self, every: int) -> bool:
         """Whether something done every so many steps, and after the last, is to be done now."""
@@ -102,7 +103,7 @@ class Session:
     def take_step(self) -> None:
         """One step of the optimisers on one batch, and of the average after them."""
         step = self.state.progress.step
-        if self.trainer.schedule == "time":
+        if self.trainer.is_timed:
             share = self.optimizer.lr_share_by_time(step, self.share_of_time)
         else:
             share = self.optimizer.lr_share(step, self.trainer.num_steps)
@@ -171,8 +172,9 @@ class Session:
 
     def agree_to_stop(self, was_told_to_stop: bool) -> bool:
         """Whether any process was told to stop or has used up its time."""
-        is_timed = self.trainer.schedule == "steps"  # else `is_over` knows
-        is_over = is_timed and self.clock.session_minutes() >= self.trainer.minutes
+        # Of a run by the clock `is_over` knows.
+        is_late = self.clock.session_minutes() >= self.trainer.minutes
+        is_over = is_late and not self.trainer.is_timed
         wants_to_stop = was_told_to_stop or is_over
         if self._accelerator.num_processes == 1:
             return wants_to_stop
