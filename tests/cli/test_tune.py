@@ -23,7 +23,7 @@ def test_the_command_that_is_named_costs_what_was_said(folder, capsys):
     assert run(*SMALL, "--max-nfe", "4", "--order", "spaced", "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert found["wish"] == {"limit": 4.0}
-    assert found["numbers"]["nfe"]["value"] <= 4 and found["order"] == "spaced"
+    assert found["numbers"]["nfe"]["value"] <= 4 and found["setting"]["order"] == "spaced"
     assert {"spelling_accuracy", "trunk_passes", "tail_passes", "seconds"} <= set(found["numbers"])
     _, *command = shlex.split(found["command"])
     assert run(*command, "--num-samples", "16", "--json") == 0

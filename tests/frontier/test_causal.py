@@ -1,5 +1,7 @@
 """Families along a causal trunk: measured by what waits, and by work."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.network.test_stream import TINY
@@ -9,6 +11,8 @@ from unmask.frontier.contenders import contenders
 from unmask.frontier.families import FAMILIES
 from unmask.frontier.knob import knob_for
 from unmask.frontier.measure import measure
+from unmask.frontier.search import MaxNFE
+from unmask.frontier.tune import CausalSetting, Plan, causal_ladders, tune
 from unmask.model import Model
 from unmask.network.stream import StreamTransformer
 
@@ -48,7 +52,36 @@ def test_a_knob_is_found_by_what_waits():
 
 
 def test_a_family_without_a_tail_to_verify_with_is_refused():
-    config = TINY.__class__(**{**vars(TINY), "num_tail_blocks": 0, "max_window": 0})
+    config = replace(TINY, num_tail_blocks=0, max_window=0)
     plain = Model(StreamTransformer(config).eval(), Characters(alphabet=" abcd"), "plain")
     with pytest.raises(ConfigError, match="plain has no causal blocks"):
         contenders(["self-speculative/left-to-right"], plain)
+
+
+def test_ladders_of_a_causal_trunk_go_from_wide_windows_to_one_token_per_pass():
+    found = causal_ladders(8)
+    assert [len({s.verify_rounds for s in ladder[:-1]}) for ladder in found] == [1] * len(found)
+    for ladder in found:
+        assert [s.num_tokens for s in ladder] == [8, 6, 4, 3, 2, 1]
+        assert ladder[-1] == found[0][-1]
+    assert {type(s.sampler).__name__ for ladder in found for s in ladder} == {
+        "Lossless", "SelfSpeculative", "Autoregressive",
+    }  # fmt: skip
+
+
+def test_tuning_finds_a_setting_that_keeps_to_the_wish():
+    words = frozenset("abcd")
+    plan = Plan(num_samples=16, batch_size=16)
+    found = tune(model(), MaxNFE(6.0), words, plan)
+    assert found.point["numbers"]["critical_path"]["value"] <= 6.0
+    assert isinstance(found.setting, CausalSetting)
+    assert found.setting.options.startswith("--sampler ")
+
+
+def test_there_is_nothing_to_tune_without_a_tail():
+    config = replace(TINY, num_tail_blocks=0, max_window=0)
+    plain = Model(StreamTransformer(config).eval(), Characters(alphabet=" abcd"), "plain")
+    with pytest.raises(ConfigError, match="plain has no tail"):
+        tune(plain, MaxNFE(6.0), frozenset("abcd"), Plan(num_samples=16))
+    with pytest.raises(ConfigError, match="from left to right"):
+        tune(model(), MaxNFE(6.0), frozenset("abcd"), Plan(num_samples=16, order="spaced"))

@@ -51,9 +51,10 @@ def build_parser() -> Parser:
     """The options of `unmask tune`."""
     parser = Parser(
         "tune",
-        "Find the window (dtau) and verify rounds (N) of self-speculative sampling that meet a "
+        "Find the window and verify rounds (N) of the model's sampler that meet a "
         "wish: --max-nfe asks for the best spelling accuracy within so many network passes per "
-        "sample, --target-quality for the fewest passes with that accuracy. Many settings are "
+        "sample, one after the other, --target-quality for the fewest passes with that accuracy. "
+        "Many settings are "
         "measured a little, few a lot; what is reported of the one that is found comes from "
         "fresh samples, so it is no lucky draw. About as long as 1,000 samples take.",
     )
@@ -71,8 +72,8 @@ def build_parser() -> Parser:
     parser.add_argument(
         "--order",
         choices=list(get_args(OrderChoice)),
-        default=_DEFAULTS.order,
-        help="Order in which positions are revealed, of every setting (docs/samplers.md).",
+        help="Order in which positions are revealed, of every setting (docs/samplers.md); by "
+        "default random, or left-to-right where the trunk is causal.",
     )
     add_measure_options(
         parser,
@@ -120,9 +121,7 @@ def _as_json(found: Tuned, wish: Wish, options: Namespace) -> str:
                 "model": options.model,
                 "precision": options.precision,
                 "command": _command(found, options),
-                "dtau": found.setting.dtau,
-                "verify_rounds": found.setting.verify_rounds,
-                "order": found.setting.order,
+                "setting": vars(found.setting),
                 **{name: found.point[name] for name in ("sampler", "seed", "num_samples")},
                 "numbers": found.point["numbers"],
                 "acceptance_rate": found.point["acceptance_rate"],
@@ -148,6 +147,7 @@ def _as_text(found: Tuned, options: Namespace) -> str:
         [
             f"{found.setting}",
             f"  spelling accuracy  {figure('spelling_accuracy', 3)}",
+            f"  passes in turn     {figure('critical_path', 2)}",
             f"  NFE                {figure('nfe', 2)}",
             f"  trunk passes       {figure('trunk_passes', 2)}",
             f"  tail passes        {figure('tail_passes', 2)}",

@@ -1,4 +1,4 @@
-"""Window and verify rounds of the self-speculative sampler, chosen for a wish on a given model.
+"""Window and verify rounds of a sampler, chosen for a wish on a given model.
 
 A ladder is a number N of verify rounds; its rungs are windows from dtau = 1, everything at once,
 down to one token a window, each 2^(1/4) narrower than the one below it:
@@ -6,12 +6,16 @@ down to one token a window, each 2^(1/4) narrower than the one below it:
     dtau_j = 2^(-j/4),   j = 0, 1, ...  until  dtau_j <= 2 / (pi D).
 
 Narrower windows take more passes and, as every trunk pass sees more, give better samples.
-How the ladders are searched: search.py.
+
+Of a causal trunk the windows are of 16, 12, 8, 6, 4, 3, 2 tokens, as far as it drafts them; one
+ladder is lossless, and its top and that of the others is one token per pass. A pass of either
+kind of model counts by its blocks, whatever it runs: what is wished for is how long it takes to
+wait for them one after the other. How the ladders are searched: search.py.
 """
 
 import math
 import time
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,8 +25,11 @@ from unmask.frontier.measure import check_sampling, measure_point
 from unmask.frontier.search import Bench, Effort, OutOfTime, Trial, Wish, settled
 from unmask.frontier.summary import summarise
 from unmask.model import Model
-from unmask.process.windows import Cosine
-from unmask.samplers.ordered import OrderChoice
+from unmask.process.windows import Cosine, Fixed
+from unmask.samplers.autoregressive import Autoregressive
+from unmask.samplers.lossless import Lossless
+from unmask.samplers.ordered import OrderChoice, check_reads_order
+from unmask.samplers.sampler import Sampler
 from unmask.samplers.self_speculative import SelfSpeculative
 
 ROUNDS = (2, 1, 4, 8, 16)
@@ -56,6 +63,55 @@ class Setting:
         )
 
 
+@dataclass(frozen=True)
+class CausalSetting:
+    """One rung, of a causal trunk."""
+
+    num_tokens: int
+    """Of a window; 1: one token per pass."""
+    verify_rounds: int
+    """0: lossless."""
+
+    def __str__(self) -> str:
+        if self.num_tokens == 1:
+            return "one token per pass"
+        rounds = f"N={self.verify_rounds}" if self.verify_rounds else "lossless"
+        return f"{rounds} windows of {self.num_tokens}"
+
+    @property
+    def sampler(self) -> Sampler:
+        if self.num_tokens == 1:
+            return Autoregressive()
+        if self.verify_rounds == 0:
+            return Lossless(num_tokens=self.num_tokens)
+        return SelfSpeculative(
+            window=Fixed(self.num_tokens), verify_rounds=self.verify_rounds, order="left-to-right"
+        )
+
+    @property
+    def options(self) -> str:
+        """The options of the command line that choose it."""
+        if self.num_tokens == 1:
+            return "--sampler autoregressive"
+        if self.verify_rounds == 0:
+            return f"--sampler lossless --sampler.num-tokens {self.num_tokens}"
+        return (
+            "--sampler self-speculative --sampler.order left-to-right --sampler.window fixed "
+            f"--sampler.window.num-tokens {self.num_tokens} "
+            f"--sampler.verify-rounds {self.verify_rounds}"
+        )
+
+
+AnySetting = Setting | CausalSetting
+
+
+def causal_ladders(max_window: int) -> list[list[CausalSetting]]:
+    """Every setting that is looked at, of a causal trunk that drafts so many tokens."""
+    widths = [width for width in (16, 12, 8, 6, 4, 3, 2) if width <= max_window]
+    top = CausalSetting(1, 0)
+    return [[*(CausalSetting(width, rounds) for width in widths), top] for rounds in (0, *ROUNDS)]
+
+
 def ladders(length: int, order: OrderChoice) -> list[list[Setting]]:
     """Every setting that is looked at, for sequences of so many tokens, along one kind of order.
 
@@ -72,8 +128,8 @@ def ladders(length: int, order: OrderChoice) -> list[list[Setting]]:
 class Plan:
     """How much a search may measure, and along which orders."""
 
-    order: OrderChoice = SelfSpeculative.order
-    """Of every setting."""
+    order: OrderChoice | None = None
+    """Of every setting; None: random, or from left to right where the trunk is causal."""
     num_samples: int = 256
     """Of the setting that is found, and the most of any on the way."""
     seed: int = 0
@@ -95,7 +151,7 @@ class Plan:
 class Tuned:
     """What a search has found."""
 
-    setting: Setting
+    setting: AnySetting
     point: dict[str, Any]
     """Its fresh samples in numbers, as in a report."""
     num_settings: int
@@ -106,11 +162,11 @@ class Tuned:
     """The way to it took."""
 
 
-Advance = Callable[[int, Setting], None]
+Advance = Callable[[int, AnySetting], None]
 """Told how many samples were taken in all, and the setting at work."""
 
 
-def _ignore(num_samples: int, setting: Setting) -> None:
+def _ignore(num_samples: int, setting: AnySetting) -> None:
     pass
 
 
@@ -131,7 +187,7 @@ def tune(
     rig = _Rig(model, known_words, plan, advance)
     bench = Bench(rig.in_search, plan.effort)
     try:
-        place = wish.find(ladders(model.length, plan.order), bench)
+        place = wish.find(_ladders_of(model, plan.order), bench)
     except OutOfTime:
         raise ConfigError(
             f"no setting was found in {plan.max_seconds:g} seconds. Allow more, or take fewer "
@@ -148,6 +204,19 @@ def tune(
     )
 
 
+def _ladders_of(model: Model, order: OrderChoice | None) -> Sequence[Sequence[AnySetting]]:
+    config = model.network.config
+    if not config.is_causal:
+        return ladders(model.length, order or SelfSpeculative.order)
+    check_reads_order(order or "left-to-right", model.network)
+    if not config.has_tail:
+        raise ConfigError(
+            f"{model.name} has no tail, so there is one way to sample it: one token per pass "
+            "(--sampler autoregressive). Tune a model that drafts and verifies, such as text8s."
+        )
+    return causal_ladders(config.max_window)
+
+
 @dataclass
 class _Rig:
     """Measures settings of a model, and keeps what it measured on fresh samples."""
@@ -159,19 +228,19 @@ class _Rig:
 
     start: float = field(default_factory=time.monotonic)
     num_samples: int = 0
-    fresh: dict[Setting, dict[str, Any]] = field(default_factory=dict)
+    fresh: dict[AnySetting, dict[str, Any]] = field(default_factory=dict)
 
-    def in_search(self, setting: Setting, samples: range) -> Trial:
+    def in_search(self, setting: AnySetting, samples: range) -> Trial:
         if time.monotonic() - self.start > self.plan.max_seconds:
             raise OutOfTime
         first = _SEARCH_SEED + self.plan.seed + samples.start
         return self._trial(self._point(setting, first, len(samples)))
 
-    def on_fresh_samples(self, setting: Setting) -> Trial:
+    def on_fresh_samples(self, setting: AnySetting) -> Trial:
         self.fresh[setting] = self._point(setting, self.plan.seed, self.plan.num_samples)
         return self._trial(self.fresh[setting])
 
-    def _point(self, setting: Setting, seed: int, num_samples: int) -> dict[str, Any]:
+    def _point(self, setting: AnySetting, seed: int, num_samples: int) -> dict[str, Any]:
         before = self.num_samples
         found = measure_point(
             self.model,
@@ -182,7 +251,10 @@ class _Rig:
             observe=lambda done: self.advance(before + done, setting),
         )
         self.num_samples += num_samples
-        return {"family": "self-speculative", "budget": setting.dtau, "knob": setting.dtau} | found
+        knob = setting.dtau if isinstance(setting, Setting) else float(setting.num_tokens)
+        return {"family": str(setting), "budget": knob, "knob": knob} | found
 
     def _trial(self, point: dict[str, Any]) -> Trial:
-        return Trial(tuple(point["nfe"]), spelling_accuracy(point["texts"], self.known_words))
+        return Trial(
+            tuple(point["critical_path"]), spelling_accuracy(point["texts"], self.known_words)
+        )
