@@ -152,7 +152,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, help="for the run folders; default: in --out")
     parser.add_argument("--minutes", type=float, default=12.0, help="for everything")
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--model", default="text8s")
+    parser.add_argument("--model", default="text8s-any")
     parser.add_argument("--train", action="append", help="a recipe, with options of unmask train")
     parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--checks", action=argparse.BooleanOptionalAction, default=True)
