@@ -2,7 +2,7 @@
 
     python benchmarks/continuation.py
 
-text8s, 32 characters behind 64, four times. Root mean square of the standard deviations over
+text8s-any, 32 characters behind 64, four times. Root mean square of the standard deviations over
 seeds, in nats, with the numbers of masks spread evenly over the copies (as `unmask lm-eval` does)
 and with each drawn on its own, which is one copy's deviation over the root of their number.
 """
@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--copies", type=int, nargs="+", default=[8, 32])
     parser.add_argument("--num-seeds", type=int, default=16)
     options = parser.parse_args()
-    model = unmask.load("text8s")
+    model = unmask.load("text8s-any")
     token_ids = model.encode(TEXT).flatten().tolist()
     texts = [token_ids[start : start + CONTEXT + TARGET] for start in range(0, 4 * 80, 80)]
     alone = root_mean_square([deviation_of_one(model.network, ids) for ids in texts])

@@ -40,7 +40,7 @@ def row(name: str, model: unmask.Model, num_samples: int, batch_size: int) -> st
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", nargs="?", default="text8s", help="shipped name or folder")
+    parser.add_argument("model", nargs="?", default="text8s-any", help="shipped name or folder")
     parser.add_argument("--num-samples", type=int, default=128)
     parser.add_argument("--batch-size", type=int, default=16, help="compared with 1")
     parser.add_argument("--device", default="cpu")

@@ -1,6 +1,6 @@
 """What each choice of the self-speculative sampler is worth, at equal passes.
 
-    python benchmarks/sampler_ablations.py text8s --data text8s.zip --precision bf16
+    python benchmarks/sampler_ablations.py text8s-any --data text8s.zip --precision bf16
     python benchmarks/sampler_ablations.py runs/ablations/full-* --data text8s.zip
 
 A choice is a curve: bits per token of held-out text under the law of the sampler, against the

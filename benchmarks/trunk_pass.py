@@ -1,7 +1,7 @@
 """Trunk passes, or training steps, under two settings of a process at a time.
 
-    python benchmarks/trunk_pass.py text8s --precision bf16
-    python benchmarks/trunk_pass.py text8s --precision bf16 --training --batch-sizes 16
+    python benchmarks/trunk_pass.py text8s-any --precision bf16
+    python benchmarks/trunk_pass.py text8s-any --precision bf16 --training --batch-sizes 16
 
 Claims: freed memory kept, a pass of several sequences takes about two thirds of the time; with
 denormal numbers taken for zero a pass of a trained network takes no longer, on many processors
@@ -60,7 +60,7 @@ def milliseconds(options: argparse.Namespace) -> list[float]:
             if options.training:
                 with torch.autocast("cpu", torch.bfloat16, enabled=is_bf16):
                     loss = losses(network, token_ids, corruption)
-                loss.total.backward()
+                loss.total().backward()
                 network.zero_grad()
             else:
                 network.draft(masked_ids, positions)
@@ -71,7 +71,7 @@ def milliseconds(options: argparse.Namespace) -> list[float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", nargs="?", default="text8s")
+    parser.add_argument("model", nargs="?", default="text8s-any")
     parser.add_argument("--precision", choices=["float32", "bf16"], default="bf16")
     parser.add_argument("--training", action="store_true", help="forward and backward of a step")
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 4, 16, 64])

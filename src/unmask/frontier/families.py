@@ -2,7 +2,7 @@
 
 The verify rounds of the self-speculative family go with its window as in the paper (paper.py),
 and are interpolated between. Other choices of rounds, orders and windows are families of their
-own; what each is worth on the shipped model is in docs/log.md.
+own; what each is worth on text8s-any is in docs/frontier.md and docs/log.md.
 """
 
 import math

@@ -2,8 +2,8 @@
 
 Dynamic quantisation: weights are rounded once, to 255 levels per matrix; the inputs of each
 product are rounded as they come. Embeddings, attention, norms and the tail stay as they are. The
-law changes by what rounding does: on text8s the drafts move by about 0.02 nats of KL a position,
-a hundred times as much as in bf16, and where a CPU has bf16 products they are no faster
+law changes by what rounding does: on text8s-any the drafts move by about 0.02 nats of KL a
+position, a hundred times as much as in bf16, and where a CPU has bf16 products they are no faster
 (docs/performance.md).
 """
 
