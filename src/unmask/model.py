@@ -18,6 +18,7 @@ from unmask.evaluation.bits import Score, score, score_of_stream
 from unmask.generative_model import GenerativeModel
 from unmask.model_folder import ERROR_HEAD_FOLDER, POLICY_FOLDER, find_folder
 from unmask.network import checkpoint
+from unmask.network.config import HybridConfig
 from unmask.network.error_head import LearnedErrorPredictor, read_error_head
 from unmask.network.hybrid import HybridTransformer
 from unmask.network.new_hybrid import HybridNetwork
@@ -36,6 +37,15 @@ from unmask.shapes import TokenIds
 from unmask.speculation.bounds import tightened_bound
 from unmask.speculation.filters import Filter
 from unmask.speculation.likelihood import log_likelihood
+
+
+def usual_sampler(config: HybridConfig, filter: Filter) -> Sampler:
+    """What generates with such a network where nothing else is asked for."""
+    if not config.is_causal:
+        return SelfSpeculative(filter=filter)
+    if config.has_tail:
+        return Lossless(num_tokens=min(8, config.max_window), filter=filter)
+    return Autoregressive(filter=filter)
 
 
 class Model(GenerativeModel):
@@ -61,12 +71,7 @@ class Model(GenerativeModel):
 
     def default_sampler_with(self, filter: Filter) -> Sampler:
         """The same with a temperature or top-p."""
-        config = self.network.config
-        if not config.is_causal:
-            return SelfSpeculative(filter=filter)
-        if config.has_tail:
-            return Lossless(num_tokens=min(8, config.max_window), filter=filter)
-        return Autoregressive(filter=filter)
+        return usual_sampler(self.network.config, filter)
 
     def check_generates(self) -> None:
         """Raise `ConfigError` for a judge: without trunk blocks there is nothing to draft with."""

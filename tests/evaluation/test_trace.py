@@ -9,6 +9,8 @@ from importlib import resources
 import pytest
 import torch
 
+from tests.network.test_stream import TINY as STREAM
+from tests.network.test_stream import random_stream
 from tests.reference.arbitrary_hybrid import ArbitraryHybrid
 from tests.reference.counted_passes import CountedPasses
 from tests.reference.law import WithOrder, law_by_enumeration
@@ -22,7 +24,10 @@ from unmask.predictors.markov import MarkovChain
 from unmask.predictors.protocol import Draft
 from unmask.process.windows import Cosine, Fixed, Whole
 from unmask.samplers.ancestral import Ancestral
+from unmask.samplers.autoregressive import Autoregressive
 from unmask.samplers.lookahead import Lookahead
+from unmask.samplers.lossless import Lossless
+from unmask.samplers.lossless_branching import LosslessBranching
 from unmask.samplers.remdm import ReMDM
 from unmask.samplers.sampler import sample
 from unmask.samplers.self_speculative import SelfSpeculative
@@ -412,3 +417,30 @@ def test_colours_can_be_told_apart(scheme) -> None:
         assert contrast(colour[f"{kind}-text"], colour[kind]) >= 4.5
         assert contrast(colour[f"{kind}-edge"], page_colour) >= 3
     assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.005)
+
+
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        Lossless(num_tokens=4),
+        LosslessBranching(num_tokens=4),
+        SelfSpeculative(window=Fixed(4), order="left-to-right"),
+        Autoregressive(),
+    ],
+    ids=lambda sampler: type(sampler).__name__,
+)
+def test_a_causal_trunk_is_seen_to_accept_and_to_reject(sampler):
+    network = random_stream()
+    given_ids = torch.full((1, STREAM.length), STREAM.vocab_size)
+    kinds = set()
+    for seed in range(4):
+        seen = record(network, sampler, given_ids, SeededDraws([seed]), nfe=network.config.nfe)
+        wanted = sample(network, sampler, given_ids, SeededDraws([seed]))
+        last: dict[int, int] = {}
+        for step in seen.steps:
+            for event in step.events:
+                last[event.position] = event.token_id
+                kinds.add(event.kind)
+        assert [last[p] for p in range(STREAM.length)] == wanted.token_ids[0].tolist()
+    is_verified = not isinstance(sampler, Autoregressive)
+    assert ("rejected" in kinds) == is_verified

@@ -17,6 +17,7 @@ from unmask.cli.parser import Parser
 from unmask.cli.progress import progress
 from unmask.cli.sampler_options import SamplerOptions
 from unmask.errors import ConfigError
+from unmask.model import usual_sampler
 from unmask.network.config import HybridConfig
 from unmask.network.new_hybrid import new_hybrid
 from unmask.recipes.recipe import preset, preset_names
@@ -47,6 +48,8 @@ def run(arguments: Sequence[str]) -> int:
         network = network.to(model.network.device, dtype_of(options))
         prepare(network, options)
     sampler = sampler_options.build(options, model)
+    if not sampler_options.is_chosen:
+        sampler = usual_sampler(network.config, sampler_options.filter(options))
     length = options.length or network.config.length
     if not 1 <= length <= network.config.length:
         raise ConfigError(

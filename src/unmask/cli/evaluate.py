@@ -1,6 +1,7 @@
 """`unmask evaluate`: quality against passes and seconds, for samplers side by side."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ from unmask.evaluation.judge import check_is_judge, judge_bits
 from unmask.evaluation.ngrams import crops_like
 from unmask.frontier import plots, report
 from unmask.frontier.contenders import Contender, contenders
-from unmask.frontier.evaluate import Plan, evaluate
+from unmask.frontier.evaluate import Plan, evaluate, usual
 from unmask.frontier.exact import Yardsticks, measure_exact, yardsticks
 from unmask.frontier.families import family_names
 from unmask.frontier.folder import ReportFolder, fingerprint, open_folder
@@ -34,15 +35,21 @@ def run(arguments: Sequence[str]) -> int:
     options = build_parser().parse(arguments)
     if options.task:
         return evaluate_questions(options)
+    chosen: dict[str, Any] = {}
+    if options.samplers:
+        chosen["samplers"] = tuple(name.strip() for name in options.samplers.split(","))
+    if options.budgets:
+        chosen["budgets"] = _numbers(options.budgets)
     plan = Plan(
-        samplers=tuple(name.strip() for name in options.samplers.split(",")),
-        budgets=_numbers(options.budgets),
         num_samples=options.num_samples,
         seed=options.seed,
         batch_size=options.batch_size,
+        **chosen,
     )
     exact = exact_plan(options)
     model = load_model(options)
+    names, budgets = usual(model)
+    plan = replace(plan, **{"samplers": names, "budgets": budgets, **chosen})
     compared = contenders(plan.samplers, model)
     words = known_words(options)
     judge = _judge(options, model)
@@ -99,15 +106,17 @@ def build_parser() -> Parser:
     parser.add_argument(
         "--samplers",
         type=str,
-        default=",".join(defaults.samplers),
-        help="Which, with commas. The cost of the others is compared with that of the first. "
-        "SAMPLER@MODEL samples another model, of the same alphabet and length.",
+        default="",
+        help="Which, with commas; by default those that suit the model. The cost of the others is "
+        "compared with that of the first. SAMPLER@MODEL samples another model, of the same "
+        "alphabet and length.",
     )
     parser.add_argument(
         "--budgets",
         type=str,
-        default=",".join(f"{b:g}" for b in defaults.budgets),
-        help="Network passes per sample to aim at, with commas.",
+        default="",
+        help="Network passes per sample, one after the other, to aim at, with commas; by default "
+        "8,16,32,64, or 32,64,128,230 where the trunk is causal.",
     )
     add_measure_options(
         parser,

@@ -6,7 +6,8 @@ of the widest window, all that is masked, hold those of every other window as th
 columns, and samplers that differ in window and rounds alone share D trunk passes a sequence.
 
 Tables of their own need an order that depends on the window ("confident"), a window that
-depends on the tokens (threshold, patience), and a fixed partition, which has few passes to make.
+depends on the tokens (threshold, patience), a fixed partition, which has few passes to make, and
+a causal trunk, whose MASKs see how long their window is.
 
 Source: docs/likelihood.md, sections 1 and 9.
 """
@@ -20,6 +21,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unmask.predictors.protocol import HybridPredictor
+from unmask.predictors.stream import StreamPredictor
 from unmask.process.windows import Whole
 from unmask.samplers.likelihood import (
     Law,
@@ -71,7 +73,7 @@ class OwnLaws:
         """Trunk passes that `emission` will make, over all sequences."""
         num_sequences, length = self._token_ids.shape
         law = law_of(sampler, length)
-        is_there = _is_shared(law) and (law.order, law.filter) in self._shared
+        is_there = self._is_shared(law) and (law.order, law.filter) in self._shared
         return 0 if is_there else num_sequences * num_passes(law, length)
 
     def emission(self, sampler: OwnLaw, observe: Callable[[int], None] = _ignore) -> Emission:
@@ -84,12 +86,18 @@ class OwnLaws:
         return Emission(log_likelihood(tables, law.verify_rounds, num_given), work)
 
     def _tables(self, sampler: OwnLaw, law: Law, observe: Callable[[int], None]) -> PassTables:
-        if not _is_shared(law):
+        if not self._is_shared(law):
             return self._made(sampler, law, observe)
         key = law.order, law.filter
         if key not in self._shared:
             self._shared[key] = self._made(sampler, replace(law, window=Whole()), observe)
         return narrowed(self._shared[key], law)
+
+    def _is_shared(self, law: Law) -> bool:
+        if isinstance(self._predictor, StreamPredictor):
+            return False
+        has_own_windows = law.threshold > 0 or law.patience < math.inf
+        return law.verify_rounds > 0 and not has_own_windows and law.order != "confident"
 
     def _made(self, sampler: OwnLaw, law: Law, observe: Callable[[int], None]) -> PassTables:
         return pass_tables(
@@ -101,11 +109,6 @@ class OwnLaws:
             batch_size=self._batch_size,
             observe=observe,
         )
-
-
-def _is_shared(law: Law) -> bool:
-    has_own_windows = law.threshold > 0 or law.patience < math.inf
-    return law.verify_rounds > 0 and not has_own_windows and law.order != "confident"
 
 
 def narrowed(tables: PassTables, law: Law) -> PassTables:

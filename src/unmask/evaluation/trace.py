@@ -29,7 +29,9 @@ from torch import Tensor
 from unmask.draws import Draws
 from unmask.errors import ConfigError
 from unmask.predictors.protocol import Draft, Predictor
+from unmask.predictors.stream import Branched, Extended, StreamPredictor
 from unmask.samplers.sampler import Sampler, StepInfo, sample
+from unmask.samplers.streamed import along_stream
 from unmask.shapes import Counts, Order, TokenIds, WindowIds, WindowLogProbs
 
 EventKind = Literal["accepted", "rejected", "revealed", "masked-again"]
@@ -89,7 +91,11 @@ def record(
             f"a trace shows one sequence, got given_ids with {len(given_ids)}. Record them one by "
             "one; each comes out as it does in a batch."
         )
-    witness = _Witness(predictor)
+    if isinstance(predictor, StreamPredictor):
+        witness: _Witness = _StreamWitness(predictor)
+    else:
+        witness = _Witness(predictor)
+    sampler = along_stream(sampler, predictor, given_ids[0])
     seen: list[_SeenStep] = []
     before = given_ids[0].tolist()
 
@@ -165,6 +171,55 @@ class _Witness:
 
     def select(self, draft: Draft, rows: Int[Tensor, " N"]) -> Draft:
         return self._predictor.select(draft, rows)
+
+
+class _StreamWitness(_Witness):
+    """The same of a causal trunk, which verifies candidates by passes of its own."""
+
+    def __init__(self, predictor: StreamPredictor) -> None:
+        super().__init__(predictor)
+        self.stream_shape, self.max_window = predictor.stream_shape, predictor.max_window
+        self.fills_in = predictor.fills_in
+        self._window: list[int] = []
+
+    def _note(self, token_ids: TokenIds, positions: list[int]) -> None:
+        ids = token_ids[0].tolist()
+        self.drafted |= {p: ids[p] for p in positions if ids[p] != self.vocab_size}
+
+    def extend(
+        self,
+        token_ids: TokenIds,
+        order: Order,
+        *,
+        first: Counts,
+        window: Counts,
+        num_columns: int,
+        **others: Any,
+    ) -> Extended:
+        if num_columns:
+            start = int(first[0])
+            self._window = order[0, start : start + int(window[0])].tolist()
+        else:
+            self._note(token_ids, self._window)
+            self._window = []
+        return self._predictor.extend(
+            token_ids, order, first=first, window=window, num_columns=num_columns, **others
+        )
+
+    def branch(
+        self,
+        token_ids: TokenIds,
+        order: Order,
+        *,
+        first: Counts,
+        num_candidates: Counts,
+        **others: Any,
+    ) -> Branched:
+        start = int(first[0])
+        self._note(token_ids, order[0, start : start + int(num_candidates[0])].tolist())
+        return self._predictor.branch(
+            token_ids, order, first=first, num_candidates=num_candidates, **others
+        )
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ class Plan:
         "ancestral",
         "entropy-bounded",
     )
+    """By default those of a model that reads any order; see `usual`."""
     budgets: tuple[float, ...] = (8, 16, 32, 64)
     num_samples: int = 64
     seed: int = 0
@@ -47,6 +48,24 @@ class Plan:
     def points(self) -> list[tuple[str, float]]:
         """Budget by budget, so that a first comparison is there early."""
         return [(name, budget) for budget in sorted(self.budgets) for name in self.samplers]
+
+
+CAUSAL_SAMPLERS = (
+    "lossless",
+    "self-speculative/left-to-right",
+    "fixed-partition/left-to-right",
+    "autoregressive",
+)
+CAUSAL_BUDGETS = (32.0, 64.0, 128.0, 230.0)
+"""The last is what one token per pass takes, 256 passes through eight blocks of nine."""
+
+
+def usual(model: Model) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """The samplers and budgets that are compared on a model if nothing else is asked for."""
+    if model.network.config.is_causal:
+        names = CAUSAL_SAMPLERS if model.network.config.has_tail else ("autoregressive",)
+        return names, CAUSAL_BUDGETS
+    return Plan.samplers, Plan.budgets
 
 
 Advance = Callable[[str, float, float], None]

@@ -71,6 +71,7 @@ def measure(
     course = Course(length, num_samples)
     engine = Engine(network, num_slots=batch_size, observe=course.note)
     given_ids = torch.full((length,), network.vocab_size, device=network.device)
+    described = describe(sampler)
     sampler = along_stream(sampler, network, given_ids)
     requests = (
         Request(given_ids=given_ids, sampler=sampler, seed=seed + n) for n in range(num_samples)
@@ -88,7 +89,7 @@ def measure(
     columns = {name: [getattr(result, name) for result in results] for name in _COUNTED}
     in_turn = map(network.config.nfe, columns["trunk_passes"], columns["tail_passes"])
     return Measurement(
-        sampler=describe(sampler),
+        sampler=described,
         seed=seed,
         token_ids=[result.token_ids.tolist() for result in results],
         nfe=[model.nfe(result) for result in results],
