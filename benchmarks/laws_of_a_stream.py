@@ -72,7 +72,7 @@ SETTINGS = {
         "text8s-any",
         FixedPartition(window=unmask.Cosine(0.06), order="spaced"),
     ),
-    "text8s-any, ancestral, T=37": ("text8s-any", unmask.Ancestral(num_steps=37)),
+    "text8s-any, ancestral, T=18": ("text8s-any", unmask.Ancestral(num_steps=18)),
 }
 
 

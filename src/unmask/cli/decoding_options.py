@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import get_args
 
+import torch
 from jsonargparse import Namespace
 
 from unmask.caching.policies import CACHES, NoCache
@@ -23,6 +24,7 @@ from unmask.samplers.draft_verify import DraftVerify
 from unmask.samplers.draft_verify_across import DraftVerifyAcross, TextRule
 from unmask.samplers.registry import NEVER_ENDING
 from unmask.samplers.sampler import Sampler
+from unmask.samplers.streamed import along_stream
 from unmask.samplers.wino import Wino
 
 _IN_BOTH = {part.name for part in fields(DraftVerify)} & {
@@ -68,6 +70,7 @@ class DecodingOptions:
         if not isinstance(model, LargeModel):
             self._check_is_plain(cache, options, model)
             sampler = self._sampler.build(options, model)
+            along_stream(sampler, model.network, torch.full((1,), model.vocab_size))
             _check_is_seen(sampler, model)
             return sampler
         sampler = self._of_large(options, model)

@@ -80,8 +80,10 @@ def build_parser() -> Parser:
     """The options of `unmask generate`, those of the sampler apart."""
     parser = Parser(
         "generate",
-        "Generate text. The default sampler drafts a window of tokens with the non-causal trunk "
-        "and verifies them with the causal tail of the same network, exactly. Sample n has the "
+        "Generate text. The default sampler is the model's: text8s writes several characters a "
+        "cycle by the law of a left-to-right model (lossless), text8s-any drafts a window and "
+        "verifies it with the causal tail of the same network (self-speculative); with options of "
+        "a sampler name it by --sampler. Sample n has the "
         "seed SEED + n and is the same whatever the batch; samples come as they are finished. A "
         "large model answers --chat, by default greedily and in blocks, up to the end of its "
         "answer (docs/large-models.md).",
@@ -169,10 +171,12 @@ def _cost(samples: list[Sample]) -> str:
         return sum(getattr(sample, name) for sample in samples) / len(samples)
 
     drafter = f"{mean('drafter_passes'):.1f} drafter passes, " if mean("drafter_passes") else ""
+    is_verified = mean("tail_passes") or mean("drafter_passes") or mean("rejected")
+    accepted = f"{mean('acceptance_rate'):.0%} of the tokens accepted drafts, "
     return (
         f"{mean('trunk_passes'):.1f} trunk passes, {mean('tail_passes'):.1f} tail passes, "
-        f"{drafter}{mean('nfe'):.1f} NFE, "
-        f"{mean('acceptance_rate'):.0%} of the tokens accepted drafts, {mean('seconds'):.2f} s"
+        f"{drafter}{mean('nfe'):.1f} NFE, {accepted if is_verified else ''}"
+        f"{mean('seconds'):.2f} s"
     )
 
 

@@ -14,6 +14,7 @@ from unmask.data.normalise import Normalise
 from unmask.data.text import consecutive_crops
 from unmask.errors import ConfigError, DataError
 from unmask.evaluation.bits import BitsPerToken, Score
+from unmask.frontier.report import strict
 from unmask.samplers.likelihood import OwnLaw, law_of, num_passes
 from unmask.samplers.registry import SAMPLERS, describe
 from unmask.samplers.stream_likelihood import StreamLaw
@@ -40,6 +41,11 @@ def run(arguments: Sequence[str]) -> int:
     sampler = sampler_options.build(options, model)
     assert isinstance(sampler, OwnLaw | StreamLaw)
     is_stream = isinstance(sampler, StreamLaw)
+    if is_stream and options.num_orders > 1:
+        raise ConfigError(
+            f"--num-orders is {options.num_orders}, and this law has one order, that of reading: "
+            "its bits are exact. Leave it out."
+        )
     for name in ("num_sequences", "num_orders", "batch_size"):
         if options[name] < 1:
             raise ConfigError(
@@ -78,7 +84,8 @@ def run(arguments: Sequence[str]) -> int:
             batch_size=options.batch_size,
             observe=observe,
         )
-    print(json.dumps(_as_json(result, sampler)) if options.json else _as_text(result, sampler))
+    shown = json.dumps(strict(_as_json(result, sampler))) if options.json else ""
+    print(shown or _as_text(result, sampler))
     return 0
 
 
@@ -107,24 +114,19 @@ def build_parser() -> Parser:
 def _as_json(result: Score, sampler: Any) -> dict[str, Any]:
     return {
         "bits_per_token": result.own_law.value,
-        "standard_error": _plain(result.own_law.standard_error),
+        "standard_error": result.own_law.standard_error,
         "tightened_bits_per_token": result.tightened.value,
-        "tightened_standard_error": _plain(result.tightened.standard_error),
-        "diffusion_bits_per_token": _plain(result.diffusion.value),
-        "diffusion_standard_error": _plain(result.diffusion.standard_error),
+        "tightened_standard_error": result.tightened.standard_error,
+        "diffusion_bits_per_token": result.diffusion.value,
+        "diffusion_standard_error": result.diffusion.standard_error,
         "num_tokens": result.num_tokens,
         "num_sequences": result.num_sequences,
         "num_orders": result.num_orders,
-        "expected_trunk_passes": _plain(result.trunk_passes),
-        "expected_tail_passes": _plain(result.tail_passes),
-        "expected_acceptance_rate": _plain(result.acceptance_rate),
+        "expected_trunk_passes": result.trunk_passes,
+        "expected_tail_passes": result.tail_passes,
+        "expected_acceptance_rate": result.acceptance_rate,
         "sampler": describe(sampler),
     }
-
-
-def _plain(number: float) -> float | None:
-    """JSON has no NaN; null stands for it."""
-    return None if math.isnan(number) else number
 
 
 def _as_text(result: Score, sampler: Any) -> str:

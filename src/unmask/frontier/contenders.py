@@ -10,6 +10,8 @@ An NFE is a pass through all blocks of the contender's own network.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import torch
+
 from unmask.errors import ConfigError
 from unmask.frontier.families import check_is_family, family
 from unmask.frontier.folder import fingerprint
@@ -17,6 +19,7 @@ from unmask.frontier.knob import Family
 from unmask.loading import load_text_model
 from unmask.model import Model
 from unmask.samplers.self_speculative import SelfSpeculative
+from unmask.samplers.streamed import along_stream
 from unmask.samplers.target_only import TargetOnly
 
 
@@ -57,6 +60,8 @@ def contenders(names: Iterable[str], model: Model) -> dict[str, Contender]:
         own, weights = networks[other]
         chosen = family(family_name, own)
         _check_has_tail(name, chosen, own)
+        blank = torch.full((own.length,), own.vocab_size)
+        along_stream(chosen.make(chosen.low), own.predictor, blank)
         weights = "+".join(filter(None, [weights, chosen.weights]))
         found[name] = Contender(name, chosen, own, bool(other), weights)
     return found

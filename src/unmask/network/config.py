@@ -27,8 +27,8 @@ class HybridConfig:
     num_heads: int = 3
     """Attention heads per block; width / num_heads channels each, an even number."""
     num_trunk_blocks: int = 11
-    """Non-causal blocks: they draft. With none, and reading order, the tail is a plain
-    autoregressive transformer."""
+    """Blocks of the trunk, which drafts; `reach` says what they look at. With none, and reading
+    order, the tail is a plain autoregressive transformer."""
     num_tail_blocks: int = 1
     """Causal blocks: they verify. With none, the network is a plain masked diffusion model."""
     mlp_ratio: float = 4.0

@@ -67,6 +67,13 @@ def load_task(
         )
     corpus = load_corpus(data, codec, normalise=Normalise(normalise))
     is_causal = recipe.model.is_causal
+    fills_in, share = recipe.model.fills_in, recipe.trainer.given_share
+    if fills_in != (share > 0):
+        raise ConfigError(
+            f"the recipe's model.fills_in is {fills_in} and its trainer.given_share {share}: a "
+            "model fills in templates if a share of its examples has something given first. Set "
+            "both, or neither; only a causal trunk (model.reach causal) has them."
+        )
     return TextTask(
         corpus,
         recipe.model.length,

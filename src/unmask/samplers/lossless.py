@@ -63,11 +63,6 @@ class Lossless:
             )
         check_is_drafts("Lossless", self.drafts)
 
-    @property
-    def num_scratch(self) -> int:
-        """Rows of memory that a pass needs for its MASKs, beside those of the slots."""
-        return 2
-
     def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> OrderedState:
         """Reading order, behind what is given."""
         return ordered.begin("left-to-right", given_ids, mask_id=mask_id, draws=draws)
@@ -98,7 +93,9 @@ class Lossless:
         )
         slots = first[:, None] + torch.arange(width + 1, device=first.device)
         column = slots - last[:, None] - 1 + judged.law_log_probs.shape[1]
-        law = judged.law_log_probs.take_along_dim(column.clamp(min=0)[..., None], dim=1)
+        # Below, a law that is put in from the first pass; above, what is about nothing.
+        column = column.clamp(min=0, max=judged.law_log_probs.shape[1] - 1)
+        law = judged.law_log_probs.take_along_dim(column[..., None], dim=1)
         law[:, 0] = opened.law_log_probs[:, -1]
         law = self.filter(law)
         verdict = judge(
@@ -111,7 +108,7 @@ class Lossless:
         place = first + verdict.num_accepted
         is_further = ~verdict.is_rejected & (place < length)
         behind = law.take_along_dim(size[:, None, None], dim=1)
-        further = draws.categorical(behind, where=is_further[:, None])[:, 0]
+        further = self.filter.draw_filtered(behind, is_further[:, None], draws)[:, 0]
         settled_id = torch.where(verdict.is_rejected, verdict.replacement_ids, further)
         is_settled = verdict.is_rejected | is_further
         at = columns.of_order(order, place, place + is_settled, width=1)

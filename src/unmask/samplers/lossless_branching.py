@@ -45,7 +45,8 @@ class LosslessBranching:
     """How a sampler of the stream's law drafts for every outcome of its verification."""
 
     num_tokens: int = 8
-    """Tokens a cycle settles, at most: one is sure, the others are candidates."""
+    """Tokens a cycle settles, at most: one is sure, the others are candidates. A pass carries as
+    many windows of as many MASKs."""
     drafts: Drafts = "tail"
     """tail: candidates in turn, each given those before it. factorised: all at once."""
     filter: Filter = field(default_factory=Filter)

@@ -28,7 +28,7 @@ class StepInfo:
     """What one step did, per sequence of the batch."""
 
     trunk_passes: Counts
-    """Non-causal passes; 0 or 1, or more where a sampler looks ahead or judges its guess."""
+    """Passes of the trunk; 0 or 1, or more where a sampler looks ahead or judges its guess."""
     tail_passes: Counts
     """Causal passes."""
     accepted: Int[Tensor, " B"]

@@ -101,6 +101,11 @@ class RememberingStream:
         none = torch.zeros(len(memory.run_ids), dtype=torch.long, device=self.device)
         self.query_tokens, self.query_keys = none, none
 
+    def _note(self, found: Extended | Branched) -> None:
+        self.memory = found.memory
+        self.query_tokens = self.query_tokens + found.query_tokens
+        self.query_keys = self.query_keys + found.query_keys
+
     def extend(
         self,
         token_ids: TokenIds,
@@ -122,9 +127,7 @@ class RememberingStream:
             num_laws=num_laws,
             memory=self.memory,
         )
-        self.memory = found.memory
-        self.query_tokens = self.query_tokens + found.query_tokens
-        self.query_keys = self.query_keys + found.query_keys
+        self._note(found)
         return found
 
     def branch(
@@ -148,9 +151,7 @@ class RememberingStream:
             num_columns=num_columns,
             memory=self.memory,
         )
-        self.memory = found.memory
-        self.query_tokens = self.query_tokens + found.query_tokens
-        self.query_keys = self.query_keys + found.query_keys
+        self._note(found)
         return found
 
     def draft(self, token_ids: TokenIds, positions: WindowIds) -> Draft:
@@ -188,35 +189,38 @@ def along_stream(sampler: Sampler, predictor: Any, given_ids: Int[Tensor, " L"])
         return sampler
     if isinstance(sampler, Streamed):
         return sampler
+    shape, name = predictor.stream_shape, type(sampler).__name__
     if not isinstance(sampler, (*_OF_STREAMS, *_ALONG_AN_ORDER)):
         raise ConfigError(
-            f"{type(sampler).__name__} reveals tokens wherever it likes, and this model writes "
-            "from left to right, behind what is given. Choose one of lossless, self-speculative, "
-            "target-only, fixed-partition and autoregressive, or a model that reads any order, "
+            f"{name} reveals tokens wherever it likes, and this model writes from left to right, "
+            f"behind what is given. Choose {_ways(predictor)}; or a model that reads any order, "
             "such as text8s-any."
         )
-    shape = predictor.stream_shape
-    if isinstance(sampler, _ALONG_AN_ORDER):
-        check_reads_order(sampler.order, predictor)
+    if predictor.max_window == 0 and not isinstance(sampler, Autoregressive):
+        raise ConfigError(
+            f"{name} drafts windows of tokens, and this model, a plain left-to-right one, drafts "
+            "nothing. Choose autoregressive, or a model that drafts, such as text8s."
+        )
     drafts_in_turn = isinstance(sampler, _LOSSLESS) and sampler.drafts == "tail"
     if (drafts_in_turn or isinstance(sampler, SelfSpeculative | TargetOnly)) and (
         shape.num_tail_blocks == 0
     ):
         raise ConfigError(
-            f"{type(sampler).__name__} needs causal blocks behind the trunk (a tail), and this "
-            "model has none. Choose autoregressive, or a model with a tail, such as text8s."
+            f"{name} needs causal blocks behind the trunk (a tail), and this model has none. "
+            f"Choose {_ways(predictor)}; or a model with a tail, such as text8s."
         )
+    if isinstance(sampler, _ALONG_AN_ORDER):
+        check_reads_order(sampler.order, predictor)
     widest = _widest(sampler, len(given_ids))
     if widest > predictor.max_window:
+        option = (
+            "--sampler.num-tokens"
+            if isinstance(sampler, _LOSSLESS)
+            else "--sampler.window fixed and --sampler.window.num-tokens"
+        )
         raise ConfigError(
             f"windows of up to {widest} tokens were asked for, and this model was trained to "
-            f"draft {predictor.max_window} at most. "
-            + (
-                "Set --sampler.num-tokens of lossless, or --sampler.window fixed with "
-                f"--sampler.window.num-tokens, to {predictor.max_window} or less."
-                if predictor.max_window
-                else "It drafts nothing: choose autoregressive."
-            )
+            f"draft {predictor.max_window} at most. Set {option} to that or less."
         )
     is_given = given_ids != predictor.vocab_size
     if not predictor.fills_in and bool((~is_given[:-1] & is_given[1:]).any()):
@@ -225,10 +229,21 @@ def along_stream(sampler: Sampler, predictor: Any, given_ids: Int[Tensor, " L"])
             "alone: it would not look at it. Give a prompt, or choose a model that fills in, "
             "such as text8s-any."
         )
-    if isinstance(sampler, _LOSSLESS):
-        num_scratch = max(shape.num_scratch, sampler.num_scratch)
-        shape = replace(shape, num_scratch=num_scratch)
+    if isinstance(sampler, LosslessBranching):
+        shape = replace(shape, num_scratch=max(shape.num_scratch, sampler.num_scratch))
     return Streamed(sampler=sampler, shape=shape)
+
+
+def _ways(predictor: StreamPredictor) -> str:
+    """How a model with a causal trunk can be sampled."""
+    if predictor.max_window == 0:
+        return "autoregressive"
+    if predictor.stream_shape.num_tail_blocks == 0:
+        return "autoregressive, fixed-partition, or lossless with factorised drafts"
+    return (
+        "one of lossless, lossless-branching, self-speculative, target-only, fixed-partition and "
+        "autoregressive"
+    )
 
 
 def _widest(sampler: Sampler, length: int) -> int:

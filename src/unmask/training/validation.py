@@ -20,8 +20,8 @@ class Validation:
     above in expectation (its ELBO), and the target's are the random-order autoregressive
     cross-entropy under the hidden states of a pass at uniform i; neither is the sampler's own
     likelihood. Of a causal trunk all are exact code lengths from left to right, in windows of
-    `VALIDATION_WINDOW` tokens: of the stream, one token per pass; of the target, the tail's law;
-    of the draft, drafts that nobody verifies.
+    `VALIDATION_WINDOW` tokens, or as many as it drafts: of the stream, one token per pass; of the
+    target, the tail's law; of the draft, drafts that nobody verifies.
     """
 
     bits: Mapping[str, float]
