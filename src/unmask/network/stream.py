@@ -90,6 +90,26 @@ class WindowContext:
 
 
 @dataclass(frozen=True)
+class _Unknown:
+    """The finished slots that a pass runs."""
+
+    slots: Int[Tensor, "B n"]
+    num_slots: int
+    """One more than the last of them."""
+    held_ids: Int[Tensor, "B n"]
+    holding: Rotation
+    """By the positions of the tokens they hold."""
+    predicted: Int[Tensor, "B n"]
+    """The positions they are about."""
+    run_ids: Int[Tensor, "B L"]
+    """What is remembered after the pass (`StreamMemory`)."""
+    num: Counts
+    """How many are new."""
+    num_seen: Counts
+    """Pairs of such a slot and one that it sees: s + 1 each."""
+
+
+@dataclass(frozen=True)
 class WindowContexts:
     """A `WindowContext` behind each number of candidates."""
 
@@ -271,14 +291,7 @@ class StreamTransformer(TailParts):
             )
         if memory is None:
             memory = StreamMemory.blank(self.stream_shape, len(token_ids))
-        num_slots = int(first.max()) + 1  # a wait for the device
-        slots = torch.arange(num_slots, device=first.device).expand(len(first), -1)
-        all_ids, all_held = self._held(token_ids, order, slots)
-        start = torch.minimum(memory.num_known(all_ids), first)
-        num_clean = int((first - start).max()) + 1
-        # Aligned at their end: sequences with fewer new slots run some of the old ones again.
-        run = first[:, None] - torch.arange(num_clean - 1, -1, -1, device=first.device)
-        run = run.clamp(min=0)
+        new = self._unknown(token_ids, order, first, first, memory)
         columns = torch.arange(num_columns, device=first.device)
         in_window = columns < window[:, None]
         places = (first[:, None] + columns).clamp(max=order.shape[1] - 1)
@@ -287,25 +300,11 @@ class StreamTransformer(TailParts):
         num_rows = int(end.max()) + (not is_even)
         rows = (first[:, None] + 1 + columns).masked_fill(~in_window, num_rows - 1)
 
-        held_ids, held = all_ids.gather(1, run), all_held.gather(1, run)
-        run_ids = memory.run_ids.scatter(1, run, held_ids)
-        # What was run behind `first` saw other tokens, if it is ever asked for again.
-        every = torch.arange(run_ids.shape[1], device=first.device)
-        run_ids = run_ids.masked_fill(every > first[:, None], -1)
-        masks = torch.full_like(places, self.config.mask_id)
-        x = self.embed(torch.cat([held_ids, masks], dim=1))
-        predicted, masked_at = order.gather(1, run), order.gather(1, places)
-        holding = self._rotation(held)
-        query = self._rotation(torch.cat([predicted, masked_at], dim=1))
-        key = _beside(holding, self._rotation(masked_at)) if num_columns else holding
         row = torch.arange(num_rows, device=first.device)
-        bound = torch.cat([run + 1, end[:, None].expand_as(rows)], dim=1)
-        layout = Layout(query, key, (row < bound[..., None])[:, None])
-        written = torch.cat([run, rows], dim=1)
-        for number, block in enumerate(self.trunk):
-            x = block(x, layout, Cached(_rows(memory.trunk, number, num_rows), written))
-        clean, masked = x.split([num_clean, num_columns], dim=1)
-        law = self._log_probs(self.unembedding, self.norm(clean[:, num_clean - num_laws :]))
+        bound = torch.cat([new.slots + 1, end[:, None].expand_as(rows)], dim=1)
+        visible = (row < bound[..., None])[:, None]
+        clean, masked = self._run(new, order.gather(1, places), rows, visible, memory)
+        law = self._log_probs(self.unembedding, self.norm(clean[:, clean.shape[1] - num_laws :]))
         context = None
         draft_log_probs = law.new_zeros(len(first), 0, law.shape[-1])
         if num_columns:
@@ -316,19 +315,17 @@ class StreamTransformer(TailParts):
                 draft_log_probs[:, :1] = last
         if self.config.has_tail:
             clean_features = self.norm(clean)
-            self._remember_in_tail(memory, held_ids, clean_features, run, predicted, holding)
+            self._remember_in_tail(memory, new, clean_features)
             if num_columns:
                 context = WindowContext(
                     masked, features, clean_features[:, -1], first, first, memory.tail
                 )
-        new = first - start + 1
-        seen = (start + 1 + first + 1) * new // 2  # the sum of s + 1 over them
         return Extended(
             law,
             Draft(draft_log_probs, context),
-            replace(memory, run_ids=run_ids),
-            query_tokens=new + window if num_columns else new,
-            query_keys=seen + window * end if num_columns else seen,
+            replace(memory, run_ids=new.run_ids),
+            query_tokens=new.num + window if num_columns else new.num,
+            query_keys=new.num_seen + window * end if num_columns else new.num_seen,
         )
 
     @torch.inference_mode()
@@ -350,13 +347,8 @@ class StreamTransformer(TailParts):
             memory = StreamMemory.blank(shape, len(token_ids))
         # The slot behind the last position does not exist: nothing is said there.
         last = torch.minimum(first + num_candidates, length - 1)
-        num_slots = int(last.max()) + 1  # a wait for the device
-        slots = torch.arange(num_slots, device=first.device).expand(len(first), -1)
-        all_ids, all_held = self._held(token_ids, order, slots)
-        start = torch.minimum(memory.num_known(all_ids), first)
-        num_clean = int((last - start).max()) + 1
-        run = last[:, None] - torch.arange(num_clean - 1, -1, -1, device=first.device)
-        run = run.clamp(min=0)
+        new = self._unknown(token_ids, order, first, last, memory)
+        num_slots, num_clean = new.num_slots, new.slots.shape[1]
         group = torch.arange(num_groups, device=first.device).repeat_interleave(num_columns)
         column = torch.arange(num_columns, device=first.device).repeat(num_groups)
         begin = first[:, None] + group
@@ -373,17 +365,8 @@ class StreamTransformer(TailParts):
         num_rows = num_slots + len(wanted)
         rows = (num_slots + torch.arange(len(group), device=first.device)).expand_as(places)
 
-        held_ids, held = all_ids.gather(1, run), all_held.gather(1, run)
-        run_ids = memory.run_ids.scatter(1, run, held_ids)
-        every = torch.arange(run_ids.shape[1], device=first.device)
-        run_ids = run_ids.masked_fill(every > last[:, None], -1)
-        masks = torch.full_like(places, self.config.mask_id)
-        x = self.embed(torch.cat([held_ids, masks], dim=1))
-        predicted, masked_at = order.gather(1, run), order.gather(1, places)
-        holding = self._rotation(held)
-        query = self._rotation(torch.cat([predicted, masked_at], dim=1))
         row = torch.arange(num_rows, device=first.device)
-        of_clean = row <= run[..., None]
+        of_clean = row <= new.slots[..., None]
         of_row = torch.cat([torch.full_like(row[:num_slots], -1), group])
         is_own = of_row == group[:, None]
         is_there = torch.cat([is_real.new_zeros(len(first), num_slots), is_real], dim=1)
@@ -392,11 +375,7 @@ class StreamTransformer(TailParts):
         # What is not real sees its own group all the same, so that it sees something.
         of_masked = of_masked | (is_own & ~is_real[..., None])
         visible = torch.cat([of_clean, of_masked], dim=1)[:, None]
-        layout = Layout(query, _beside(holding, self._rotation(masked_at)), visible)
-        written = torch.cat([run, rows], dim=1)
-        for number, block in enumerate(self.trunk):
-            x = block(x, layout, Cached(_rows(memory.trunk, number, num_rows), written))
-        clean, masked = x.split([num_clean, len(group)], dim=1)
+        clean, masked = self._run(new, order.gather(1, places), rows, visible, memory)
         clean_features = self.norm(clean)
         # By number of candidates: slots first, first + 1, ...
         number_of = (first - last)[:, None] + torch.arange(num_groups, device=first.device)
@@ -412,8 +391,7 @@ class StreamTransformer(TailParts):
         if self.config.first_target == "stream":
             draft[:, :, 0] = law
         if self.config.has_tail:
-            self._remember_in_tail(memory, held_ids, clean_features, run, predicted, holding)
-        new = last - start + 1
+            self._remember_in_tail(memory, new, clean_features)
         seen = visible[:, 0, num_clean:].sum(dim=2).masked_fill(~is_real, 0).sum(dim=1)
         contexts = WindowContexts(
             masked,
@@ -427,32 +405,73 @@ class StreamTransformer(TailParts):
             draft,
             contexts,
             WindowContexts.choose,
-            replace(memory, run_ids=run_ids),
-            query_tokens=new + is_real.sum(dim=1),
-            query_keys=(start + 1 + last + 1) * new // 2 + seen,
+            replace(memory, run_ids=new.run_ids),
+            query_tokens=new.num + is_real.sum(dim=1),
+            query_keys=new.num_seen + seen,
         )
 
-    def _remember_in_tail(
+    def _unknown(
+        self, token_ids: TokenIds, order: Order, first: Counts, last: Counts, memory: StreamMemory
+    ) -> "_Unknown":
+        """The slots up to `last` that are not remembered; from `first` on none is."""
+        num_slots = int(last.max()) + 1  # a wait for the device
+        every = torch.arange(num_slots, device=first.device).expand(len(first), -1)
+        ids, positions = self._held(token_ids, order, every)
+        start = torch.minimum(memory.num_known(ids), first)
+        num_new = int((last - start).max()) + 1
+        # Aligned at their end: sequences with fewer new slots run some of the old ones again.
+        slots = last[:, None] - torch.arange(num_new - 1, -1, -1, device=first.device)
+        slots = slots.clamp(min=0)
+        held_ids = ids.gather(1, slots)
+        run_ids = memory.run_ids.scatter(1, slots, held_ids)
+        # What was run behind the last saw other tokens, if it is ever asked for again.
+        places = torch.arange(run_ids.shape[1], device=first.device)
+        run_ids = run_ids.masked_fill(places > last[:, None], -1)
+        return _Unknown(
+            slots,
+            num_slots,
+            held_ids,
+            holding=self._rotation(positions.gather(1, slots)),
+            predicted=order.gather(1, slots),
+            run_ids=run_ids,
+            num=last - start + 1,
+            num_seen=(start + 1 + last + 1) * (last - start + 1) // 2,
+        )
+
+    def _run(
         self,
+        new: "_Unknown",
+        masked_at: Int[Tensor, "B m"],
+        rows: Int[Tensor, "B m"],
+        visible: Bool[Tensor, "B 1 T R"],
         memory: StreamMemory,
-        held_ids: Int[Tensor, "B n"],
-        clean_features: Float[Tensor, "B n d"],
-        run: Int[Tensor, "B n"],
-        predicted: Int[Tensor, "B n"],
-        holding: Rotation,
+    ) -> tuple[Float[Tensor, "B n d"], Float[Tensor, "B m d"]]:
+        """The trunk, over new slots and MASKs at some positions, which go into those rows."""
+        masks = torch.full_like(masked_at, self.config.mask_id)
+        x = self.embed(torch.cat([new.held_ids, masks], dim=1))
+        query = self._rotation(torch.cat([new.predicted, masked_at], dim=1))
+        key = _beside(new.holding, self._rotation(masked_at))
+        layout = Layout(query, key, visible)
+        written, num_rows = torch.cat([new.slots, rows], dim=1), visible.shape[3]
+        for number, block in enumerate(self.trunk):
+            x = block(x, layout, Cached(_rows(memory.trunk, number, num_rows), written))
+        clean, masked = x.split([new.slots.shape[1], masked_at.shape[1]], dim=1)
+        return clean, masked
+
+    def _remember_in_tail(
+        self, memory: StreamMemory, new: "_Unknown", clean_features: Float[Tensor, "B n d"]
     ) -> None:
         """Keys and values of v_s in the tail's blocks, for the slots that were run."""
-        token = self.embed(held_ids)
+        token = self.embed(new.held_ids)
         y = self.tail_in(torch.cat([token, clean_features, torch.zeros_like(token)], dim=-1))
-        num_rows = int(run.max()) + 1
         for number, block in enumerate(self.tail):
-            cached = Cached(_rows(memory.tail, number, num_rows), run)
+            cached = Cached(_rows(memory.tail, number, new.num_slots), new.slots)
             if block is self.tail[-1]:
-                cast(Block, block).remember(y, holding, cached)
+                cast(Block, block).remember(y, new.holding, cached)
                 return
-            row = torch.arange(num_rows, device=run.device)
-            visible = (row <= run[..., None])[:, None]
-            y = block(y, Layout(self._rotation(predicted), holding, visible), cached)
+            row = torch.arange(new.num_slots, device=new.slots.device)
+            visible = (row <= new.slots[..., None])[:, None]
+            y = block(y, Layout(self._rotation(new.predicted), new.holding, visible), cached)
 
     @torch.inference_mode()
     def verify(
