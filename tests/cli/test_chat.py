@@ -220,7 +220,7 @@ def test_a_drafter_of_other_tokens_is_refused(model, tmp_path, capsys):
 )
 def test_what_only_large_models_have_is_said(options, message, capsys, tmp_path):
     output = tmp_path / "samples.jsonl"
-    assert message in refused(capsys, "generate", "--output", str(output), *options)
+    assert message in refused(capsys, "generate", "text8s-any", "--output", str(output), *options)
     assert not output.exists()
 
 

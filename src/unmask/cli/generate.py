@@ -82,8 +82,8 @@ def build_parser() -> Parser:
         "generate",
         "Generate text. The default sampler is the model's: text8s writes several characters a "
         "cycle by the law of a left-to-right model (lossless), text8s-any drafts a window and "
-        "verifies it with the causal tail of the same network (self-speculative); with options of "
-        "a sampler name it by --sampler. Sample n has the "
+        "verifies it with the causal tail of the same network (self-speculative). Options of a "
+        "sampler need its name before them. Sample n has the "
         "seed SEED + n and is the same whatever the batch; samples come as they are finished. A "
         "large model answers --chat, by default greedily and in blocks, up to the end of its "
         "answer (docs/large-models.md).",
