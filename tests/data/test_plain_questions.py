@@ -1,6 +1,6 @@
 """A visitor's hundred questions, written without looking at the sentences of the generator.
 
-No training reads them: `unmask evaluate MODEL --task gsm8k --data tests/data/plain_questions.jsonl`.
+No training reads them. `unmask evaluate MODEL --task gsm8k --data FILE` asks them.
 """
 
 import json
