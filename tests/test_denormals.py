@@ -29,10 +29,20 @@ entry()
 """,
     "training": """
 import unmask
+import unmask.recipes.run as run
+run.load_trunk = survivors
 try:
     unmask.train(unmask.preset("tiny"), data="not there", out="not there either")
 except unmask.UnmaskError:
-    survivors()
+    pass
+""",
+    "after training": """
+import unmask
+try:
+    unmask.train(unmask.preset("tiny"), data="not there", out="not there either")
+except unmask.UnmaskError:
+    pass
+print(int((torch.full((1,), 2.0**-126) * 0.5 > 0).sum()))
 """,
 }
 
@@ -55,6 +65,10 @@ def has_the_mode():
 @pytest.mark.parametrize("choice", ["at the start", "command line", "training"])
 def test_no_thread_computes_with_denormals(has_the_mode, choice):
     assert survivors(choice) == 0
+
+
+def test_training_leaves_the_thread_that_called_it_as_it_was(has_the_mode):
+    assert survivors("after training") == 1
 
 
 def test_threads_that_run_already_go_on_as_before(has_the_mode):

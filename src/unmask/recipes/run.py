@@ -9,7 +9,7 @@ from typing import Literal
 from unmask.data.characters import text8
 from unmask.data.normalise import Normalise
 from unmask.data.text import load_corpus
-from unmask.denormals import flush_denormals
+from unmask.denormals import flushing_denormals
 from unmask.dllm.adapted import TailConfig
 from unmask.dllm.config import DllmConfig
 from unmask.errors import ConfigError, OutputError
@@ -151,15 +151,15 @@ def train(
     """Train to the end of the recipe, its time limit or SIGTERM; the last validation.
 
     `out` becomes a run folder, and with each checkpoint a model folder that `load` reads; or,
-    of a recipe for the tail of the model `trunk`, a tail folder. The process takes denormal
-    numbers for zero from here on (`unmask.flush_denormals`).
+    of a recipe for the tail of the model `trunk`, a tail folder. Denormal numbers are taken for
+    zero meanwhile (`unmask.flush_denormals`).
     Raises what `load_task`, `load_trunk` and `open_run` raise.
     """
-    flush_denormals()
-    model = load_trunk(recipe, trunk)
-    task = load_task(recipe, data, normalise, model)
-    state = open_run(recipe, out, resume, model)
-    return go_on(recipe, state, task, out=out, observe=observe)
+    with flushing_denormals():
+        model = load_trunk(recipe, trunk)
+        task = load_task(recipe, data, normalise, model)
+        state = open_run(recipe, out, resume, model)
+        return go_on(recipe, state, task, out=out, observe=observe)
 
 
 def go_on(

@@ -5,7 +5,6 @@ join one. The sampler itself does not know: it asks a predictor that remembers.
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import torch
 from jaxtyping import Bool
@@ -16,16 +15,16 @@ from unmask.draws import Draws
 from unmask.errors import ConfigError
 from unmask.predictors.memory import CachingPredictor, Memory, MemoryShape
 from unmask.predictors.protocol import Draft
-from unmask.rows import Rows, padded_with
+from unmask.rows import padded_with
 from unmask.samplers.sampler import Sampler, StepInfo
+from unmask.samplers.wrapped_state import WrappedState
 from unmask.shapes import Counts, TokenIds, WindowIds
 
 
 @dataclass(frozen=True)
-class CachedState(Rows):
+class CachedState(WrappedState):
     """A sampler's state, and what its predictor remembers."""
 
-    inner: Any
     memory: Memory
     is_given: Bool[Tensor, "B L"] = field(metadata=padded_with(False))
     age: Counts
@@ -33,28 +32,6 @@ class CachedState(Rows):
     last_asked: Counts
     query_tokens: Counts
     query_keys: Counts
-
-    @property
-    def token_ids(self) -> TokenIds:
-        """The sequences."""
-        token_ids: TokenIds = self.inner.token_ids
-        return token_ids
-
-    @property
-    def origin(self) -> Counts:
-        """The first position that is wanted."""
-        origin: Counts = self.inner.origin
-        return origin
-
-    def rewritten(self, token_ids: TokenIds, *, mask_id: int) -> "CachedState":
-        """The state with other tokens; what is remembered is that of the old ones."""
-        return replace(self, inner=self.inner.rewritten(token_ids, mask_id=mask_id))
-
-    @property
-    def is_done(self) -> Bool[Tensor, " B"]:
-        """Which sequences are finished."""
-        is_done: Bool[Tensor, " B"] = self.inner.is_done
-        return is_done
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,9 +18,10 @@ tail.
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from unmask.draws import Draws
@@ -32,10 +33,11 @@ from unmask.samplers.columns import WindowColumns
 from unmask.samplers.ordered import OrderedState
 from unmask.samplers.sampler import StepInfo
 from unmask.shapes import Counts, Order, TokenIds, WindowIds, WindowLogProbs
-from unmask.speculation.accept_reject import judge
+from unmask.speculation.accept_reject import Verdict, judge
 from unmask.speculation.filters import Filter
 
 Drafts = Literal["tail", "factorised"]
+AnyOrdered = TypeVar("AnyOrdered", bound=OrderedState)
 
 
 def check_is_drafts(owner: str, drafts: str) -> None:
@@ -105,26 +107,18 @@ class Lossless:
             in_window=window.in_window,
             draws=draws,
         )
-        place = first + verdict.num_accepted
-        is_further = ~verdict.is_rejected & (place < length)
         behind = law.take_along_dim(size[:, None, None], dim=1)
-        further = self.filter.draw_filtered(behind, is_further[:, None], draws)[:, 0]
-        settled_id = torch.where(verdict.is_rejected, verdict.replacement_ids, further)
-        is_settled = verdict.is_rejected | is_further
-        at = columns.of_order(order, place, place + is_settled, width=1)
-        kept = WindowColumns(window.positions, window.in_window & (slots[:, :-1] < place[:, None]))
-        token_ids = kept.write(state.token_ids, drafted.ids)
-        token_ids = at.write(token_ids, settled_id[:, None])
+        after = settle(state, drafted.ids, verdict, behind, self.filter, draws)
         info = StepInfo(
             torch.full_like(first, 2),
             drafted.tail_passes,
-            verdict.num_accepted + is_further,
+            after.num_revealed - first - verdict.is_rejected.long(),
             verdict.is_rejected.long(),
             query_tokens=opened.query_tokens + judged.query_tokens,
             query_keys=opened.query_keys + judged.query_keys,
             tail_tokens=drafted.tail_passes,
         )
-        return replace(state, token_ids=token_ids, num_revealed=place + is_settled), info
+        return after, info
 
     def _drafted(
         self,
@@ -140,6 +134,32 @@ class Lossless:
             state.token_ids, state.order, state.num_revealed, draft, window, predictor, draws,
             self.filter,
         )  # fmt: skip
+
+
+def settle(
+    state: AnyOrdered,
+    candidate_ids: WindowIds,
+    verdict: Verdict,
+    behind_log_probs: Float[Tensor, "B 1 V"],
+    filter: Filter,
+    draws: Draws,
+) -> AnyOrdered:
+    """The state with the candidates that were accepted, and the token behind them.
+
+    That is the replacement of the one that was rejected; where none was, a further token from the
+    filtered law behind the candidates, [B, 1, V], unless the sequence ends there.
+    """
+    first, order = state.num_revealed, state.order
+    place = first + verdict.num_accepted
+    is_further = ~verdict.is_rejected & (place < state.length)
+    further = filter.draw_filtered(behind_log_probs, is_further[:, None], draws)[:, 0]
+    settled_id = torch.where(verdict.is_rejected, verdict.replacement_ids, further)
+    settled = place + (verdict.is_rejected | is_further)
+    kept = columns.of_order(order, first, place, candidate_ids.shape[1])
+    token_ids = kept.write(state.token_ids, candidate_ids)
+    at = columns.of_order(order, place, settled, width=1)
+    token_ids = at.write(token_ids, settled_id[:, None])
+    return replace(state, token_ids=token_ids, num_revealed=settled)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from unmask.errors import ConfigError
 from unmask.predictors.stream import StreamPredictor
 from unmask.rows import padded_with
 from unmask.samplers import columns, ordered
-from unmask.samplers.lossless import Drafts, at_once, check_is_drafts, in_turn
+from unmask.samplers.lossless import Drafts, at_once, check_is_drafts, in_turn, settle
 from unmask.samplers.ordered import OrderedState
 from unmask.samplers.sampler import StepInfo
 from unmask.shapes import Counts, TokenIds, WindowIds, WindowLogProbs
@@ -102,18 +102,9 @@ class LosslessBranching:
             draws=draws,
         )
         accepted = verdict.num_accepted
-        place = first + accepted
-        is_further = ~verdict.is_rejected & (place < length)
         behind = law.take_along_dim(accepted[:, None, None], dim=1)
-        further = self.filter.draw_filtered(behind, is_further[:, None], draws)[:, 0]
-        settled_id = torch.where(verdict.is_rejected, verdict.replacement_ids, further)
-        is_settled = verdict.is_rejected | is_further
-        kept = columns.of_order(order, first, place, width - 1)
-        at = columns.of_order(order, place, place + is_settled, width=1)
-        token_ids = kept.write(state.token_ids, state.candidate_ids)
-        token_ids = at.write(token_ids, settled_id[:, None])
-
-        settled = place + is_settled
+        after = settle(state, state.candidate_ids, verdict, behind, self.filter, draws)
+        token_ids, settled = after.token_ids, after.num_revealed
         num = (length - settled).clamp(max=width - 1)
         window = columns.of_order(order, settled, settled + num, width - 1)
         draft = branched.chosen(accepted)
@@ -128,16 +119,14 @@ class LosslessBranching:
         info = StepInfo(
             torch.ones_like(first),
             found.tail_passes,
-            accepted + is_further,
+            settled - first - verdict.is_rejected.long(),
             verdict.is_rejected.long(),
             query_tokens=branched.query_tokens,
             query_keys=branched.query_keys,
             tail_tokens=found.tail_passes,
         )
         after = replace(
-            state,
-            token_ids=token_ids,
-            num_revealed=settled,
+            after,
             candidate_ids=found.ids,
             candidate_log_probs=found.log_probs.double(),
             num_candidates=num,

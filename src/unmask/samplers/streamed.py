@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Int
 from torch import Tensor
 
 from unmask.draws import Draws
@@ -22,7 +22,6 @@ from unmask.predictors.stream import (
     StreamPredictor,
     StreamShape,
 )
-from unmask.rows import Rows
 from unmask.samplers.autoregressive import Autoregressive
 from unmask.samplers.fixed_partition import FixedPartition
 from unmask.samplers.lossless import Lossless
@@ -31,37 +30,15 @@ from unmask.samplers.ordered import check_reads_order
 from unmask.samplers.sampler import Sampler, StepInfo
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.samplers.target_only import TargetOnly
+from unmask.samplers.wrapped_state import WrappedState
 from unmask.shapes import Counts, Order, TokenIds, WindowIds, WindowLogProbs
 
 
 @dataclass(frozen=True)
-class StreamedState(Rows):
+class StreamedState(WrappedState):
     """A sampler's state, and what its predictor remembers."""
 
-    inner: Any
     memory: StreamMemory
-
-    @property
-    def token_ids(self) -> TokenIds:
-        """The sequences."""
-        token_ids: TokenIds = self.inner.token_ids
-        return token_ids
-
-    @property
-    def origin(self) -> Counts:
-        """The first position that is wanted."""
-        origin: Counts = self.inner.origin
-        return origin
-
-    def rewritten(self, token_ids: TokenIds, *, mask_id: int) -> "StreamedState":
-        """The state with other tokens; what is remembered of the old ones is not used."""
-        return replace(self, inner=self.inner.rewritten(token_ids, mask_id=mask_id))
-
-    @property
-    def is_done(self) -> Bool[Tensor, " B"]:
-        """Which sequences are finished."""
-        is_done: Bool[Tensor, " B"] = self.inner.is_done
-        return is_done
 
 
 @dataclass(frozen=True, kw_only=True)
