@@ -304,17 +304,16 @@ class StreamTransformer(TailParts):
         bound = torch.cat([new.slots + 1, end[:, None].expand_as(rows)], dim=1)
         visible = (row < bound[..., None])[:, None]
         clean, masked = self._run(new, order.gather(1, places), rows, visible, memory)
-        law = self._log_probs(self.unembedding, self.norm(clean[:, clean.shape[1] - num_laws :]))
+        clean_features = self.norm(clean)
+        law = self._log_probs(self.unembedding, clean_features[:, clean.shape[1] - num_laws :])
         context = None
         draft_log_probs = law.new_zeros(len(first), 0, law.shape[-1])
         if num_columns:
             features = self.norm(masked)
             draft_log_probs = self._log_probs(self.unembedding, features)
             if self.config.first_target == "stream":
-                last = self._log_probs(self.unembedding, self.norm(clean[:, -1:]))
-                draft_log_probs[:, :1] = last
+                draft_log_probs[:, :1] = law[:, -1:]
         if self.config.has_tail:
-            clean_features = self.norm(clean)
             self._remember_in_tail(memory, new, clean_features)
             if num_columns:
                 context = WindowContext(
@@ -403,8 +402,7 @@ class StreamTransformer(TailParts):
         return Branched(
             law,
             draft,
-            contexts,
-            WindowContexts.choose,
+            contexts.choose,
             replace(memory, run_ids=new.run_ids),
             query_tokens=new.num + is_real.sum(dim=1),
             query_keys=new.num_seen + seen,

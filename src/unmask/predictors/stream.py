@@ -96,10 +96,9 @@ class Branched:
 
     law_log_probs: Float[Tensor, "B G V"]
     draft_log_probs: Float[Tensor, "B G K V"]
-    contexts: Any
-    """What verifying needs of every window; opaque to samplers."""
-    choose: Callable[[Any, Counts], Any]
-    """From these and a number for each sequence, what it needs of one."""
+    context_behind: Callable[[Counts], Any]
+    """What verifying needs of the window behind so many candidates of each sequence; opaque to
+    samplers."""
     memory: StreamMemory
     query_tokens: Counts
     query_keys: Counts
@@ -107,7 +106,7 @@ class Branched:
     def chosen(self, number: Counts) -> Draft:
         """The draft of the window behind so many candidates."""
         rows = torch.arange(len(number), device=number.device)
-        return Draft(self.draft_log_probs[rows, number], self.choose(self.contexts, number))
+        return Draft(self.draft_log_probs[rows, number], self.context_behind(number))
 
 
 @runtime_checkable

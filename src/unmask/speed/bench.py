@@ -122,7 +122,7 @@ def measure(
 
 
 def _measure_stream(
-    network: StreamPredictor,
+    network: Any,
     sampler: Sampler,
     *,
     length: int,
@@ -132,7 +132,7 @@ def _measure_stream(
     observe: Callable[[], None],
 ) -> Row:
     """`measure` where passes cannot be made again by themselves: they are timed as they come."""
-    config = getattr(network, "config")  # noqa: B009, the protocol has none
+    config = network.config
     found: list[tuple[float, TimedStream, list[Result]]] = []
     memory.restart_peak(network.device)
     for turn in range(rounds + 1):
