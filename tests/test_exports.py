@@ -8,10 +8,10 @@ PUBLIC = """
     Ancestral Autoregressive Cached Cosine Dilated DraftVerify EarlyStop EndLast Engine
     EntropyBounded Factor Filter FirstHitting Fixed FixedPartition Guided HybridConfig
     HybridTransformer JointTable Klass LargeModel LearnedPolicy Linear Lookahead Lossless
-    LosslessBranching MarkovChain MaskGIT Model NoEnd ReMDM Recipe Request Sample SeededDraws
-    SelfDraft SelfSpeculative SemiAutoregressive StarShaped StreamTransformer TargetOnly Team
-    Threshold TopKEntropy TopKMargin UnmaskError Whole Wino count_work draft_verify_across
-    flush_denormals keep_freed_memory load preset sample train
+    LosslessBranching MarkovChain MaskGIT Model NoEnd PrefixVerify ReMDM Recipe Request Sample
+    SeededDraws SelfDraft SelfSpeculative SemiAutoregressive StarShaped StreamTransformer
+    TargetOnly Team Threshold TopKEntropy TopKMargin UnmaskError Whole Wino count_work
+    draft_verify_across flush_denormals keep_freed_memory load preset sample train
 """.split()
 
 

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from unmask.samplers.lossless import Lossless as Lossless
     from unmask.samplers.lossless_branching import LosslessBranching as LosslessBranching
     from unmask.samplers.maskgit import MaskGIT as MaskGIT
+    from unmask.samplers.prefix_verify import PrefixVerify as PrefixVerify
     from unmask.samplers.remdm import ReMDM as ReMDM
     from unmask.samplers.sampler import sample as sample
     from unmask.samplers.self_draft import SelfDraft as SelfDraft
@@ -95,6 +96,7 @@ _HOME = {
     "MaskGIT": "samplers.maskgit",
     "Model": "model",
     "NoEnd": "samplers.end_rules",
+    "PrefixVerify": "samplers.prefix_verify",
     "ReMDM": "samplers.remdm",
     "Recipe": "recipes.recipe",
     "Request": "samplers.engine",

@@ -27,6 +27,7 @@ DECODERS = (
     "threshold+prefix", "threshold+dual", "one-by-one+delayed-4", "one-by-one+delayed-8",
     "dilated+greedy", "threshold+prefill", "draft-verify", "draft-verify/exact",
     "draft-verify/trust/in-place", "draft-verify/kl/pre-draft/prefix", "wino", "self-draft-4",
+    "left-to-right", "left-to-right+prefix", "prefix-verify-3",
 )  # fmt: skip
 
 
@@ -58,7 +59,7 @@ def test_an_unknown_decoder_is_answered_with_those_there_are(model) -> None:
             decoder(name, model, 16)
 
 
-@pytest.mark.parametrize("name", ["wino+dual", "self-draft-4+prefix"])
+@pytest.mark.parametrize("name", ["wino+dual", "self-draft-4+prefix", "prefix-verify-8+dual"])
 def test_a_rule_that_no_cache_can_follow_is_refused_with_one(name, model) -> None:
     with pytest.raises(ConfigError, match=f"cannot be used with a cache, got '{name[:4]}"):
         decoder(name, model, 16)
@@ -70,6 +71,16 @@ def test_drafting_ahead_answers_as_one_by_one(model, tmp_path) -> None:
         for name in ("one-by-one", "self-draft-4")
     )
     assert [each.text for each in fast] == [each.text for each in slow]
+
+
+def test_judged_by_the_whole_network_it_answers_as_from_left_to_right(model, tmp_path) -> None:
+    slow, fast = (
+        answered(model, Records(tmp_path / f"{name}.jsonl"), name)
+        for name in ("left-to-right", "prefix-verify-4")
+    )
+    assert [each.text for each in fast] == [each.text for each in slow]
+    assert sum(each.trunk_passes for each in fast) < sum(each.trunk_passes for each in slow)
+    assert sum(each.query_keys for each in fast) >= sum(each.query_keys for each in slow)
 
 
 def test_the_parts_of_a_verifying_decoder_are_those_named(model) -> None:
@@ -204,12 +215,16 @@ def test_a_tail_pass_counts_as_its_share_of_a_pass_over_the_whole_sequence() -> 
 
 
 def test_a_decoder_that_verifies_by_a_tail_needs_one(model, tmp_path) -> None:
-    with pytest.raises(ConfigError, match="self-speculative verifies by causal blocks"):
+    with pytest.raises(ConfigError, match="self-speculative works by causal blocks"):
         decoder("self-speculative-8", model, 16)
     network = AdaptedNetwork(model.network, TailConfig())
     write_tail(tmp_path, network.tail_config, network.state_dict(), network.trunk)
     adapted = model.with_tail(tmp_path)
     assert adapted.tail_share == 1 / CONFIG.num_blocks and model.tail_share == 0
+    found = answered(adapted, Records(tmp_path / "b.jsonl"), "target-only-4", QUESTIONS[:2])
+    assert all(
+        each.tail_passes == 3 * each.trunk_passes for each in found if each.num_tokens == 16
+    )
     found = answered(adapted, Records(tmp_path / "a.jsonl"), "self-speculative-8", QUESTIONS[:2])
     for each, question in zip(found, QUESTIONS, strict=False):
         assert each.tail_passes >= 1

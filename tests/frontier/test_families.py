@@ -26,7 +26,14 @@ def test_every_sampler_has_a_family_but_those_without_a_knob_or_chance_or_for_la
     made = {
         type(one.make(max(one.low, 8.0 if one.is_whole else 0.05))) for one in FAMILIES.values()
     }
-    without = {"first-hitting", "learned-policy", "self-draft", "draft-verify", "wino"}
+    without = {
+        "first-hitting",
+        "learned-policy",
+        "self-draft",
+        "prefix-verify",
+        "draft-verify",
+        "wino",
+    }
     assert set(SAMPLERS.values()) - made == {SAMPLERS[name] for name in without}
 
 

@@ -1,6 +1,7 @@
 """The ways to decode an answer that are compared, by name: RULE, RULE+CACHE, or draft-verify.
 
-    one-by-one          the surest token of the block, one per pass: the reference
+    one-by-one          the surest token of the block, one per pass: a reference
+    left-to-right       the next token, one per pass: the other
     half-steps          the two surest
     threshold, factor   Fast-dLLM's rules at 0.9 and 1; threshold-T and factor-F at others
     entropy-bounded, klass, dilated
@@ -9,6 +10,9 @@
     self-draft-4        writes what one-by-one writes, four drafts in a pass; without a cache
     self-speculative-W  by a causal tail, in reading order, windows of W tokens; or, as
                         self-speculative-W/T, of those before one drafted at less than T
+    prefix-verify-W     windows of W (16) in reading order, judged by the whole network, token by
+                        token (FeF): writes what left-to-right writes
+    target-only-W       windows of W (4) in reading order, written by the tail (ADJUST)
     draft-verify/VERIFICATION/VIEW[/prefix][/T][/every-K][/keep-P][/replace-R][/own]   drafts by
                         threshold-T+dual (0.6), K passes (4) at a time, of the one that drafts for
                         it if there is one, else (or with /own) of the model itself; kept from
@@ -36,10 +40,12 @@ from unmask.samplers.early_stop import EarlyStop
 from unmask.samplers.entropy_bounded import EntropyBounded
 from unmask.samplers.factor import Factor
 from unmask.samplers.klass import Klass
+from unmask.samplers.prefix_verify import PrefixVerify
 from unmask.samplers.sampler import Sampler
 from unmask.samplers.self_draft import SelfDraft
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.samplers.semi_autoregressive import SemiAutoregressive
+from unmask.samplers.target_only import TargetOnly
 from unmask.samplers.threshold import Threshold
 from unmask.samplers.wino import Wino
 from unmask.speculation.filters import Filter
@@ -50,6 +56,9 @@ _GREEDY = Filter(temperature=0.0)
 _RULES: dict[str, Callable[[int, int], Sampler]] = {
     "one-by-one": lambda room, block: SemiAutoregressive(
         num_steps=room, block_length=block, filter=_GREEDY
+    ),
+    "left-to-right": lambda room, block: SemiAutoregressive(
+        num_steps=room, block_length=1, filter=_GREEDY
     ),
     "half-steps": lambda room, block: SemiAutoregressive(
         num_steps=max(room // 2, -(-room // block)), block_length=block, filter=_GREEDY
@@ -70,6 +79,10 @@ _RULES: dict[str, Callable[[int, int], Sampler]] = {
     "self-speculative": lambda room, block: SelfSpeculative(
         window=Fixed(8), order="left-to-right", filter=_GREEDY
     ),
+    "prefix-verify": lambda room, block: PrefixVerify(filter=_GREEDY),
+    "target-only": lambda room, block: TargetOnly(
+        window=Fixed(4), order="left-to-right", filter=_GREEDY
+    ),
 }
 _CACHES: dict[str, Callable[[int], CachePolicy]] = {
     "prefix": Prefix,
@@ -79,9 +92,11 @@ _CACHES: dict[str, Callable[[int], CachePolicy]] = {
     "greedy": lambda block: Greedy(),
     "prefill": lambda block: Prefill(),
 }
-_NUMBERED = ("threshold", "factor", "self-speculative")
-_UNCACHED = ("wino", "self-draft-4", "self-speculative")
+_WINDOWED = ("self-speculative", "prefix-verify", "target-only")
+_NUMBERED = ("threshold", "factor", *_WINDOWED)
+_UNCACHED = ("wino", "self-draft-4", *_WINDOWED)
 """Rules whose passes are over more than the sequences as they stand, or read all of them."""
+_BY_TAIL = ("self-speculative", "target-only")
 DRAFT_THRESHOLD = 0.6
 """From which confidence a drafter reveals a token: lower than it would without a verifier."""
 DRAFT_PASSES = 4
@@ -120,9 +135,9 @@ def _decoder(name: str, model: LargeModel, room: int, block: int) -> Sampler:
             f"{rule} cannot be used with a cache, got {name!r}: its passes are over more than "
             f"the sequences as they stand. Ask for {rule!r} alone."
         )
-    if rule == "self-speculative" and not model.has_tail:
+    if rule in _BY_TAIL and not model.has_tail:
         raise ConfigError(
-            f"{rule} verifies by causal blocks, and {model.name} has none of them. Train some "
+            f"{rule} works by causal blocks, and {model.name} has none of them. Train some "
             "with `unmask train adapt` and name them with --tail."
         )
     sampler = _RULES[rule](room, block)
@@ -162,7 +177,7 @@ def _setting(rule: str) -> tuple[str, float | None]:
 
 
 def _with(sampler: Sampler, choice: str, setting: float) -> Sampler:
-    if choice != "self-speculative":
+    if choice not in _WINDOWED:
         return replace(sampler, **{choice: setting})  # type: ignore[type-var]
     if setting != int(setting):
         raise ConfigError(f"a window has a whole number of tokens, got {setting:g}.")

@@ -26,6 +26,7 @@ from unmask.samplers.lookahead import Lookahead
 from unmask.samplers.lossless import Lossless
 from unmask.samplers.lossless_branching import LosslessBranching
 from unmask.samplers.maskgit import MaskGIT
+from unmask.samplers.prefix_verify import PrefixVerify
 from unmask.samplers.remdm import ReMDM
 from unmask.samplers.self_draft import SelfDraft
 from unmask.samplers.self_speculative import SelfSpeculative
@@ -61,6 +62,7 @@ SAMPLERS: dict[str, type] = {
     "draft-verify": DraftVerify,
     "wino": Wino,
     "self-draft": SelfDraft,
+    "prefix-verify": PrefixVerify,
 }
 """Every sampler, by the name it has on the command line."""
 
