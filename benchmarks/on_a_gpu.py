@@ -5,9 +5,10 @@
 In so many minutes, all told: samples in float32 on the GPU against those of the CPU for the same
 seeds; tokens per second, and time over the bare passes; then, until the time is over, the
 training of each --train, a recipe with its options, all at once, each by a cosine that follows
-the clock. What comes out lies in --out: report.json, table.md, and of each recipe its model in
-bf16 with recipe and metrics as NAME.tar, cut into parts of at most 15 MB (`cat NAME.tar.part-* |
-tar x`).
+the clock; after a share of that time the training of each --then, which may name the model of
+one before it, as in "adapt --trunk {arithmetic}". What comes out lies in --out: report.json,
+table.md, and of each recipe its model in bf16 with recipe and metrics as NAME.tar, cut into parts
+of at most 15 MB (`cat NAME.tar.part-* | tar x`).
 
 A training that fails in its first minute, as where torch.compile does, is begun again without
 compiling. On a CPU, in small:
@@ -83,6 +84,7 @@ class Training:
 
     def __init__(self, asked: str, options: argparse.Namespace, end: float) -> None:
         self.recipe, *self.arguments = shlex.split(asked)
+        self.small = options.runs / f"{self.recipe}-bf16"
         self.options, self.end = options, end
         self.is_compiled = options.compile and "--trainer.compile" not in self.arguments
         self.begin()
@@ -131,21 +133,30 @@ class Training:
 
     def pack(self) -> None:
         """The model in bf16, with recipe and metrics, in parts that travel."""
-        small = self.options.runs / f"{self.recipe}-bf16"
-        small.mkdir(exist_ok=True)
+        self.small.mkdir(exist_ok=True)
         for file in self.folder.iterdir():
             if file.is_file() and file.name != WEIGHTS_FILE:
-                shutil.copy(file, small)
+                shutil.copy(file, self.small)
         weights = read_tensors(self.folder / WEIGHTS_FILE)
-        write_tensors(small / WEIGHTS_FILE, {n: w.bfloat16() for n, w in weights.items()})
+        write_tensors(self.small / WEIGHTS_FILE, {n: w.bfloat16() for n, w in weights.items()})
         whole = self.options.runs / f"{self.recipe}.tar"
         with tarfile.open(whole, "w") as tar:
-            for file in sorted(small.iterdir()):
+            for file in sorted(self.small.iterdir()):
                 tar.add(file, file.name)
         data = whole.read_bytes()
         for number, start in enumerate(range(0, len(data), PART_BYTES)):
             part = self.options.out / f"{self.recipe}.tar.part-{number}"
             part.write_bytes(data[start : start + PART_BYTES])
+
+
+def trained(recipes: list[str], options: argparse.Namespace, end: float) -> list[Training]:
+    """All of these at once, to their end, and packed."""
+    trainings = [Training(asked, options, end) for asked in recipes]
+    while any([training.watch() for training in trainings]):
+        time.sleep(1)
+    for training in trainings:
+        training.pack()
+    return trainings
 
 
 def main() -> None:
@@ -158,6 +169,8 @@ def main() -> None:
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--models", nargs="+", default=["text8s", "text8s-any"])
     parser.add_argument("--train", action="append", help="a recipe, with options of unmask train")
+    parser.add_argument("--then", action="append", default=[], help="the same, behind those")
+    parser.add_argument("--share-of-then", type=float, default=0.25, help="of the time to train")
     parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--checks", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--num-samples", type=int, default=4)
@@ -173,9 +186,11 @@ def main() -> None:
         report["samples"] = samples_agree(options)
         report["speed"] = speeds(options)
         print(json.dumps(report), flush=True)
-    trainings = [Training(asked, options, end) for asked in options.train or RECIPES]
-    while any([training.watch() for training in trainings]):
-        time.sleep(1)
+    kept = options.share_of_then * (end - time.time()) if options.then else 0
+    trainings = trained(options.train or RECIPES, options, end - kept)
+    paths = {training.recipe: training.small for training in trainings}
+    then = [asked.format(**paths) for asked in options.then]
+    trainings += trained(then, options, end)
     report["trainings"] = [training.summary() for training in trainings]
     (options.out / "report.json").write_text(json.dumps(report, indent=1) + "\n")
     table = [
@@ -195,8 +210,6 @@ def main() -> None:
     ]
     (options.out / "table.md").write_text("\n".join(table) + "\n")
     print("\n".join(table), flush=True)
-    for training in trainings:
-        training.pack()
     if any(training.process.returncode for training in trainings):
         sys.exit(1)
 

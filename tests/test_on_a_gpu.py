@@ -53,6 +53,24 @@ def test_checks_trainings_and_parts_that_travel(tmp_path):
         assert unmask.load(str(folder)).generate(num_samples=1, length=8)[0].text
 
 
+def test_a_training_behind_another_has_its_model(tmp_path):
+    few = "--data arithmetic --trainer.batch-size 2 --trainer.num-valid 2 --trainer.log-every 1"
+    small = "--model.width 16 --model.hidden 16 --model.num-blocks 1 --model.num-heads 1"
+    done = run(
+        tmp_path,
+        *("--minutes", "1.0", "--kept-seconds", "6", "--no-compile", "--no-checks"),
+        *("--train", f"arithmetic {few} {small} --model.num-key-heads 1"),
+        *("--then", f"adapt {few} --trunk {{arithmetic}}", "--share-of-then", "0.5"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in ("arithmetic", "adapt"):
+        (part,) = (tmp_path / "gpu").glob(f"{name}.tar.part-*")
+        with tarfile.open(part) as tar:
+            tar.extractall(tmp_path / name, filter="data")
+    model = unmask.load(str(tmp_path / "arithmetic")).with_tail(tmp_path / "adapt")
+    assert model.generate(chat="How many?", max_new_tokens=8)[0].num_tokens <= 8
+
+
 @pytest.mark.parametrize("failing", ["text8-stream --model.width 15", "nonesuch"])
 def test_a_training_that_fails_is_not_passed_over(failing, tmp_path):
     done = run(

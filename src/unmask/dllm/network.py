@@ -85,13 +85,10 @@ class DllmNetwork(nn.Module):
         PAD may stand on either side: rotations are relative, so it does not matter where
         positions are counted from. On a CPU sequences are packed, so that it costs nothing.
         """
+        if token_ids.device.type != "cpu" or (token_ids != PAD).all():
+            return self.run(token_ids, self._around_all(token_ids))[0]
         is_real = token_ids != PAD
         positions = torch.arange(token_ids.shape[1], device=token_ids.device).expand_as(token_ids)
-        if is_real.all():
-            return self.run(token_ids, Surroundings(self.rotation(positions[:1])))[0]
-        if token_ids.device.type != "cpu":
-            visible = is_real[:, None, None, :]
-            return self.run(token_ids, Surroundings(self.rotation(positions), visible))[0]
         around = Surroundings(
             self.rotation(positions[is_real][None]), row_lengths=is_real.sum(dim=1).tolist()
         )
@@ -99,6 +96,17 @@ class DllmNetwork(nn.Module):
         hidden = packed.new_zeros(*token_ids.shape, packed.shape[-1])
         hidden[is_real] = packed[0]
         return hidden
+
+    # Apart, because torch 2.11 cannot compile what makes Surroundings.
+    @torch.compiler.disable
+    def _around_all(self, token_ids: TokenIds) -> Surroundings:
+        """Of whole sequences, one beside the other."""
+        rotation = self.rotation(torch.arange(token_ids.shape[1], device=token_ids.device)[None])
+        is_real = token_ids != PAD
+        # Training does not wait for the device to tell whether there is padding.
+        if not self.training and is_real.all():
+            return Surroundings(rotation)
+        return Surroundings(rotation, is_real[:, None, None, :])
 
     def said_at(self, token_ids: TokenIds, positions: WindowIds) -> WindowIds:
         """Where the network says what token stands at `positions`: there, or one before."""

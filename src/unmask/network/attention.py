@@ -41,11 +41,13 @@ def attend(
 
     `visible` broadcasts: [Q, T], [B, 1, Q, T], or [B, 1, 1, T] where all queries see the same.
     """
+    if query.device.type != "cpu" or query.dtype not in _EXPLICIT_DTYPES:
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=visible)
     num_scores = query.shape[2] * key.shape[2]
     num_at_once = _MOST_SCORES // num_scores  # of heads
     if torch.is_grad_enabled() and num_at_once < query.shape[0] * query.shape[1]:
         num_at_once = 0
-    if query.device.type != "cpu" or query.dtype not in _EXPLICIT_DTYPES or not num_at_once:
+    if not num_at_once:
         return F.scaled_dot_product_attention(query, key, value, attn_mask=visible)
     return _in_parts(query, key, value, visible, num_at_once)
 

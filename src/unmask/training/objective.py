@@ -67,14 +67,22 @@ class Corruption:
     num_revealed: Counts
     length: Counts
     """Positions of each sequence that are given or learnt: a loss is about no others."""
+    learnt: Int[Tensor, " N"] | None = None
+    """Entries of the order that are learnt, b * L + s, where they were listed already."""
+
+    def learnt_entries(self) -> Int[Tensor, " N"]:
+        """`learnt`, listed if it was not: how many there are makes a GPU be waited for."""
+        if self.learnt is not None:
+            return self.learnt
+        rank = torch.arange(self.order.shape[1], device=self.order.device)
+        is_learnt = (rank >= self.num_revealed[:, None]) & (rank < self.length[:, None])
+        return is_learnt.flatten().nonzero().squeeze(1)
 
     def select(self, rows: Int[Tensor, " N"], device: torch.device) -> "Corruption":
-        """That of some sequences of the batch."""
-        return Corruption(
-            sent(self.order[rows], device),
-            sent(self.num_revealed[rows], device),
-            sent(self.length[rows], device),
-        )
+        """That of some sequences of the batch, its entries listed before it travels."""
+        own = Corruption(self.order[rows], self.num_revealed[rows], self.length[rows])
+        parts = (own.order, own.num_revealed, own.length, own.learnt_entries())
+        return Corruption(*(sent(part, device) for part in parts))
 
 
 def corrupt(seed: int, batch_size: int, length: int, orders: Orders = "random") -> Corruption:
@@ -123,13 +131,11 @@ def losses(
     config = unwrapped(model).config
     if isinstance(corruption, WindowedCorruption):
         return _stream_losses(model, config, token_ids, corruption)
-    order, num_revealed = corruption.order, corruption.num_revealed[:, None]
+    order = corruption.order
     masked_ids = masking.mask_after(token_ids, order, corruption.num_revealed, config.mask_id)
-    rank, length = torch.arange(order.shape[1], device=order.device), corruption.length[:, None]
-    rows, ranks = ((rank >= num_revealed) & (rank < length)).nonzero(as_tuple=True)
-    draft_logits, target_logits = model(
-        masked_ids, token_ids, order, rows * order.shape[1] + ranks
-    )
+    entries = corruption.learnt_entries()
+    rows, ranks = entries // order.shape[1], entries % order.shape[1]
+    draft_logits, target_logits = model(masked_ids, token_ids, order, entries)
     wanted_ids = token_ids[rows, order[rows, ranks]]
     draft_nats = _cross_entropy(draft_logits, wanted_ids)
     has_tail = target_logits is not draft_logits
