@@ -50,7 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"version", "network", "samplers", "data", "evaluation", "model", "loading", "speed"}
     | {"large_model", "caching", "generative_model"},
     "recipes": BASE
-    | {"network", "dllm", "data", "training", "model", "large_model", "loading"}
+    | {"network", "dllm", "data", "training", "model", "large_model", "model_folder", "loading"}
     | {"denormals"},
     "integrations": BASE | {"samplers", "evaluation", "large_model", "loading", "frontier"},
     "cli": MATHEMATICS

@@ -1,13 +1,15 @@
 """`unmask.train`, the same run as `unmask train` makes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 import unmask
 from tests.large_model_folder import write_large_model
 from tests.training.small_run import SMALL, assert_same_tensors, saved_tensors, with_trainer
-from unmask.errors import ConfigError, DataError, OutputError
+from unmask.errors import CheckpointError, ConfigError, DataError, OutputError
 from unmask.network import checkpoint
 from unmask.recipes.recipe import preset
 from unmask.recipes.run import load_task
@@ -30,6 +32,33 @@ def test_a_recipe_is_trained_resumed_and_loadable(text: Path, tmp_path: Path) ->
     assert_same_tensors(saved_tensors(tmp_path / "parts"), saved_tensors(tmp_path / "whole"))
     _, codec = checkpoint.read_model(tmp_path / "whole")
     assert codec == {"kind": "characters", "alphabet": " abcdefghijklmnopqrstuvwxyz"}
+
+
+def test_a_run_may_begin_with_the_weights_of_a_model(text: Path, tmp_path: Path) -> None:
+    unmask.train(SMALL, data=text, out=tmp_path / "first")
+    begin = str(tmp_path / "first")
+    barely = with_trainer(SMALL, num_steps=1, ema_decay=0.0)
+    slow = replace(barely, optimizer=replace(SMALL.optimizer, matrix_lr=1e-12, lr=1e-12))
+    unmask.train(slow, data=text, out=tmp_path / "second", begin=begin)
+    first, second = (
+        unmask.load(str(tmp_path / name)).network.state_dict() for name in ("first", "second")
+    )
+    for name, weight in first.items():
+        assert torch.allclose(weight, second[name], atol=1e-6), name
+    other = replace(SMALL, model=replace(SMALL.model, width=SMALL.model.width * 2))
+    with pytest.raises(ConfigError, match="--begin .* is a model of another shape"):
+        unmask.train(other, data=text, out=tmp_path / "third", begin=begin)
+    with pytest.raises(CheckpointError, match="there is no model 'nonesuch'"):
+        unmask.train(SMALL, data=text, out=tmp_path / "third", begin="nonesuch")
+    assert not (tmp_path / "third").exists()
+
+
+def test_a_run_that_begins_with_a_model_keeps_its_tokens(tmp_path: Path) -> None:
+    folder = write_large_model(tmp_path / "model", length=1024)
+    recipe = preset("arithmetic")
+    task = load_task(recipe, "arithmetic", begin=str(folder))
+    assert task.other_files["tokenizer.json"] == (folder / "tokenizer.json").read_text()
+    assert load_task(recipe, "arithmetic").other_files.keys() >= {"tokenizer.json"}
 
 
 def test_text_is_normalised_on_request(tmp_path: Path) -> None:

@@ -139,11 +139,39 @@ def test_a_step_has_its_own_examples_and_always_the_same(task) -> None:
     assert task.batch(seed=2, step=LATER, size=4)[0].tolist() != one[0].tolist()
 
 
-def test_canvases_may_be_longer_than_they_must(task) -> None:
-    token_ids, corruption = task.batch(seed=0, step=LATER, size=64)
-    ends = (token_ids == CONFIG.eos_token_id).sum(dim=1)
-    assert ends.min() >= 1
-    assert 0.1 < (ends > task.canvas).float().mean() < 0.45
+class OneLesson:
+    """The same question and answer, whatever the seed."""
+
+    def __init__(self, answer: str) -> None:
+        self.lesson = Lesson("how many?", (answer,))
+
+    def training(self, seed: int, num_seen: int) -> Lesson:
+        return self.lesson
+
+    def validation(self, seed: int) -> Lesson:
+        return self.lesson
+
+
+def test_the_room_of_an_answer_does_not_tell_how_long_it_is(task) -> None:
+    def rooms(answer: str) -> list[float]:
+        """Shares of examples by their length, in canvases."""
+        token_ids, _ = replace(task, lessons=OneLesson(answer)).batch(seed=0, step=0, size=500)
+        num_canvases = (token_ids != PAD).sum(dim=1) // task.canvas
+        return [(num_canvases == n).double().mean().item() for n in range(9)]
+
+    short, long = rooms("1"), rooms("1" * 40)
+    first = next(n for n, share in enumerate(short) if share)
+    assert short[first : first + 5] == pytest.approx([0.2] * 5, abs=0.06)
+    assert long[first : first + 5] == pytest.approx([0, 0.4, 0.2, 0.2, 0.2], abs=0.07)
+
+
+def test_a_lesson_that_is_too_long_gives_way_to_another(task) -> None:
+    class Mixed(OneLesson):
+        def training(self, seed: int, num_seen: int) -> Lesson:
+            return Lesson("how many?", ("1" if seed % 2 else "1 " * 400,))
+
+    token_ids, corruption = replace(task, lessons=Mixed("")).batch(seed=0, step=0, size=64)
+    assert token_ids.shape[1] <= CONFIG.length and len(corruption.order) == 64
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from jsonargparse import Namespace
 
@@ -76,6 +76,13 @@ def build_parser(model: type = HybridConfig) -> Parser:
         "--trunk", type=str, default="", help="The large model that the recipe adapt is for."
     )
     parser.add_argument(
+        "--begin",
+        type=str,
+        default="",
+        help="A model of the recipe's shape (of the recipe adapt: a tail) whose weights a new run "
+        "begins with, to train it further.",
+    )
+    parser.add_argument(
         "--dry-run",
         action="store_true",
         help="Time two steps, say how long the run would take, and write nothing.",
@@ -99,12 +106,13 @@ def _train(recipe: Recipe, options: Namespace) -> int:
             "arithmetic the problems that are made on the spot: --data arithmetic."
         )
     trunk = load_trunk(recipe, options.trunk)
-    task = load_task(recipe, options.data, "text8" if options.normalise else "as_is", trunk)
+    normalise: Literal["as_is", "text8"] = "text8" if options.normalise else "as_is"
+    task = load_task(recipe, options.data, normalise, trunk, options.begin)
     if options.dry_run:
         return _dry_run(recipe, task, trunk)
     if not options.out:
         raise ConfigError("--out is missing: name the folder of the run.")
-    state = open_run(recipe, options.out, options.resume, trunk)
+    state = open_run(recipe, options.out, options.resume, trunk, options.begin)
     done = state.progress.step
     if done:
         _say(f"resuming {options.out} at step {done:,}", file=sys.stderr)

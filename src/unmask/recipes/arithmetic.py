@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import torch
 
@@ -9,7 +10,7 @@ from unmask.data.arithmetic import DRILL_QUESTION, begun, blanked, drill, proble
 from unmask.dllm.adapted import TailConfig
 from unmask.dllm.config import DllmConfig
 from unmask.dllm.new_tokenizer import new_tokenizer
-from unmask.dllm.tokenizer import tokenizer_of
+from unmask.dllm.tokenizer import TOKENIZER_FILES, tokenizer_of
 from unmask.dllm.usual import GENERATION_FILE, Usual
 from unmask.draws import SeededDraws
 from unmask.large_model import LargeModel
@@ -73,11 +74,16 @@ def lesson(level: str, seed: int, kinds: tuple[str, ...] = _STORIES) -> Lesson:
     return Lesson(made.question, (made.answer,))
 
 
-def arithmetic_task(config: DllmConfig) -> QuestionTask:
-    """The task, with a tokenizer learnt from problems."""
-    problems = (problem(_level(seed), seed=seed) for seed in range(_NUM_FOR_TOKENIZER))
-    texts = [f"{made.question}\n{made.answer}" for made in problems]
-    files = new_tokenizer([*texts, "user", "assistant"], config.vocab_size)
+def arithmetic_task(config: DllmConfig, begin: Path | None = None) -> QuestionTask:
+    """The task, with the tokenizer of the model in `begin`, or else one learnt from problems."""
+    if begin is None:
+        problems = (problem(_level(seed), seed=seed) for seed in range(_NUM_FOR_TOKENIZER))
+        texts = [f"{made.question}\n{made.answer}" for made in problems]
+        files = new_tokenizer([*texts, "user", "assistant"], config.vocab_size)
+    else:
+        files = {
+            name: (begin / name).read_text() for name in TOKENIZER_FILES if (begin / name).exists()
+        }
     usual = {GENERATION_FILE: json.dumps(asdict(_USUAL)) + "\n"}
     return QuestionTask(ArithmeticLessons(), tokenizer_of(files), config, files | usual)
 

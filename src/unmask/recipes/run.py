@@ -4,7 +4,9 @@
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+from torch import Tensor
 
 from unmask.data.characters import text8
 from unmask.data.normalise import Normalise
@@ -12,9 +14,12 @@ from unmask.data.text import load_corpus
 from unmask.denormals import flushing_denormals
 from unmask.dllm.adapted import TailConfig
 from unmask.dllm.config import DllmConfig
+from unmask.dllm.network import DllmNetwork
+from unmask.dllm.tail_folder import read_tail
 from unmask.errors import ConfigError, OutputError
 from unmask.large_model import LargeModel
 from unmask.loading import load
+from unmask.model_folder import find_folder
 from unmask.network.config import HybridConfig
 from unmask.recipes.arithmetic import arithmetic_tail_task, arithmetic_task
 from unmask.recipes.recipe import Recipe
@@ -35,10 +40,12 @@ def load_task(
     data: Path | str,
     normalise: Literal["as_is", "text8"] = "as_is",
     trunk: LargeModel | None = None,
+    begin: str = "",
 ) -> Task:
     """What a recipe is to be trained on: a text, or "arithmetic" for a large model's recipe.
 
-    `trunk` is the model that a tail is for.
+    `trunk` is the model that a tail is for; `begin` the model that a run begins with, whose
+    tokens it keeps.
 
     Raises:
         ConfigError: the recipe's network does not fit this kind of data.
@@ -52,7 +59,7 @@ def load_task(
                 f"from. Give --data {ARITHMETIC}, or choose a text8 recipe for a text."
             )
         if isinstance(recipe.model, DllmConfig):
-            return arithmetic_task(recipe.model)
+            return arithmetic_task(recipe.model, find_folder(begin) if begin else None)
         return arithmetic_tail_task(recipe.model, _needed(trunk), recipe.trainer.orders)
     codec = text8()
     if is_arithmetic:
@@ -121,21 +128,42 @@ def open_run(
     out: Path | str,
     resume: Resume = "never",
     trunk: LargeModel | None = None,
+    begin: str = "",
 ) -> TrainingState:
     """The state from which a run goes on: a new one, or that of its newest checkpoint.
 
+    A new one has the weights of the model `begin`, if there is one; its optimisers are new.
+
     Raises:
         OutputError: `out` holds something already, and `resume` is "never".
-        CheckpointError: the newest checkpoint is damaged or of another recipe.
+        CheckpointError: the newest checkpoint is damaged or of another recipe; there is no model
+            `begin`.
+        ConfigError: `begin` is a model of another shape.
     """
     folder = Path(out)
     if is_main_process():
         _check_folder(folder, resume)
     network = None if trunk is None else trunk.trunk
     state = loop.new_state(recipe.model, recipe.optimizer, recipe.trainer, network)
-    if resume == "auto":
-        loop.resume(state, folder)
+    is_resumed = resume == "auto" and loop.resume(state, folder)
+    if begin and not is_resumed:
+        state.begin_with(_weights(begin, state.model, network))
     return state
+
+
+def _weights(name: str, model: Any, trunk: DllmNetwork | None) -> dict[str, Tensor]:
+    """Those of a model of the same shape; of a tail folder, if the recipe is for a tail."""
+    if trunk is not None:
+        return dict(read_tail(Path(name), trunk).state_dict())
+    opened = load(name)
+    found: Any = opened.trunk if isinstance(opened, LargeModel) else opened.network
+    if found.config != model.config:
+        raise ConfigError(
+            f"--begin {name} is a model of another shape: it has {found.config}, the recipe "
+            f"{model.config}. Set the options --model.* to those of the model, or leave --begin "
+            "out."
+        )
+    return dict(found.state_dict())
 
 
 def train(
@@ -146,19 +174,21 @@ def train(
     resume: Resume = "never",
     normalise: Literal["as_is", "text8"] = "as_is",
     trunk: str = "",
+    begin: str = "",
     observe: Observer = lambda report: None,
 ) -> Validation | None:
     """Train to the end of the recipe, its time limit or SIGTERM; the last validation.
 
     `out` becomes a run folder, and with each checkpoint a model folder that `load` reads; or,
-    of a recipe for the tail of the model `trunk`, a tail folder. Denormal numbers are taken for
-    zero meanwhile (`unmask.flush_denormals`).
+    of a recipe for the tail of the model `trunk`, a tail folder. A new run begins with the weights
+    of the model `begin`, if it is named. Denormal numbers are taken for zero meanwhile
+    (`unmask.flush_denormals`).
     Raises what `load_task`, `load_trunk` and `open_run` raise.
     """
     with flushing_denormals():
         model = load_trunk(recipe, trunk)
-        task = load_task(recipe, data, normalise, model)
-        state = open_run(recipe, out, resume, model)
+        task = load_task(recipe, data, normalise, model, begin)
+        state = open_run(recipe, out, resume, model, begin)
         return go_on(recipe, state, task, out=out, observe=observe)
 
 

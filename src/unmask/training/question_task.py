@@ -3,15 +3,17 @@
     chat prompt | answer, then end of text up to the canvas's length
     revealed    | hidden where the order has not come, unless it is shown
 
-The canvas of an answer is the next multiple of `canvas` tokens, and in a quarter of the examples
-one more, so that a model learns to end its answers whatever room they are given.
+The room of an answer is a number of canvases drawn from 1 to `most_canvases`, or as many as it
+needs. Room that went with the need would tell a model how long its answer is to be, and a short
+question put with much room would be answered at length (docs/log.md).
 
 Source: Nie et al. (2025), arXiv:2502.09992, section 2.3 (supervised fine-tuning).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -28,6 +30,10 @@ from unmask.training.config import Orders
 from unmask.training.objective import Corruption, corrupt_answers
 
 _EXAMPLES, _MASKS, _VALIDATION = range(3)
+_TRIES = 8
+
+_Laid: TypeAlias = tuple[Tensor, Tensor, int]
+"""A lesson in tokens, which of them are given, and how many are given or learnt."""
 
 
 @dataclass(frozen=True)
@@ -71,19 +77,21 @@ class QuestionTask:
     other_files: dict[str, str]
     """What is written beside the weights, by name."""
     canvas: int = 32
+    most_canvases: int = 5
     orders: Orders = "random"
     """In which order answers are revealed."""
 
     def batch(self, seed: int, step: int, size: int) -> tuple[TokenIds, Corruption]:
         """The examples of a step."""
         seeds = [stream_seed(seed, step, _EXAMPLES, row) for row in range(size)]
-        examples = [(self.lessons.training(number, step * size), number) for number in seeds]
-        return self._corrupted(examples, stream_seed(seed, step, _MASKS))
+        laid = [self._fitting(n, lambda n: self.lessons.training(n, step * size)) for n in seeds]
+        return self._corrupted(laid, stream_seed(seed, step, _MASKS))
 
     def validation(self, size: int) -> tuple[TokenIds, Corruption]:
         """Examples that are not trained on."""
         seeds = [stream_seed(0, _VALIDATION, row) for row in range(size)]
-        return self._corrupted([(self.lessons.validation(n), n) for n in seeds], seed=0)
+        laid = [self._fitting(n, self.lessons.validation) for n in seeds]
+        return self._corrupted(laid, seed=0)
 
     def write(self, folder: Path, config: DllmConfig, weights: dict[str, Tensor]) -> None:
         """A folder as LLaDA is published."""
@@ -93,34 +101,43 @@ class QuestionTask:
                 draft.write_text(text)
         write_network(folder, config, weights)
 
-    def _corrupted(
-        self, examples: list[tuple[Lesson, int]], seed: int
-    ) -> tuple[TokenIds, Corruption]:
-        rows, given, num_learnt = [], [], []
-        for lesson, number in examples:
-            prompt = self.tokenizer.chat([{"role": "user", "content": lesson.question}])
-            prompt_ids = self.tokenizer.encode(prompt)
-            pieces = [self.tokenizer.encode(piece) for piece in lesson.pieces]
-            behind = self.tokenizer.encode(lesson.behind)
-            num_tokens = sum(map(len, pieces)) + len(behind)
-            num_canvases = num_tokens // self.canvas + 1 + (number % 4 == 0)
-            room = num_canvases * self.canvas - num_tokens
-            end = torch.full((room,), self.config.eos_token_id)
-            parts = [prompt_ids, *pieces, behind, end]
-            rows.append(torch.cat(parts))
-            # The prompt is given, then every other piece; the end of text comes last.
-            is_shown = [True, *(n % 2 == 1 for n in range(len(pieces))), False, False]
-            num_learnt.append(sum(map(len, parts[:-2] if lesson.behind else parts)))
-            lengths = torch.tensor([len(part) for part in parts])
-            given.append(torch.tensor(is_shown).repeat_interleave(lengths))
-        longest = max(map(len, rows))
-        if longest > self.config.length:
-            raise ConfigError(
-                f"a question with its answer has {longest} tokens, the model takes "
-                f"{self.config.length}. Set --model.length to {longest} or more."
-            )
-        token_ids = pad_sequence(rows, batch_first=True, padding_value=PAD)
-        is_given = pad_sequence(given, batch_first=True, padding_value=False)
+    def _fitting(self, number: int, lesson: Callable[[int], Lesson]) -> _Laid:
+        """The lesson of a number; of a number after it, where that is too long for the model."""
+        for _ in range(_TRIES):
+            laid = self._laid_out(lesson(number), number)
+            if not isinstance(laid, int):
+                return laid
+            number = stream_seed(number)
+        raise ConfigError(
+            f"a question with its answer has {laid} tokens, the model takes "
+            f"{self.config.length}. Set --model.length to {laid} or more."
+        )
+
+    def _corrupted(self, laid: list[_Laid], seed: int) -> tuple[TokenIds, Corruption]:
+        rows, given, num_learnt = zip(*laid, strict=True)
+        token_ids = pad_sequence(list(rows), batch_first=True, padding_value=PAD)
+        is_given = pad_sequence(list(given), batch_first=True, padding_value=False)
         # What is behind those places stays hidden, and no loss is about it.
         length = torch.tensor(num_learnt)
         return token_ids, corrupt_answers(seed, is_given, length, self.orders)
+
+    def _laid_out(self, lesson: Lesson, number: int) -> _Laid | int:
+        """A lesson in tokens; how many it takes, if those are more than the model can read."""
+        prompt = self.tokenizer.chat([{"role": "user", "content": lesson.question}])
+        prompt_ids = self.tokenizer.encode(prompt)
+        pieces = [self.tokenizer.encode(piece) for piece in lesson.pieces]
+        behind = self.tokenizer.encode(lesson.behind)
+        num_tokens = sum(map(len, pieces)) + len(behind)
+        num_needed = num_tokens // self.canvas + 1
+        num_fitting = (self.config.length - len(prompt_ids)) // self.canvas
+        if num_needed > num_fitting:
+            return len(prompt_ids) + num_needed * self.canvas
+        drawn = 1 + number % self.most_canvases
+        room = min(max(num_needed, drawn), num_fitting) * self.canvas - num_tokens
+        end = torch.full((room,), self.config.eos_token_id)
+        parts = [prompt_ids, *pieces, behind, end]
+        # The prompt is given, then every other piece; the end of text comes last.
+        is_shown = [True, *(n % 2 == 1 for n in range(len(pieces))), False, False]
+        num_learnt = sum(map(len, parts[:-2] if lesson.behind else parts))
+        lengths = torch.tensor([len(part) for part in parts])
+        return torch.cat(parts), torch.tensor(is_shown).repeat_interleave(lengths), num_learnt

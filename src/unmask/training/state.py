@@ -67,6 +67,11 @@ class TrainingState:
         optimizers_.move_state(self.optimizers, device)
         self.unreported = [measured.to(device) for measured in self.unreported]
 
+    def begin_with(self, weights: dict[str, Tensor]) -> None:
+        """Other weights than those that a new network has, before the first step."""
+        for network in (self.model, self.averaged.module):
+            network.load_state_dict(weights)
+
     def save(self, run_folder: Path, task: Task, *, keep: int = 2) -> Path:
         """Write a checkpoint and drop all but the newest `keep`.
 
