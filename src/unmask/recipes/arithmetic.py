@@ -1,7 +1,7 @@
 """What the `arithmetic` models learn: word problems and drills, and a tokenizer for them."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -60,6 +60,9 @@ class ArithmeticLessons:
         return Lesson(made.question, (made.answer,))
 
 
+_EVERY_LEVEL = ArithmeticLessons(num_stories=0, num_drills=0)
+
+
 def lesson(level: str, seed: int, kinds: tuple[str, ...] = _STORIES) -> Lesson:
     """One of a level, and of one of the kinds."""
     kind = kinds[seed % len(kinds)]
@@ -75,7 +78,11 @@ def lesson(level: str, seed: int, kinds: tuple[str, ...] = _STORIES) -> Lesson:
 
 
 def arithmetic_task(config: DllmConfig, begin: Path | None = None) -> QuestionTask:
-    """The task, with the tokenizer of the model in `begin`, or else one learnt from problems."""
+    """The task, with a tokenizer learnt from problems.
+
+    Of a model in `begin` that is trained further: with its tokenizer, and problems of all levels
+    from the first step on.
+    """
     if begin is None:
         problems = (problem(_level(seed), seed=seed) for seed in range(_NUM_FOR_TOKENIZER))
         texts = [f"{made.question}\n{made.answer}" for made in problems]
@@ -85,7 +92,8 @@ def arithmetic_task(config: DllmConfig, begin: Path | None = None) -> QuestionTa
             name: (begin / name).read_text() for name in TOKENIZER_FILES if (begin / name).exists()
         }
     usual = {GENERATION_FILE: json.dumps(asdict(_USUAL)) + "\n"}
-    return QuestionTask(ArithmeticLessons(), tokenizer_of(files), config, files | usual)
+    lessons = ArithmeticLessons() if begin is None else _EVERY_LEVEL
+    return QuestionTask(lessons, tokenizer_of(files), config, files | usual)
 
 
 def arithmetic_tail_task(tail: TailConfig, model: LargeModel, orders: Orders) -> TailTask:
@@ -94,7 +102,7 @@ def arithmetic_tail_task(tail: TailConfig, model: LargeModel, orders: Orders) ->
     Of whole answers, so that an example asks for all that follows what the trunk was shown.
     """
     config = model.trunk.config
-    lessons = ArithmeticLessons(num_stories=0, num_drills=0, kinds=_WHOLE)
+    lessons = replace(_EVERY_LEVEL, kinds=_WHOLE)
     questions = QuestionTask(lessons, model.tokenizer, config, {}, orders=orders)
     return TailTask(questions, model.trunk, tail)
 
