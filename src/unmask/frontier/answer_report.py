@@ -15,7 +15,10 @@ of the drafter, and P, B, d those of the model,
     a pair of its tokens                            B_d d_d / (B d)    (drafter_pair_share)
 
 and a pass of a causal tail as its blocks over the model's (tail_share), with pairs as if it ran
-the whole sequence of n positions, n^2, which is more than it does.
+the whole sequence of n positions, n^2, which is more than it does. Tokens per pass are those of an
+answer over its passes; accuracy under parallelism (aup.py) is told of the settings of each decoder
+together. Beside them stands what a causal model of the same blocks would take with its cache:
+every token of prompt and answer run once, in as many steps as the answer has tokens.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,6 +30,7 @@ import torch
 from unmask.atomic import replacing
 from unmask.draws import SeededDraws
 from unmask.frontier.answering import Answered
+from unmask.frontier.aup import of_decoders
 from unmask.frontier.curves import interval
 from unmask.frontier.plots import drawn, markers
 from unmask.network import checkpoint
@@ -47,7 +51,24 @@ def build(
         | {"work_share": spent[name]["query_keys"] / spent[reference]["query_keys"]}
         for name, given in answers.items()
     ]
-    return {**about, "reference": reference, "decoders": rows}
+    return {
+        **about,
+        "reference": reference,
+        "decoders": rows,
+        "aup": of_decoders(rows),
+        "autoregressive": _autoregressive(answers[reference], about),
+    }
+
+
+def _autoregressive(answers: Sequence[Answered], about: dict[str, Any]) -> dict[str, float]:
+    """What a causal model with its cache would take for the reference's answers."""
+    room = about.get("max_new_tokens", 0)
+    tokens = [each.num_positions - room + each.num_tokens for each in answers]
+    return {
+        "steps": sum(each.num_tokens for each in answers) / len(answers),
+        "query_tokens": sum(tokens) / len(tokens),
+        "query_keys": sum(n * (n + 1) / 2 for n in tokens) / len(tokens),
+    }
 
 
 def _spent(answers: Sequence[Answered], about: dict[str, Any]) -> dict[str, float]:
@@ -63,8 +84,10 @@ def _spent(answers: Sequence[Answered], about: dict[str, Any]) -> dict[str, floa
         total = sum(each.tail_passes * each.num_positions**power for each in answers)
         return tail_share * total / len(answers)
 
+    passes = mean("trunk_passes") + share * mean("drafter_passes") + of_tail(0)
     return {
-        "passes": mean("trunk_passes") + share * mean("drafter_passes") + of_tail(0),
+        "passes": passes,
+        "tokens_per_pass": mean("num_tokens") / passes,
         "trunk_passes": mean("trunk_passes"),
         "drafter_passes": mean("drafter_passes"),
         "tail_passes": mean("tail_passes"),
@@ -107,18 +130,35 @@ def as_markdown(report: dict[str, Any]) -> str:
         f"{report['model']}. In brackets the middle 95 % of a bootstrap over questions; work is "
         f"query-key pairs, as a share of that of {report['reference']}.{_of_others(report)}",
         "",
-        "| decoder | right | against the reference | passes | work | seconds | tokens/s |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| decoder | right | against the reference | passes | tokens a pass | work | seconds "
+        "| tokens/s |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in report["decoders"]:
         right, gain = row["accuracy"], row["difference"]
         lines.append(
             f"| {row['name']} | {right['value']:.1%} ({right['low']:.1%} to {right['high']:.1%}) "
             f"| {gain['value']:+.1%} ({gain['low']:+.1%} to {gain['high']:+.1%}) "
-            f"| {row['passes']:.1f} | {row['work_share']:.2f} | {row['seconds']:.3f} "
-            f"| {row['tokens_per_second']:,.0f} |"
+            f"| {row['passes']:.1f} | {row['tokens_per_pass']:.1f} | {row['work_share']:.2f} "
+            f"| {row['seconds']:.3f} | {row['tokens_per_second']:,.0f} |"
         )
+    causal = report["autoregressive"]
+    lines += [
+        "",
+        f"A causal model of the same blocks would take {causal['steps']:.1f} steps with its "
+        f"cache, and run {causal['query_tokens']:.0f} tokens, prompt and answer: "
+        f"{_causal_share(report):.3f} of the reference's query-key pairs.",
+        "",
+        "| accuracy under parallelism, over the settings above | AUP |",
+        "| --- | --- |",
+        *(f"| {name} | {value:.0f} |" for name, value in report["aup"].items()),
+    ]
     return "\n".join(lines)
+
+
+def _causal_share(report: dict[str, Any]) -> float:
+    share: float = report["autoregressive"]["query_keys"] / report["decoders"][0]["query_keys"]
+    return share
 
 
 def _of_others(report: dict[str, Any]) -> str:
