@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from unmask.data.arithmetic import (
     LEVELS,
     Problem,
+    as_typed,
     begun,
     blanked,
     drill,
@@ -31,7 +32,8 @@ SAID = {in_words(number): number for number in range(101)}
 UNSAID = {
     "a dozen": 12, "twice": 2, "double": 2, "triple": 3, "half": 2, "third": 3, "quarter": 4,
     "fifth": 5, "pairs": 2, "each hand": 2, "and the same number to": 2, "equally with": 2,
-    "split": 2, "share": 2, "another": 1, "week": 7,
+    "split": 2, "share": 2, "another": 1, "week": 7, "many hours are there": 24,
+    "many months": 12, " dozen?": 12,
 }  # fmt: skip
 """What stands for a number without being one."""
 
@@ -242,6 +244,24 @@ def test_a_tenth_is_held_out_but_no_facts() -> None:
     assert not any(is_held_out_pair(a, "*", b) for a in range(13) for b in range(13))
     assert not any(is_held_out_pair(a * b, "/", b) for a in range(13) for b in range(1, 13))
     assert all(is_held_out_pair(a, "+", b) == is_held_out_pair(b, "+", a) for a, b in pairs)
+
+
+def test_a_question_is_typed_as_visitors_type() -> None:
+    question = "How many has Tom?"
+    typed = Counter(as_typed(question, seed=seed) for seed in range(160))
+    assert 0.6 < typed[question] / 160 < 0.8
+    assert {"how many has tom?", "how many has tom", "How many has Tom"} <= typed.keys()
+    assert any(each.endswith(question) and each != question for each in typed)
+    assert any(each.startswith(question) and each != question for each in typed)
+
+
+def test_brackets_stay_where_they_are_no_choice() -> None:
+    asked = [problem("easy", seed=seed) for seed in range(3000)]
+    found = [(re.search(r"\((\d+) (.) (\d+)\)", each.question), each) for each in asked]
+    bracketed = [(inside, each) for inside, each in found if inside]
+    assert len(bracketed) > 5
+    for inside, each in bracketed:
+        assert each.equations[0].startswith("".join(inside.groups()) + "="), each
 
 
 def test_a_problem_is_its_seed() -> None:

@@ -133,6 +133,28 @@ def begun(answer: str, *, seed: int) -> tuple[str, str, str]:
     return "".join(words[:first]), "".join(words[first:last]), "".join(words[last:])
 
 
+def as_typed(question: str, *, seed: int) -> str:
+    """A question as some visitors type it: in small letters, without its last mark, with a word
+    before it or behind; most as they are."""
+    kind = seed % 16
+    if kind in (0, 1):
+        question = question.lower()
+    if kind in (1, 2):
+        question = question.removesuffix("?").removesuffix(".")
+    if kind == 3:
+        question = _BEFORE[seed // 16 % len(_BEFORE)] + question
+    if kind == 4:
+        question += _BEHIND[seed // 16 % len(_BEHIND)]
+    return question
+
+
+_BEFORE = (
+    "Hi! ", "Hello, I have a question. ", "Please help me: ", "Quick question: ", "Tell me: ",
+    "Can you solve this? ", "Homework: ", "A problem for you. ", "hey, ", "OK. ",
+)  # fmt: skip
+_BEHIND = (" Thanks!", " Please show the steps.", " Thank you.", " I am not sure.", " please")
+
+
 def blanked(answer: str) -> tuple[str, ...]:
     """An answer in pieces: words, a number, words, a number, ..., words."""
     return tuple(re.split(r"(\d+)", answer))

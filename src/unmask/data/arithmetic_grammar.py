@@ -1,6 +1,6 @@
 """Sentences of arithmetic problems, written with gaps, and how the gaps are filled.
 
-    (buys|gets)      one of them
+    (buys|gets)      one of them; ({a} + {b}) with its brackets
     {A} {B} {C}      people; {he} {him} {his} of A, {bhe} {bhim} {bhis} of B
     {S}              A where a clause begins: by name, by pronoun, or left out behind "and"
     {he buys}        "he buys", "they buy", "he bought"
@@ -186,6 +186,8 @@ def _alternatives(inside: str) -> Part:
             options.append(_read(inside[start:place]))
             start = place + 1
     num = len(options)
+    if num == 1:
+        options = [("(", *options[0], ")")]
 
     def said(cast: Cast) -> str:
         chosen = options[cast.upto(num)]

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from unmask.data.arithmetic_grammar import Cast, Wording, base_form, capitalised, pronoun
+from unmask.data.arithmetic_measures import MEASURES
 from unmask.data.arithmetic_numbers import (
     LARGEST,
     Step,
@@ -71,6 +72,11 @@ class _Pools:
     asides: tuple[Wording, ...]
 
 
+_BOTH = {
+    key: ALONE.get(key, ()) + MEASURES.get(key, ()) for key in dict.fromkeys((*ALONE, *MEASURES))
+}
+
+
 def _sorted(groups: Wordings, is_all: bool) -> dict[int, dict[str, tuple[Wording, ...]]]:
     found: dict[int, dict[str, tuple[Wording, ...]]] = {}
     for group in groups.values():
@@ -88,7 +94,7 @@ def _kept(group: Iterable[Wording], is_all: bool) -> tuple[Wording, ...]:
 
 def _pools(is_all: bool) -> _Pools:
     return _Pools(
-        alone=_sorted(ALONE, is_all),
+        alone=_sorted(_BOTH, is_all),
         starts={world.name: _sorted(world.starts, is_all) for world in WORLDS},
         changes={world.name: _sorted(world.changes, is_all) for world in WORLDS},
         ends={world.name: _sorted(world.ends, is_all) for world in WORLDS},

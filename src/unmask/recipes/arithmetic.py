@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from unmask.data.arithmetic import DRILL_QUESTION, begun, blanked, drill, problem
+from unmask.data.arithmetic import DRILL_QUESTION, as_typed, begun, blanked, drill, problem
 from unmask.dllm.adapted import TailConfig
 from unmask.dllm.config import DllmConfig
 from unmask.dllm.new_tokenizer import new_tokenizer
@@ -69,12 +69,13 @@ def lesson(level: str, seed: int, kinds: tuple[str, ...] = _STORIES) -> Lesson:
     if kind == "drill":
         return Lesson(DRILL_QUESTION, ("", *drill(level, seed=seed)))
     made = problem(level, seed=seed)
+    question = as_typed(made.question, seed=seed >> 7)
     if kind == "begun":
         shown, learnt, behind = begun(made.answer, seed=seed >> 3)
-        return Lesson(made.question, ("", shown, learnt), behind)
+        return Lesson(question, ("", shown, learnt), behind)
     if kind == "blanked":
-        return Lesson(made.question, ("", *blanked(made.answer)))
-    return Lesson(made.question, (made.answer,))
+        return Lesson(question, ("", *blanked(made.answer)))
+    return Lesson(question, (made.answer,))
 
 
 def arithmetic_task(config: DllmConfig, begin: Path | None = None) -> QuestionTask:
