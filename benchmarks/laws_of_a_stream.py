@@ -144,7 +144,7 @@ def samples_table(models: dict, options: argparse.Namespace) -> list[dict]:
     for begin in range(0, options.num_samples, options.batch_size):
         for name, (model, sampler) in SETTINGS.items():
             drawn = models[model].generate(
-                sampler,
+                sampler=sampler,
                 num_samples=min(options.batch_size, options.num_samples - begin),
                 batch_size=options.batch_size,
                 seed=options.seed + begin,
@@ -153,7 +153,9 @@ def samples_table(models: dict, options: argparse.Namespace) -> list[dict]:
             busy[name] += max(sample.seconds for sample in drawn)
     for number in range(options.num_alone):
         for name, (model, sampler) in SETTINGS.items():
-            (one,) = models[model].generate(sampler, num_samples=1, seed=options.seed + number)
+            (one,) = models[model].generate(
+                sampler=sampler, num_samples=1, seed=options.seed + number
+            )
             alone[name].append(one.seconds)
     words = word_set(models["text8s"].codec.decode(options.corpus.train))
     rows = []

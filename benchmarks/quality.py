@@ -62,7 +62,7 @@ def main() -> None:
     for batch in range(0, options.num_samples, options.batch_size):
         for name, sampler in SETTINGS.items():
             drawn = model.generate(
-                sampler,
+                sampler=sampler,
                 num_samples=min(options.batch_size, options.num_samples - batch),
                 batch_size=options.batch_size,
                 seed=options.seed + batch,

@@ -24,7 +24,9 @@ PRECISIONS = {"float64": torch.float64, "float32": torch.float32, "bf16": torch.
 def token_ids(model: unmask.Model, num_samples: int, batch_size: int) -> torch.Tensor:
     """Samples with seeds 0, 1, ..., one per row."""
     sampler = unmask.SelfSpeculative(window=Cosine(0.04), verify_rounds=4)
-    samples = model.generate(sampler, num_samples=num_samples, seed=0, batch_size=batch_size)
+    samples = model.generate(
+        sampler=sampler, num_samples=num_samples, seed=0, batch_size=batch_size
+    )
     return torch.tensor([sample.token_ids for sample in samples])
 
 

@@ -94,7 +94,8 @@ for dtype in (torch.float32, torch.bfloat16):
         ("arithmetic", None, {"prompt": "12+34="}),
         ("arithmetic-drafter", unmask.Threshold(threshold=0.6), {"prompt": "12+34="}),
     ]:
-        samples = unmask.load(name, dtype=dtype).generate(sampler, num_samples=4, **options)
+        model = unmask.load(name, dtype=dtype)
+        samples = model.generate(sampler=sampler, num_samples=4, **options)
         key = f"{name} {type(sampler).__name__} {dtype}"
         found[key] = [[sample.token_ids, sample.trunk_passes] for sample in samples]
 print(json.dumps(found))

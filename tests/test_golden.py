@@ -35,7 +35,9 @@ def of_exact(name: str) -> list[Any]:
 
 
 def of_model(name: str, model: str, **asked: Any) -> list[Any]:
-    (drawn,) = unmask.load(model).generate(SAMPLERS[name](), num_samples=1, seed=3, **asked)
+    (drawn,) = unmask.load(model).generate(
+        sampler=SAMPLERS[name](), num_samples=1, seed=3, **asked
+    )
     costs = [getattr(drawn, cost) for cost in (*COSTS, "query_tokens", "query_keys")]
     return [drawn.token_ids, *costs, round(drawn.nfe, 6)]
 

@@ -137,7 +137,7 @@ def test_a_cache_saves_work_for_an_answer(model) -> None:
     rule = unmask.Threshold(blocks=LeftToRight(8), filter=GREEDY)
     cached = model.cached(rule, Dual(8))
     plain, saving = (
-        model.generate(sampler, chat="12 and 30?", max_new_tokens=24, num_samples=1)[0]
+        model.generate(sampler=sampler, chat="12 and 30?", max_new_tokens=24, num_samples=1)[0]
         for sampler in (rule, cached)
     )
     assert saving.query_tokens < plain.query_tokens / 2
@@ -152,7 +152,7 @@ def test_a_smaller_model_drafts_and_counts_as_its_share(model, tmp_path) -> None
     assert team.length == 80 and model.length == 96
     sampler = unmask.DraftVerify(drafter=unmask.Threshold(threshold=0.02), view="in-place")
     sampler = team.cached(sampler, Dual(32))
-    (answer,) = team.generate(sampler, chat="12 and 30?", max_new_tokens=12, num_samples=1)
+    (answer,) = team.generate(sampler=sampler, chat="12 and 30?", max_new_tokens=12, num_samples=1)
     weights = [sum(p.numel() for p in m.network.parameters()) for m in (small, model)]
     assert answer.nfe == pytest.approx(
         answer.trunk_passes + weights[0] / weights[1] * answer.drafter_passes
@@ -175,7 +175,9 @@ def test_drafts_are_verified_through_the_same_door(model) -> None:
     sampler = unmask.DraftVerify(
         drafter=model.cached(unmask.Threshold(threshold=0.02), Dual(32)), view=view
     )
-    (answer,) = model.generate(sampler, chat="12 and 30?", max_new_tokens=24, num_samples=1)
+    (answer,) = model.generate(
+        sampler=sampler, chat="12 and 30?", max_new_tokens=24, num_samples=1
+    )
     assert MASK not in answer.token_ids
 
 

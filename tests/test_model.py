@@ -70,7 +70,7 @@ def test_samples_have_text_ids_and_statistics_that_agree(model):
 )
 def test_statistics_are_those_the_hooks_on_the_network_count(model, sampler):
     with unmask.count_work(model.network) as work:
-        samples = model.generate(sampler, num_samples=5, batch_size=3, length=20)
+        samples = model.generate(sampler=sampler, num_samples=5, batch_size=3, length=20)
     assert sum(s.trunk_passes for s in samples) == work.trunk.sequence_passes
     assert sum(s.tail_passes for s in samples) == work.tail.sequence_passes
     assert sum(s.nfe for s in samples) == pytest.approx(work.nfe)
@@ -82,7 +82,7 @@ def test_star_shaped_sampling_by_an_error_head_pays_for_its_passes(model, tmp_pa
     assert predictor.network is model.network
     sampler = unmask.StarShaped(num_steps=6, error_predictor=predictor)
     with unmask.count_work(model.network) as work:
-        samples = model.generate(sampler, num_samples=3, batch_size=2, length=64)
+        samples = model.generate(sampler=sampler, num_samples=3, batch_size=2, length=64)
     # Six guesses, and judgements at 3/6 and 2/6 of the time.
     assert {s.trunk_passes for s in samples} == {6 + 2}
     assert sum(s.nfe for s in samples) == pytest.approx(work.nfe)

@@ -11,6 +11,13 @@ if TYPE_CHECKING:
     from unmask.cross_tokenizer import draft_verify_across as draft_verify_across
     from unmask.denormals import flush_denormals as flush_denormals
     from unmask.draws import SeededDraws as SeededDraws
+    from unmask.errors import CheckpointError as CheckpointError
+    from unmask.errors import ConfigError as ConfigError
+    from unmask.errors import DataError as DataError
+    from unmask.errors import MissingExtraError as MissingExtraError
+    from unmask.errors import OrderError as OrderError
+    from unmask.errors import OutputError as OutputError
+    from unmask.errors import PromptError as PromptError
     from unmask.errors import UnmaskError as UnmaskError
     from unmask.generative_model import Sample as Sample
     from unmask.large_model import LargeModel as LargeModel
@@ -113,6 +120,21 @@ _HOME = {
     "TopKEntropy": "samplers.top_k",
     "TopKMargin": "samplers.top_k",
     "UnmaskError": "errors",
+    "CheckpointError": "errors",
+    "ConfigError": "errors",
+    "DataError": "errors",
+    "MissingExtraError": "errors",
+    "OrderError": "errors",
+    "OutputError": "errors",
+    "PromptError": "errors",
+    "__version__": "version",
+    "blocks": "process.blocks",
+    "caches": "caching.policies",
+    "model_names": "model_folder",
+    "read_sampler": "samplers.spec",
+    "sampler_names": "samplers.registry",
+    "spec_of": "samplers.spec",
+    "windows": "process.windows",
     "Whole": "process.windows",
     "Wino": "samplers.wino",
     "count_work": "predictors.counter",
@@ -125,13 +147,18 @@ _HOME = {
     "train": "recipes.run",
 }
 
+_MODULES = frozenset({"blocks", "caches", "windows"})
+"""Names that stand for a whole module: unmask.windows.Cosine."""
+_OTHER_NAMES = {"__version__": "VERSION", "model_names": "shipped_names"}
+
 __all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'unmask' has no attribute {name!r}")
-    return getattr(import_module(f"unmask.{_HOME[name]}"), name)
+    home = import_module(f"unmask.{_HOME[name]}")
+    return home if name in _MODULES else getattr(home, _OTHER_NAMES.get(name, name))
 
 
 def __dir__() -> list[str]:

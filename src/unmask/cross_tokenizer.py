@@ -45,7 +45,9 @@ def draft_verify_across(
     """
     model = drafter.verified_by(verifier)
     return model.generate(
-        model.ending(sampler_across(drafter, verifier, chat=chat, drafter=rule, **choices)),
+        sampler=model.ending(
+            sampler_across(drafter, verifier, chat=chat, drafter=rule, **choices)
+        ),
         chat=chat,
         max_new_tokens=max_new_tokens,
         num_samples=num_samples,

@@ -7,10 +7,13 @@ from typing import Any
 
 from torch import Tensor
 
-from unmask.errors import ConfigError
+from unmask.errors import ConfigError, PromptError
 from unmask.predictors.stream import StreamPredictor
 from unmask.samplers.engine import Engine, Request, Result
+from unmask.samplers.remdm import ReMDM
 from unmask.samplers.sampler import Sampler, StepInfo
+from unmask.samplers.spec import read_sampler
+from unmask.samplers.star_shaped import StarShaped
 from unmask.samplers.streamed import along_stream
 
 
@@ -59,6 +62,23 @@ class Sample:
 
 def _ignore(num_revealed: int) -> None:
     pass
+
+
+def _checked_text(text: object) -> str:
+    if not isinstance(text, str):
+        raise PromptError(
+            f"a prompt is a text, or a list of texts; got {type(text).__name__}: {text!r:.60}."
+        )
+    return text
+
+
+def check_ends(sampler: object) -> None:
+    """Raise `ConfigError` if a sampler cannot stop where a text ends."""
+    if isinstance(sampler, ReMDM | StarShaped):
+        raise ConfigError(
+            f"{type(sampler).__name__} cannot stop where an answer ends: how many passes it takes "
+            "is fixed beforehand. Let it fill its canvas (--whole-canvas), or choose another."
+        )
 
 
 class GenerativeModel(ABC):
@@ -111,6 +131,38 @@ class GenerativeModel(ABC):
     def _check_fits(self, sampler: Sampler, num_wanted: int) -> None:
         """Raise `ConfigError` if the sampler is not for so many tokens."""
 
+    def sampler(self, asked: Sampler | str | None = None) -> Sampler:
+        """A sampler for this model: one by its spec (samplers/spec.py), or as it is; None: the
+        default.
+
+        Raises `ConfigError` if there is none such, or if it cannot work on this model.
+        """
+        if asked is None:
+            return self.default_sampler
+        chosen = self._named(asked) if isinstance(asked, str) else asked
+        if isinstance(chosen, type) or not isinstance(chosen, Sampler):
+            raise ConfigError(
+                'a sampler is asked for by name, as in "self-speculative(verify_rounds=2)", or as '
+                "an object such as unmask.SelfSpeculative(verify_rounds=2); got "
+                f"{repr(chosen)[:60]}."
+            )
+        self.check(chosen)
+        return chosen
+
+    def _named(self, spec: str) -> Sampler:
+        return read_sampler(spec)
+
+    def check(self, sampler: Sampler) -> None:
+        """Raise `ConfigError` if a sampler cannot work on this model, whatever it is asked."""
+        within: Any = sampler
+        while within is not None:
+            self._check_works(within)
+            within = getattr(within, "sampler", None)
+
+    @abstractmethod
+    def _check_works(self, sampler: Any) -> None:
+        """Of a sampler, those within it apart."""
+
     @abstractmethod
     def _text_of(self, result: Result) -> str:
         """What a finished sequence says."""
@@ -127,37 +179,57 @@ class GenerativeModel(ABC):
 
     def generate(
         self,
-        sampler: Sampler | None = None,
+        prompt: str | Sequence[str] = "",
         *,
-        num_samples: int = 4,
+        sampler: Sampler | str | None = None,
+        num_samples: int = 1,
         seed: int = 0,
         batch_size: int = 16,
-        prompt: str = "",
         template: str = "",
         length: int = 0,
         chat: str | Sequence[Mapping[str, str]] = "",
         max_new_tokens: int = 0,
     ) -> list[Sample]:
-        """Samples with the seeds seed, seed + 1, ...; `sampler` None is `default_sampler`.
+        """What continues a prompt, or each of a list of them: `num_samples` of one, then the next.
 
-        See `given_ids` for prompt, template and length. The batch size changes the speed only.
+        The seeds are seed, seed + 1, ... in the order of what is returned. `sampler` is an object
+        or a spec such as "ancestral(num_steps=16)"; None is `default_sampler`. See `given_ids` for
+        the template, the length, the chat and the room. The batch size changes the speed only.
+
+        Raises:
+            PromptError: what is asked for does not fit the model.
+            ConfigError: there is no such sampler, or it cannot work on this model.
         """
-        given = self.given_ids(
-            prompt=prompt,
-            template=template,
-            length=length,
-            chat=chat,
-            max_new_tokens=max_new_tokens,
-        )
+        if isinstance(prompt, Sampler):
+            raise PromptError(
+                "the first argument is a prompt, and got a sampler. Name it: "
+                "generate(prompt, sampler=...)."
+            )
+        prompts = prompt if isinstance(prompt, list | tuple) else [prompt]
+        given = [
+            self.given_ids(
+                prompt=_checked_text(each),
+                template=template,
+                length=length,
+                chat=chat,
+                max_new_tokens=max_new_tokens,
+            )
+            for each in prompts
+        ]
         stream = self.stream(
             sampler, given, num_samples=num_samples, seed=seed, batch_size=batch_size
         )
         return sorted(stream, key=lambda sample: sample.seed)
 
+    def infill(self, template: str, **options: Any) -> Sample:
+        """A template with its blanks, "_" each, filled in; options as of `generate`."""
+        (filled,) = self.generate(template=_checked_text(template), **options)
+        return filled
+
     def stream(
         self,
-        sampler: Sampler | None,
-        given: Tensor,
+        sampler: Sampler | str | None,
+        given: Tensor | Sequence[Tensor],
         *,
         num_samples: int,
         seed: int = 0,
@@ -166,23 +238,35 @@ class GenerativeModel(ABC):
     ) -> Iterator[Sample]:
         """`generate`, handing out each sample as soon as it is finished.
 
-        At most `batch_size` are under way at once; where one is finished the next begins.
+        `given` is what `given_ids` makes, of one sequence or of several. At most `batch_size` are
+        under way at once; where one is finished the next begins.
         `observe` is told after each step how many tokens it settled.
         """
         self.check_generates()
         for name, value in (("num_samples", num_samples), ("batch_size", batch_size)):
-            if value < 1:
-                raise ConfigError(f"{name} must be at least 1, got {value}.")
-        chosen = self.default_sampler if sampler is None else sampler
-        self._check_fits(chosen, int((given == self.vocab_size).sum()))
-        chosen = along_stream(chosen, self.predictor, given)
+            if type(value) is not int or value < 1:
+                raise ConfigError(f"{name} must be a whole number of at least 1, got {value!r}.")
+        every = [given] if isinstance(given, Tensor) else list(given)
+        last = len(every) * num_samples - 1
+        if type(seed) is not int or not -(2**63) <= seed <= 2**63 - 1 - max(last, 0):
+            raise ConfigError(
+                "seed must be a whole number of at most 64 bits, with those of "
+                f"{last + 1} samples counted on from it; got {seed!r:.40}."
+            )
+        asked = self.sampler(sampler)
+        chosen = []
+        for one in every:
+            self._check_fits(asked, int((one == self.vocab_size).sum()))
+            chosen.append(along_stream(asked, self.predictor, one))
 
         def tell(state: Any, info: StepInfo, numbers: Tensor) -> None:
             observe(int(info.num_revealed.sum()))
 
         engine = Engine(self.predictor, num_slots=batch_size, observe=tell)
         requests = (
-            Request(given_ids=given, sampler=chosen, seed=seed + n) for n in range(num_samples)
+            Request(given_ids=one, sampler=chosen[place], seed=seed + place * num_samples + n)
+            for place, one in enumerate(every)
+            for n in range(num_samples)
         )
         return map(self._sample_of, engine.run(requests))
 

@@ -1,7 +1,8 @@
 """A large masked diffusion model as users meet it: questions in, answers out.
 
-model = unmask.load("path/to/LLaDA-8B-Instruct", dtype=torch.bfloat16, device="cuda")
-for answer in model.generate(chat="What is 12 times 12?", max_new_tokens=64):
+model = unmask.load("path/to/LLaDA-8B-Instruct", dtype="bfloat16", device="cuda")
+print(model.chat("What is 12 times 12?", max_new_tokens=64).text)
+for answer in model.chat(["What is 12 times 12?", "And 7 times 8?"]):
     print(answer.text, answer.trunk_passes)
 """
 
@@ -27,8 +28,9 @@ from unmask.dllm.tokenizer import (
 )
 from unmask.dllm.usual import GENERATION_FILE, USUAL, Usual, read_usual
 from unmask.errors import ConfigError, PromptError
-from unmask.generative_model import GenerativeModel
+from unmask.generative_model import GenerativeModel, check_ends
 from unmask.model_folder import TAIL_FOLDER, find_folder
+from unmask.predictors.shadows import check_casts_shadows
 from unmask.predictors.team import CrossTeam, Team
 from unmask.process.blocks import LeftToRight, check_divides
 from unmask.samplers.cached import Cached
@@ -37,6 +39,7 @@ from unmask.samplers.early_stop import EarlyStop
 from unmask.samplers.engine import Result
 from unmask.samplers.sampler import Sampler
 from unmask.samplers.self_speculative import SelfSpeculative
+from unmask.samplers.spec import read_sampler
 from unmask.samplers.target_only import TargetOnly
 from unmask.samplers.threshold import Threshold
 from unmask.samplers.wino import Wino
@@ -62,6 +65,16 @@ class LargeModel(GenerativeModel):
         """Who drafts and who verifies: the same network, unless another was called in."""
         self.read_by: LargeModel | None = None
         """The model of other tokens that verifies what this one drafts."""
+
+    def __repr__(self) -> str:
+        config, weight = self.trunk.config, self.trunk.embedding.weight
+        tail = ", a causal tail" if self.has_tail else ""
+        return (
+            f"LargeModel({self.name!r}: {config.family}, {config.num_weights / 1e6:,.1f}M "
+            f"weights, {config.num_blocks} blocks{tail}, {config.vocab_size:,} tokens, up to "
+            f"{self.length:,} of them; {str(weight.dtype).removeprefix('torch.')} on "
+            f"{weight.device})"
+        )
 
     def drafted_by(self, drafter: "LargeModel") -> "LargeModel":
         """The same model, for which a smaller one drafts where a sampler verifies.
@@ -247,6 +260,59 @@ class LargeModel(GenerativeModel):
         masks = torch.full((wanted,), self.network.vocab_size)
         return torch.cat([prompt_ids, masks]).to(self.network.device)
 
+    def chat(
+        self,
+        question: str | Sequence[Any],
+        *,
+        sampler: Sampler | str | None = None,
+        max_new_tokens: int = 0,
+        seed: int = 0,
+        batch_size: int = 16,
+    ) -> Any:
+        """The answer to a question, or to a chat: messages with "role" and "content".
+
+        Of a list of questions and chats, a list of answers in their order, worked out together.
+
+        Raises:
+            PromptError: it is none of these, or leaves no room for an answer.
+            ConfigError: there is no such sampler, or it cannot work on this model.
+        """
+        is_one = isinstance(question, str) or (
+            len(question) > 0 and isinstance(question[0], Mapping)
+        )
+        asked = [question] if is_one else question
+        given = [
+            self.given_ids(chat=_checked_chat(each), max_new_tokens=max_new_tokens)
+            for each in asked
+        ]
+        stream = self.stream(sampler, given, num_samples=1, seed=seed, batch_size=batch_size)
+        answers = sorted(stream, key=lambda sample: sample.seed)
+        return answers[0] if is_one else answers
+
+    def encode(self, text: str) -> Tensor:
+        """One text as a batch of one sequence, [1, L]."""
+        return self.tokenizer.encode(text)[None].to(self.network.device)
+
+    def decode(self, token_ids: Tensor) -> str:
+        """The text of one sequence, [L] or [1, L]."""
+        return self.tokenizer.decode(token_ids.flatten().cpu())
+
+    def _named(self, spec: str) -> Sampler:
+        """By its spec; it ends with the answer."""
+        return self.ending(read_sampler(spec))
+
+    def _check_works(self, sampler: Any) -> None:
+        if isinstance(sampler, SelfSpeculative | TargetOnly) and not self.has_tail:
+            raise ConfigError(
+                f"{type(sampler).__name__} verifies by causal blocks, and {self.name} has none of "
+                "them. Train some with `unmask train adapt` and name them with --tail "
+                "(`with_tail`), or choose another sampler, draft-verify say."
+            )
+        if isinstance(sampler, Wino) or (
+            isinstance(sampler, DraftVerify) and sampler.view == "shadow"
+        ):
+            check_casts_shadows(self.verifier)
+
     def cached(self, sampler: Sampler, cache: CachePolicy) -> Sampler:
         """A sampler whose passes remember, by a policy of `unmask.caching`.
 
@@ -274,7 +340,11 @@ class LargeModel(GenerativeModel):
         return Cached(sampler=sampler, cache=cache, shape=self.network.memory_shape)
 
     def ending(self, sampler: Sampler) -> Sampler:
-        """A sampler that ends with the answer: what is behind its end takes no passes."""
+        """A sampler that ends with the answer: what is behind its end takes no passes.
+
+        Raises `ConfigError` for one that cannot end before its last pass.
+        """
+        check_ends(sampler)
         return EarlyStop(sampler=sampler, end_ids=self.end_ids)
 
     def _usual(self, room: int) -> int:
@@ -304,6 +374,21 @@ class LargeModel(GenerativeModel):
         """Tokens of an answer before the first that ends it."""
         is_end = torch.isin(token_ids, torch.tensor(self.end_ids))
         return int(is_end.long().argmax()) if is_end.any() else len(token_ids)
+
+
+def _checked_chat(question: Any) -> Any:
+    is_chat = isinstance(question, Sequence) and all(
+        isinstance(message, Mapping)
+        and isinstance(message.get("role"), str)
+        and isinstance(message.get("content"), str)
+        for message in question
+    )
+    if not question or not (isinstance(question, str) or is_chat):
+        raise PromptError(
+            'a question is a text, a chat a list of messages {"role": ..., "content": ...}; got '
+            f"{question!r:.80}."
+        )
+    return question
 
 
 def _trunk(network: DllmNetwork | AdaptedNetwork) -> DllmNetwork:

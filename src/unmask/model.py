@@ -1,8 +1,9 @@
 """A model as users meet it: a network with the codec between its token ids and text.
 
 model = unmask.load("text8s")
-for sample in model.generate(num_samples=2, seed=7):
+for sample in model.generate("the history of ", num_samples=2, seed=7):
     print(sample.text, sample.nfe)
+print(model.infill("the ____ of the ____").text, model.score("the history of").own_law)
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,9 +24,11 @@ from unmask.network.error_head import LearnedErrorPredictor, read_error_head
 from unmask.network.hybrid import HybridTransformer
 from unmask.network.new_hybrid import HybridNetwork
 from unmask.network.policy import PolicyNetwork, read_policy
+from unmask.predictors.shadows import check_casts_shadows
 from unmask.predictors.stream import StreamPredictor
 from unmask.process.orders import left_to_right
 from unmask.samplers.autoregressive import Autoregressive
+from unmask.samplers.draft_verify import DraftVerify
 from unmask.samplers.engine import Result
 from unmask.samplers.likelihood import OwnLaw, law_of, order_for, pass_tables
 from unmask.samplers.lossless import Lossless
@@ -33,10 +36,15 @@ from unmask.samplers.sampler import Sampler
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.samplers.stream_likelihood import StreamLaw, stream_nats
 from unmask.samplers.streamed import along_stream
+from unmask.samplers.wino import Wino
 from unmask.shapes import TokenIds
 from unmask.speculation.bounds import tightened_bound
 from unmask.speculation.filters import Filter
 from unmask.speculation.likelihood import log_likelihood
+
+
+def _dtype(network: Any) -> str:
+    return str(next(network.parameters()).dtype).removeprefix("torch.")
 
 
 def usual_sampler(config: HybridConfig, filter: Filter) -> Sampler:
@@ -58,6 +66,16 @@ class Model(GenerativeModel):
                 f"{codec.vocab_size}. Restore the config.json that was saved with the weights."
             )
         self.network, self.codec, self.name = network, codec, name
+
+    def __repr__(self) -> str:
+        config, network = self.network.config, self.network
+        weights = sum(parameter.numel() for parameter in network.parameters())
+        order = "writes from left to right" if config.is_causal else "reads any order"
+        return (
+            f"Model({self.name!r}: {weights / 1e6:.1f}M weights, {config.num_trunk_blocks} blocks "
+            f"and {config.num_tail_blocks} that verify, {order}; {config.vocab_size} characters, "
+            f"up to {config.length} of them; {_dtype(network)} on {network.device})"
+        )
 
     @property
     def vocab_size(self) -> int:
@@ -133,6 +151,20 @@ class Model(GenerativeModel):
         """One text as a batch of one sequence, [1, L]."""
         return self.codec.encode(text)[None].to(self.network.device)
 
+    def decode(self, token_ids: Tensor) -> str:
+        """The text of one sequence, [L] or [1, L]; MASK is "_"."""
+        ids = token_ids.flatten().tolist()
+        letters = self.codec.alphabet + "_"
+        if not all(0 <= n < len(letters) for n in ids):
+            raise PromptError(f"token ids must lie in 0..{len(letters) - 1}, got {ids!r:.60}.")
+        return "".join(letters[n] for n in ids)
+
+    def _check_works(self, sampler: Any) -> None:
+        if isinstance(sampler, Wino) or (
+            isinstance(sampler, DraftVerify) and sampler.view == "shadow"
+        ):
+            check_casts_shadows(self.network)
+
     def log_likelihood(
         self,
         token_ids: TokenIds,
@@ -178,17 +210,36 @@ class Model(GenerativeModel):
         return self.network
 
     def score(
-        self, token_ids: TokenIds, sampler: OwnLaw | StreamLaw | None = None, **options: Any
+        self,
+        text: str | Sequence[str] | TokenIds,
+        sampler: OwnLaw | StreamLaw | str | None = None,
+        **options: Any,
     ) -> Score:
-        """Bits per token of sequences of equal length; see `unmask.evaluation.bits.score`.
+        """Bits per token of a text, of texts or of token ids [B, L], all of one length.
 
-        Raises `ConfigError` if the sampler's likelihood cannot be computed, or not on this model.
+        See `unmask.evaluation.bits.score` for the options.
+
+        Raises:
+            PromptError: texts of several lengths, or a letter that the model does not know.
+            ConfigError: the sampler's likelihood cannot be computed, or not on this model.
         """
-        sampler = self._with_law(sampler, token_ids)
-        if isinstance(sampler, StreamLaw):
+        token_ids = text if isinstance(text, Tensor) else self._encoded(text)
+        chosen: Any = self.sampler(sampler) if isinstance(sampler, str) else sampler
+        law = self._with_law(chosen, token_ids)
+        if isinstance(law, StreamLaw):
             known = {name: options[name] for name in ("batch_size", "observe") if name in options}
-            return score_of_stream(self._stream, sampler, token_ids, **known)
-        return score(self.network, sampler, token_ids, **options)
+            return score_of_stream(self._stream, law, token_ids, **known)
+        return score(self.network, law, token_ids, **options)
+
+    def _encoded(self, texts: str | Sequence[str]) -> TokenIds:
+        rows = [self.codec.encode(each) for each in ([texts] if isinstance(texts, str) else texts)]
+        lengths = sorted({len(row) for row in rows})
+        if len(lengths) != 1 or not 0 < lengths[0] <= self.length:
+            raise PromptError(
+                f"texts are scored together if they have one length, of 1 to {self.length} "
+                f"characters; these have {lengths or 'none'}. Score them one at a time."
+            )
+        return torch.stack(rows).to(self.network.device)
 
     def _any_order(self, part: str) -> HybridTransformer:
         """The network, for parts that are trained on trunks that look at whole sequences."""

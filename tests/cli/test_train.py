@@ -480,11 +480,13 @@ def test_a_tail_is_trained_for_a_large_model_that_stays_as_it_is(tmp_path: Path,
     assert (folder / "model.safetensors").read_bytes() == weights
     model = unmask.load(str(folder)).with_tail(tmp_path / "run")
     sampler = unmask.SelfSpeculative(window=unmask.Fixed(4), order="left-to-right")
-    (answer,) = model.generate(sampler, chat="12 apples?", max_new_tokens=12, num_samples=1)
+    (answer,) = model.generate(
+        sampler=sampler, chat="12 apples?", max_new_tokens=12, num_samples=1
+    )
     assert answer.tail_passes > 0
     shutil.copytree(tmp_path / "run", folder / "tail")
     (same,) = unmask.load(str(folder)).generate(
-        sampler, chat="12 apples?", max_new_tokens=12, num_samples=1
+        sampler=sampler, chat="12 apples?", max_new_tokens=12, num_samples=1
     )
     assert same.token_ids == answer.token_ids
     assert call(*run[:3], tmp_path / "other", *run[4:], "--dry-run") == 0

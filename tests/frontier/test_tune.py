@@ -46,7 +46,7 @@ def test_what_is_found_costs_no_more_than_allowed(limit):
     model = tiny_model()
     found = tune(model, MaxNFE(limit), TINY_WORDS, QUICK)
     assert 0.5 * limit < found.point["numbers"]["nfe"]["value"] <= limit
-    drawn = model.generate(found.setting.sampler, num_samples=32, seed=5, batch_size=32)
+    drawn = model.generate(sampler=found.setting.sampler, num_samples=32, seed=5, batch_size=32)
     assert sum(sample.nfe for sample in drawn) / 32 == pytest.approx(
         found.point["numbers"]["nfe"]["value"]
     )

@@ -56,7 +56,7 @@ def test_answers_come_in_the_order_of_the_requests(name, folder) -> None:
     passes = 0
     for prompt, room, text in zip(PROMPTS, rooms, found, strict=True):
         (alone,) = lm.model.generate(
-            decoder(name, lm.model, room), prompt=prompt, max_new_tokens=room, num_samples=1
+            prompt, sampler=decoder(name, lm.model, room), max_new_tokens=room, num_samples=1
         )
         assert text == alone.text
         passes += alone.trunk_passes

@@ -19,13 +19,10 @@ from unmask.cross_tokenizer import sampler_across
 from unmask.errors import ConfigError
 from unmask.large_model import LargeModel
 from unmask.model import Model
-from unmask.predictors.shadows import check_casts_shadows
 from unmask.samplers.draft_verify import DraftVerify
 from unmask.samplers.draft_verify_across import DraftVerifyAcross, TextRule
-from unmask.samplers.registry import NEVER_ENDING
 from unmask.samplers.sampler import Sampler
 from unmask.samplers.streamed import along_stream
-from unmask.samplers.wino import Wino
 
 _IN_BOTH = {part.name for part in fields(DraftVerify)} & {
     part.name for part in fields(DraftVerifyAcross)
@@ -33,7 +30,6 @@ _IN_BOTH = {part.name for part in fields(DraftVerify)} & {
 """What can be chosen of draft-verify whether it reads tokens or text."""
 _OF_TOKENS = [part for part in fields(DraftVerify) if part.name not in _IN_BOTH]
 """What cannot be chosen where it reads text."""
-_WITH_TAIL = ("self-speculative", "target-only")
 
 
 def add_whole_canvas_option(parser: Parser) -> None:
@@ -71,10 +67,10 @@ class DecodingOptions:
             self._check_is_plain(cache, options, model)
             sampler = self._sampler.build(options, model)
             along_stream(sampler, model.network, torch.full((1,), model.vocab_size))
-            _check_is_seen(sampler, model)
+            model.check(sampler)
             return sampler
         sampler = self._of_large(options, model)
-        _check_is_seen(sampler, model)
+        model.check(sampler)
         if options.drafter and not isinstance(sampler, DraftVerify):
             raise ConfigError(
                 "--drafter names a model that drafts, and this sampler verifies nothing. Add "
@@ -86,22 +82,11 @@ class DecodingOptions:
             sampler = _by_text(sampler, model, model.read_by, options)
         if options.whole_canvas:
             return sampler
-        if self._sampler.is_chosen and self._sampler.name in NEVER_ENDING:
-            raise ConfigError(
-                f"--sampler {self._sampler.name} cannot stop where an answer ends: how many "
-                "passes it takes is fixed beforehand. Add --whole-canvas, or choose another."
-            )
         return model.ending(sampler)
 
     def _of_large(self, options: Namespace, model: LargeModel) -> Sampler:
         """The sampler for a large model: the one that was named, or the usual one."""
         if self._sampler.is_chosen:
-            if self._sampler.name in _WITH_TAIL and not model.has_tail:
-                raise ConfigError(
-                    f"--sampler {self._sampler.name} verifies by causal blocks, and {model.name} "
-                    "has none of them. Train some with `unmask train adapt` and name them with "
-                    "--tail, or choose another sampler, draft-verify say."
-                )
             return self._sampler.build(options, model)
         if self._sampler.is_filtered:
             return replace(model.default_rule, filter=self._sampler.filter(options))
@@ -138,11 +123,3 @@ def _by_text(
             )
     chosen = {name: getattr(sampler, name) for name in _IN_BOTH}
     return sampler_across(small, large, prompt=options.prompt, chat=options.chat, **chosen)
-
-
-def _check_is_seen(sampler: Sampler, model: Model | LargeModel) -> None:
-    """Raise `ConfigError` if a sampler needs shadows that the model has not."""
-    if isinstance(sampler, Wino) or (
-        isinstance(sampler, DraftVerify) and sampler.view == "shadow"
-    ):
-        check_casts_shadows(model.verifier if isinstance(model, LargeModel) else model.network)

@@ -39,7 +39,10 @@ def run(arguments: Sequence[str]) -> int:
         prompt=options.prompt, template=options.template, length=options.length, **_chat(options)
     )
     device = model.network.device
-    num_wanted = int((given == model.vocab_size).sum()) * options.num_samples
+    num_samples = (
+        (1 if options.chat else 4) if options.num_samples is None else options.num_samples
+    )
+    num_wanted = int((given == model.vocab_size).sum()) * num_samples
     with progress("generating", num_wanted) as advance:
         num_done = 0
 
@@ -51,7 +54,7 @@ def run(arguments: Sequence[str]) -> int:
         stream = model.stream(
             sampler,
             given,
-            num_samples=options.num_samples,
+            num_samples=num_samples,
             seed=options.seed,
             batch_size=options.batch_size,
             observe=observe,
@@ -90,7 +93,12 @@ def build_parser() -> Parser:
     )
     add_model_options(parser)
     add_compile_option(parser)
-    parser.add_argument("--num-samples", type=int, default=4, help="How many to generate.")
+    parser.add_argument(
+        "--num-samples",
+        type=int,
+        default=None,
+        help="How many to generate: by default 4 texts, or 1 answer to a chat.",
+    )
     parser.add_argument("--batch-size", type=int, default=16, help="How many at a time.")
     parser.add_argument("--seed", type=int, default=0, help="Of the first sample.")
     parser.add_argument("--prompt", type=str, default="", help="What the text begins with.")

@@ -36,6 +36,15 @@ class Window(Protocol):
         ...
 
 
+def check_is_window(window: object) -> None:
+    """Raise `ConfigError` unless it is a `Window`."""
+    if isinstance(window, type) or not isinstance(window, Window):
+        raise ConfigError(
+            f"a window is one of {', '.join(WINDOWS)}, such as unmask.Cosine(0.2) or "
+            f"unmask.Fixed(8); got {window!r:.40}."
+        )
+
+
 @dataclass(frozen=True)
 class Cosine:
     """Equal steps of time on the cosine schedule: narrow windows first, wide ones last."""

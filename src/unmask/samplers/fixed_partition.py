@@ -24,7 +24,7 @@ import torch
 
 from unmask.draws import Draws
 from unmask.predictors.protocol import Predictor
-from unmask.process.windows import Cosine, Window
+from unmask.process.windows import Cosine, Window, check_is_window
 from unmask.samplers import ordered
 from unmask.samplers.ordered import OrderChoice, OrderedState
 from unmask.samplers.sampler import StepInfo
@@ -44,6 +44,7 @@ class FixedPartition:
     """Temperature and top-p of the draft."""
 
     def __post_init__(self) -> None:
+        check_is_window(self.window)
         ordered.check_is_choice(self.order)
 
     def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> OrderedState:

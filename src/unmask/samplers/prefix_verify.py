@@ -22,7 +22,7 @@ from torch import Tensor
 
 from unmask.draws import Draws
 from unmask.predictors.protocol import Predictor
-from unmask.process.windows import Fixed, Window
+from unmask.process.windows import Fixed, Window, check_is_window
 from unmask.samplers import columns, ordered
 from unmask.samplers.columns import WindowColumns
 from unmask.samplers.ordered import OrderChoice, OrderedState
@@ -44,6 +44,7 @@ class PrefixVerify:
     """Temperature and top-p, of draft and target alike."""
 
     def __post_init__(self) -> None:
+        check_is_window(self.window)
         ordered.check_is_choice(self.order)
 
     def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> OrderedState:

@@ -66,6 +66,12 @@ SAMPLERS: dict[str, type] = {
 }
 """Every sampler, by the name it has on the command line."""
 
+
+def sampler_names() -> tuple[str, ...]:
+    """The names of all samplers, as `--sampler` and specs have them."""
+    return tuple(SAMPLERS)
+
+
 DRAFTERS: dict[str, type] = {
     name: SAMPLERS[name]
     for name in (
@@ -73,9 +79,6 @@ DRAFTERS: dict[str, type] = {
     )
 }  # fmt: skip
 """The samplers that can draft for another: they go on from any tokens, some masked again."""
-
-NEVER_ENDING = frozenset({"remdm", "star-shaped"})
-"""The samplers that fill every canvas: an `EarlyStop` cannot end what they do."""
 
 PARTS: dict[str, Mapping[str, type]] = {
     "window": WINDOWS,

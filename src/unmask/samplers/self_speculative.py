@@ -38,7 +38,7 @@ from unmask.draws import Draws
 from unmask.errors import ConfigError
 from unmask.predictors.protocol import Draft, HybridPredictor
 from unmask.process.masking import mask_after
-from unmask.process.windows import Cosine, Window
+from unmask.process.windows import Cosine, Window, check_is_window
 from unmask.samplers import columns, ordered
 from unmask.samplers.ordered import OrderChoice, OrderedState
 from unmask.samplers.sampler import StepInfo
@@ -65,6 +65,7 @@ class SelfSpeculative:
     """Temperature and top-p, of draft and target alike."""
 
     def __post_init__(self) -> None:
+        check_is_window(self.window)
         if self.verify_rounds < 1:
             raise ConfigError(
                 f"SelfSpeculative.verify_rounds must be at least 1, got {self.verify_rounds}: "

@@ -13,7 +13,7 @@ import torch
 
 from unmask.draws import Draws
 from unmask.predictors.protocol import HybridPredictor
-from unmask.process.windows import Whole, Window
+from unmask.process.windows import Whole, Window, check_is_window
 from unmask.samplers import columns, ordered
 from unmask.samplers.ordered import OrderChoice, OrderedState
 from unmask.samplers.sampler import StepInfo
@@ -33,6 +33,7 @@ class TargetOnly:
     """Temperature and top-p of the target."""
 
     def __post_init__(self) -> None:
+        check_is_window(self.window)
         ordered.check_is_choice(self.order)
 
     def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> OrderedState:

@@ -1,0 +1,221 @@
+"""Samplers in words: `name(key=value, ...)`, read into dataclasses and written back.
+
+    self-speculative
+    self-speculative(window=cosine(0.2), verify_rounds=4, order=spaced)
+    threshold(threshold=0.95, blocks=left-to-right(32), temperature=0)
+
+The names are those of registry.py, the keys the fields of what is named; without a key values
+are taken in the order of the fields. `temperature` and `top_p` stand for the field `filter`. Words
+have letters, digits, "-" and "_"; nothing is ever evaluated.
+"""
+
+import math
+import re
+from dataclasses import MISSING, fields
+from difflib import get_close_matches
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from unmask.errors import ConfigError
+from unmask.samplers.registry import PARTS, SAMPLERS
+from unmask.samplers.sampler import Sampler
+from unmask.speculation.filters import Filter
+
+_TOKEN = re.compile(r"\s*([A-Za-z][\w-]*|[-+]?[\d.][\w.+-]*|[(),=])")
+_FILTER = ("temperature", "top_p")
+
+
+def read_sampler(spec: str) -> Sampler:
+    """The sampler that a spec names. Raises `ConfigError`, which says what there could be."""
+    reader = _Reader(spec)
+    found: Sampler = reader.named(SAMPLERS, "sampler")
+    reader.expect_end()
+    return found
+
+
+def spec_of(sampler: object) -> str:
+    """The spec that reads as this sampler: its name, and what differs from what is usual."""
+    return _written(sampler, {cls: name for name, cls in SAMPLERS.items()})
+
+
+class _Reader:
+    """What is left of a spec."""
+
+    def __init__(self, spec: str) -> None:
+        self.spec, self.where = spec, 0
+
+    def named(self, choices: Any, what: str) -> Any:
+        """A name of these, and what stands in brackets behind it."""
+        name = self._take(what)
+        if name not in choices:
+            raise ConfigError(
+                f"there is no {what} {name!r}, in {self.spec!r}.{_meant(name, choices)} "
+                f"Choose one of: {', '.join(choices)}."
+            )
+        return _Call(choices[name], name, self).made()
+
+    def next(self) -> str:
+        """What comes next, without taking it; "" at the end."""
+        found = _TOKEN.match(self.spec, self.where)
+        return found[1] if found else self.spec[self.where :].strip()[:1]
+
+    def take_if(self, sign: str) -> bool:
+        """Whether the sign came next; it is then taken."""
+        if self.next() != sign:
+            return False
+        found = _TOKEN.match(self.spec, self.where)
+        assert found
+        self.where = found.end()
+        return True
+
+    def word(self, what: str) -> str:
+        """A name or a number."""
+        return self._take(what)
+
+    def _take(self, what: str) -> str:
+        found = _TOKEN.match(self.spec, self.where)
+        if not found or found[1] in "(),=":
+            rest = self.spec[self.where :].strip()
+            raise ConfigError(
+                f"a {what} was expected {f'before {rest!r}' if rest else 'at the end'} of "
+                f"{self.spec!r}. Write name(key=value, ...), as in self-speculative(window="
+                "cosine(0.2), verify_rounds=4)."
+            )
+        self.where = found.end()
+        return found[1]
+
+    def expect_end(self) -> None:
+        """Raise `ConfigError` if something is left."""
+        if rest := self.spec[self.where :].strip():
+            raise ConfigError(
+                f"{rest!r} is left over behind the end of {self.spec!r}. Write name(key=value, "
+                "...), with a comma between two and every bracket closed."
+            )
+
+
+class _Call:
+    """A class, and the values for its fields that a spec gives."""
+
+    def __init__(self, cls: type, name: str, reader: _Reader) -> None:
+        self.cls, self.name, self.reader = cls, name, reader
+        self.hints = get_type_hints(cls)
+        self.names = [field.name for field in fields(cls)]
+        self.keys = [name for name in self.names if name != "filter"]
+        if "filter" in self.names:
+            self.keys += _FILTER
+
+    def made(self) -> Any:
+        values: dict[str, Any] = {}
+        if self.reader.take_if("("):
+            while not self.reader.take_if(")"):
+                key = self._key(len(values))
+                if key in values:
+                    raise self._wrong(key, "is given twice. Give it once")
+                values[key] = self._value(key)
+                if not self.reader.take_if(",") and self.reader.next() != ")":
+                    self.reader.expect_end()
+                    raise self._wrong(key, "is not followed by a comma or a closing bracket")
+        sharpened = {key: values.pop(key) for key in _FILTER if key in values}
+        if sharpened:
+            values["filter"] = Filter(**sharpened)
+        for field in fields(self.cls):
+            is_needed = field.default is MISSING and field.default_factory is MISSING
+            if is_needed and field.name not in values:
+                raise ConfigError(
+                    f"{self.name} needs {field.name}, in {self.reader.spec!r}. "
+                    f"Write {self.name}({field.name}={_shown(self.hints[field.name])}, ...)."
+                )
+        return self.cls(**values)
+
+    def _key(self, place: int) -> str:
+        """The key that comes next, or the one whose turn it is."""
+        before = self.reader.where
+        word = self.reader.word("key or value")
+        if self.reader.take_if("="):
+            if word not in self.keys:
+                raise ConfigError(
+                    f"{self.name} has no {word!r}, in {self.reader.spec!r}."
+                    f"{_meant(word, self.keys)} It has: {', '.join(self.keys) or 'nothing'}."
+                )
+            return word
+        self.reader.where = before
+        if place >= len(self.keys):
+            raise ConfigError(
+                f"{self.name} has no place for {word!r}, in {self.reader.spec!r}. It has: "
+                f"{', '.join(self.keys) or 'nothing'}."
+            )
+        return self.keys[place]
+
+    def _value(self, key: str) -> Any:
+        if key in PARTS:
+            return self.reader.named(PARTS[key], key)
+        kind = float if key in _FILTER else self.hints[key]
+        word = self.reader.word("value")
+        if get_origin(kind) is Literal:
+            if word not in get_args(kind):
+                raise self._wrong(
+                    key, f"is {word!r}. Choose one of: {', '.join(map(str, get_args(kind)))}"
+                )
+            return word
+        options = get_args(kind) or (kind,)
+        if word == "none" and type(None) in options:
+            return None
+        if bool in options and word in ("true", "false"):
+            return word == "true"
+        if int in options and re.fullmatch(r"[-+]?\d{1,18}", word):
+            return int(word)
+        if float in options:
+            try:
+                return float(word)
+            except ValueError:
+                pass
+        if str in options:
+            return word
+        raise self._wrong(key, f"is {word!r}, and should be {_shown(kind)}")
+
+    def _wrong(self, key: str, what: str) -> ConfigError:
+        return ConfigError(f"{key} of {self.name} {what}, in {self.reader.spec!r}.")
+
+
+def _shown(kind: Any) -> str:
+    options = get_args(kind) or (kind,)
+    if get_origin(kind) is Literal:
+        return "|".join(map(str, options))
+    names = {int: "a whole number", float: "a number", bool: "true or false", type(None): "none"}
+    return " or ".join(names.get(each, "a name") for each in options)
+
+
+def _meant(word: str, choices: Any) -> str:
+    close = get_close_matches(word, list(choices), n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def _written(value: Any, names: dict[type, str]) -> str:
+    """A dataclass by its name, with the fields that are not as usual."""
+    name = names.get(type(value), type(value).__name__)
+    parts = []
+    for field in fields(value):
+        own = getattr(value, field.name)
+        usual = field.default if field.default is not MISSING else MISSING
+        if field.default_factory is not MISSING:
+            usual = field.default_factory()
+        if field.name == "filter":
+            parts += [
+                f"{key}={_plain(getattr(own, key))}"
+                for key in _FILTER
+                if getattr(own, key) != getattr(usual, key)
+            ]
+        elif field.name in PARTS:
+            within = {cls: part for part, cls in PARTS[field.name].items()}
+            if own != usual:
+                parts.append(f"{field.name}={_written(own, within)}")
+        elif own != usual:
+            parts.append(f"{field.name}={_plain(own)}")
+    return f"{name}({', '.join(parts)})" if parts else name
+
+
+def _plain(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return "inf" if value == math.inf else repr(value).removesuffix(".0")
+    return value if isinstance(value, str) else str(value)

@@ -1,0 +1,77 @@
+"""Samplers in words: read, written back, and what cannot be read."""
+
+import math
+
+import pytest
+
+from unmask.errors import ConfigError
+from unmask.process.blocks import LeftToRight
+from unmask.process.windows import Cosine, Fixed
+from unmask.samplers.ancestral import Ancestral
+from unmask.samplers.draft_verify import DraftVerify
+from unmask.samplers.klass import Klass
+from unmask.samplers.registry import SAMPLERS
+from unmask.samplers.self_speculative import SelfSpeculative
+from unmask.samplers.spec import read_sampler, spec_of
+from unmask.samplers.threshold import Threshold
+from unmask.speculation.filters import Filter
+
+READ = {
+    "self-speculative": SelfSpeculative(),
+    "self-speculative()": SelfSpeculative(),
+    " self-speculative ( verify_rounds = 2 ) ": SelfSpeculative(verify_rounds=2),
+    "self-speculative(window=cosine(0.2), verify_rounds=4, order=spaced)": SelfSpeculative(
+        window=Cosine(0.2), verify_rounds=4, order="spaced"
+    ),
+    "self-speculative(window=fixed(num_tokens=8), temperature=0, top_p=0.9)": SelfSpeculative(
+        window=Fixed(8), filter=Filter(temperature=0.0, top_p=0.9)
+    ),
+    "self-speculative(fixed(8), 3)": SelfSpeculative(window=Fixed(8), verify_rounds=3),
+    "self-speculative(patience=inf)": SelfSpeculative(patience=math.inf),
+    "ancestral(num_steps=7)": Ancestral(num_steps=7),
+    "threshold(threshold=0.95, blocks=left-to-right(32))": Threshold(
+        threshold=0.95, blocks=LeftToRight(32)
+    ),
+    "draft-verify(drafter=klass(threshold=0.5), rule=kl)": DraftVerify(
+        drafter=Klass(threshold=0.5), rule="kl"
+    ),
+}
+
+
+@pytest.mark.parametrize("spec", READ)
+def test_a_spec_is_read_and_written_back(spec):
+    assert read_sampler(spec) == READ[spec]
+    assert read_sampler(spec_of(READ[spec])) == READ[spec]
+
+
+@pytest.mark.parametrize("name", SAMPLERS.keys() - {"learned-policy"})
+def test_every_sampler_is_its_name_where_it_is_as_usual(name):
+    assert read_sampler(name) == SAMPLERS[name]()
+    assert spec_of(SAMPLERS[name]()) == name
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("", "a sampler was expected at the end"),
+        ("speculative", "no sampler 'speculative'.*Did you mean 'self-speculative'.*ancestral"),
+        ("ancestral(num_step=4)", "has no 'num_step'.*Did you mean 'num_steps'.*It has:"),
+        ("ancestral(num_steps=many)", "num_steps of ancestral is 'many'.*a whole number"),
+        ("ancestral(num_steps=4", "not followed by a comma or a closing bracket"),
+        ("ancestral(num_steps=4))", r"'\)' is left over"),
+        ("ancestral(num_steps=4, num_steps=5)", "given twice"),
+        ("ancestral num_steps=4", "'num_steps=4' is left over"),
+        ("ancestral(num_steps=)", "a value was expected"),
+        ("self-speculative(order=sideways)", "order of self-speculative is 'sideways'.*spaced"),
+        ("self-speculative(window=0.2)", "no window '0.2'.*cosine"),
+        ("self-speculative(window=fixed(1.5))", "num_tokens of fixed is '1.5'.*a whole number"),
+        ("self-speculative(window=fixed)", "fixed needs num_tokens"),
+        ("self-speculative(window=fixed(2, 3))", "fixed has no place for '3'"),
+        ("self-speculative(verify_rounds=0)", "verify_rounds must be at least 1"),
+        ("__import__('os')", "no sampler|expected"),
+        ("ancestral(num_steps=" + "9" * 5000 + ")", "num_steps of ancestral is"),
+    ],
+)
+def test_what_cannot_be_read_is_answered_with_what_can(spec, said):
+    with pytest.raises(ConfigError, match=said):
+        read_sampler(spec)

@@ -1,0 +1,73 @@
+"""The front door: prompts first, one or many, samplers by name, and what a model says it is."""
+
+import torch
+
+import unmask
+from tests.large_model_folder import write_large_model
+
+
+def test_prompts_come_first_one_or_many():
+    model = unmask.load("text8s")
+    (one,) = model.generate("the history of ", length=24)
+    assert one.text.startswith("the history of ") and len(one.text) == 24
+    many = model.generate(["the history of ", "a "], num_samples=2, length=24, seed=0)
+    assert [sample.text[:2] for sample in many] == ["th", "th", "a ", "a "]
+    assert [sample.seed for sample in many] == [0, 1, 2, 3]
+    assert many[0].token_ids == one.token_ids
+
+
+def test_a_sampler_is_named_or_made():
+    model = unmask.load("text8s-any")
+    named = model.generate(
+        sampler="self-speculative(window=cosine(0.3), verify_rounds=2)", length=24
+    )
+    made = model.generate(
+        sampler=unmask.SelfSpeculative(window=unmask.Cosine(0.3), verify_rounds=2), length=24
+    )
+    assert named[0].token_ids == made[0].token_ids and named[0].nfe == made[0].nfe
+
+
+def test_blanks_are_filled_texts_scored_and_read_back():
+    model = unmask.load("text8s-any")
+    filled = model.infill("the ____ of the ____", seed=3)
+    assert len(filled.text) == 20 and filled.text[3] == filled.text[8] == " "
+    token_ids = model.encode("the history")
+    assert model.decode(token_ids) == "the history"
+    assert model.decode(torch.tensor([20, 27])) == "t_"
+    texts = ["the history", "of thingsxx"]
+    together = model.score(texts)
+    assert together == model.score(torch.cat([model.encode(each) for each in texts]))
+    causal = unmask.load("text8s")
+    assert 0 < causal.score("the history", sampler="autoregressive").own_law.value < 5
+
+
+def test_questions_are_answered_one_or_many(tmp_path):
+    model = unmask.load(write_large_model(tmp_path))
+    one = model.chat("12 apples?", max_new_tokens=12)
+    messages = [{"role": "user", "content": "30 pears?"}]
+    found = model.chat(["12 apples?", "30 pears?", messages], max_new_tokens=12)
+    assert found[0].text == one.text and found[1].text == found[2].text
+    assert model.chat(messages, max_new_tokens=12).token_ids == found[2].token_ids
+    assert len(model.generate(chat="12 apples?", max_new_tokens=12)) == 1
+    named = model.chat("12 apples?", sampler="threshold(0.9, blocks=left-to-right(4))")
+    assert named.num_tokens <= model.usual.max_new_tokens
+    assert model.decode(model.encode("12 apples")) == "12 apples"
+
+
+def test_models_say_what_they_are(tmp_path):
+    said = repr(unmask.load("text8s"))
+    assert "text8s" in said and "left to right" in said and "float32 on cpu" in said
+    assert "reads any order" in repr(unmask.load("text8s-any", dtype="bfloat16"))
+    large = repr(unmask.load(write_large_model(tmp_path)))
+    assert "llada" in large and "tokens" in large
+
+
+def test_what_there_is_can_be_asked():
+    assert "text8s" in unmask.model_names() and "arithmetic" in unmask.model_names()
+    assert "self-speculative" in unmask.sampler_names()
+    assert unmask.__version__.count(".") >= 1
+    assert unmask.windows.Cosine is unmask.Cosine
+    assert unmask.blocks.LeftToRight(8) == unmask.blocks.LeftToRight(block_length=8)
+    assert unmask.caches.Dual(8).block_length == 8
+    for name in ("ConfigError", "PromptError", "DataError", "CheckpointError", "OutputError"):
+        assert issubclass(getattr(unmask, name), unmask.UnmaskError)
