@@ -124,7 +124,7 @@ def test_prompt_template_and_length_that_do_not_fit_are_refused(model):
         model.given_ids(prompt="a" * 256)
     with pytest.raises(PromptError, match="'É' at offset 1"):
         model.given_ids(prompt="aÉ")
-    with pytest.raises(ConfigError, match="num_samples must be at least 1"):
+    with pytest.raises(ConfigError, match="num_samples must be a whole number of at least 1"):
         model.generate(num_samples=0)
 
 

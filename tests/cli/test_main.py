@@ -45,7 +45,7 @@ FLAGS = {
     "wish.prompt wish.tokens_per_pass",
 }
 TRAIN_FLAGS = """
-    config data dry-run help model model.activation model.dropout model.fills_in
+    begin config data dry-run help model model.activation model.dropout model.fills_in
     model.first_target model.heads model.length model.max_window model.mlp_ratio
     model.num_heads model.num_tail_blocks model.num_trunk_blocks model.output_residual
     model.reach model.tail_inputs model.tail_rotary model.vocab_size model.width normalise

@@ -1,6 +1,7 @@
 """`--sampler NAME` and the options of that sampler, in dotted form.
 
-`unmask generate --sampler ancestral --help` shows the options of ancestral sampling.
+`unmask generate --sampler ancestral --help` shows the options of ancestral sampling. A whole spec
+may stand for the name, as in --sampler "ancestral(num_steps=16)": options behind it override it.
 
 A part that was trained for a model (LEARNED) is named by its folder; "own" is the one that lies
 with the model, and what a sampler uses that cannot do without.
@@ -20,6 +21,7 @@ from unmask.model import Model
 from unmask.samplers.registry import PARTS, SAMPLERS
 from unmask.samplers.sampler import Sampler
 from unmask.samplers.self_speculative import SelfSpeculative
+from unmask.samplers.spec import read_sampler
 from unmask.speculation.filters import Filter
 
 LEARNED: dict[str, Callable[[Model, str], Any]] = {
@@ -31,13 +33,31 @@ LEARNED: dict[str, Callable[[Model, str], Any]] = {
 _OWN, _UNTRAINED = "own", "untrained"
 
 
+def _without_spec(
+    arguments: Sequence[str], samplers: Mapping[str, type]
+) -> tuple[list[str], Sampler]:
+    """The command line with the plain name in the place of a spec, and what the spec says."""
+    rest, found = list(arguments), SelfSpeculative()
+    for place, argument in enumerate(rest):
+        before, is_joined, spec = argument.partition("--sampler=")
+        if not is_joined and place and rest[place - 1] == "--sampler":
+            before, spec = "", argument
+        if before or "(" not in spec:
+            continue
+        found = read_sampler(spec)
+        name = next(name for name, cls in SAMPLERS.items() if cls is type(found))
+        rest[place] = f"{is_joined}{name}"
+    return rest, found
+
+
 class SamplerOptions:
     """The sampler options of one verb, for one command line."""
 
     def __init__(
         self, parser: Parser, arguments: Sequence[str], samplers: Mapping[str, type] = SAMPLERS
     ) -> None:
-        self._choice = choose(arguments, "sampler", samplers, SelfSpeculative(), PARTS)
+        arguments, usual = _without_spec(arguments, samplers)
+        self._choice = choose(arguments, "sampler", samplers, usual, PARTS)
         self.name = self._choice.name
         """Of the sampler."""
         self.is_chosen = any(argument.startswith("--sampler") for argument in arguments)
@@ -46,11 +66,18 @@ class SamplerOptions:
             argument.startswith(("--temperature", "--top-p")) for argument in arguments
         )
         """Whether it says how probabilities are sharpened."""
+        sharpened = getattr(usual, "filter", Filter())
         parser.add_argument(
-            "--temperature", type=float, default=1.0, help="1 samples the model, 0 is greedy."
+            "--temperature",
+            type=float,
+            default=sharpened.temperature,
+            help="1 samples the model, 0 is greedy.",
         )
         parser.add_argument(
-            "--top-p", type=float, default=1.0, help="Share of the probability kept, in (0, 1]."
+            "--top-p",
+            type=float,
+            default=sharpened.top_p,
+            help="Share of the probability kept, in (0, 1].",
         )
         self._choice.add_to(parser, skip=frozenset({"filter", *LEARNED}))
         by_name = {field.name: field for field in fields(self._choice.chosen)}
