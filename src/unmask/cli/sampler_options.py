@@ -37,7 +37,8 @@ def _without_spec(
     arguments: Sequence[str], samplers: Mapping[str, type]
 ) -> tuple[list[str], Sampler]:
     """The command line with the plain name in the place of a spec, and what the spec says."""
-    rest, found = list(arguments), SelfSpeculative()
+    rest = list(arguments)
+    found: Sampler = SelfSpeculative()
     for place, argument in enumerate(rest):
         before, is_joined, spec = argument.partition("--sampler=")
         if not is_joined and place and rest[place - 1] == "--sampler":
