@@ -221,9 +221,11 @@ class GenerativeModel(ABC):
         )
         return sorted(stream, key=lambda sample: sample.seed)
 
-    def infill(self, template: str, **options: Any) -> Sample:
-        """A template with its blanks, "_" each, filled in; options as of `generate`."""
-        (filled,) = self.generate(template=_checked_text(template), **options)
+    def infill(
+        self, template: str, *, sampler: Sampler | str | None = None, seed: int = 0
+    ) -> Sample:
+        """A template with its blanks, "_" each, filled in; see `generate`."""
+        (filled,) = self.generate(template=_checked_text(template), sampler=sampler, seed=seed)
         return filled
 
     def stream(
