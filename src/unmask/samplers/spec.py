@@ -48,7 +48,8 @@ class _Reader:
         name = self._take(what)
         if name not in choices:
             raise ConfigError(
-                f"there is no {what} {name!r}, in {self.spec!r}.{_meant(name, choices)} "
+                f"there is no {what} {_short(name)}, in "
+                f"{_short(self.spec)}.{_meant(name, choices)} "
                 f"Choose one of: {', '.join(choices)}."
             )
         return _Call(choices[name], name, self).made()
@@ -76,8 +77,8 @@ class _Reader:
         if not found or found[1] in "(),=":
             rest = self.spec[self.where :].strip()
             raise ConfigError(
-                f"a {what} was expected {f'before {rest!r}' if rest else 'at the end'} of "
-                f"{self.spec!r}. Write name(key=value, ...), as in self-speculative(window="
+                f"a {what} was expected {f'before {_short(rest)}' if rest else 'at the end'} of "
+                f"{_short(self.spec)}. Write name(key=value, ...), as in self-speculative(window="
                 "cosine(0.2), verify_rounds=4)."
             )
         self.where = found.end()
@@ -87,7 +88,8 @@ class _Reader:
         """Raise `ConfigError` if something is left."""
         if rest := self.spec[self.where :].strip():
             raise ConfigError(
-                f"{rest!r} is left over behind the end of {self.spec!r}. Write name(key=value, "
+                f"{_short(rest)} is left over behind the end of {_short(self.spec)}. "
+                f"Write name(key=value, "
                 "...), with a comma between two and every bracket closed."
             )
 
@@ -121,7 +123,7 @@ class _Call:
             is_needed = field.default is MISSING and field.default_factory is MISSING
             if is_needed and field.name not in values:
                 raise ConfigError(
-                    f"{self.name} needs {field.name}, in {self.reader.spec!r}. "
+                    f"{self.name} needs {field.name}, in {_short(self.reader.spec)}. "
                     f"Write {self.name}({field.name}={_shown(self.hints[field.name])}, ...)."
                 )
         return self.cls(**values)
@@ -133,14 +135,15 @@ class _Call:
         if self.reader.take_if("="):
             if word not in self.keys:
                 raise ConfigError(
-                    f"{self.name} has no {word!r}, in {self.reader.spec!r}."
+                    f"{self.name} has no {_short(word)}, in {_short(self.reader.spec)}."
                     f"{_meant(word, self.keys)} It has: {', '.join(self.keys) or 'nothing'}."
                 )
             return word
         self.reader.where = before
         if place >= len(self.keys):
             raise ConfigError(
-                f"{self.name} has no place for {word!r}, in {self.reader.spec!r}. It has: "
+                f"{self.name} has no place for {_short(word)}, in "
+                f"{_short(self.reader.spec)}. It has: "
                 f"{', '.join(self.keys) or 'nothing'}."
             )
         return self.keys[place]
@@ -153,7 +156,7 @@ class _Call:
         if get_origin(kind) is Literal:
             if word not in get_args(kind):
                 raise self._wrong(
-                    key, f"is {word!r}. Choose one of: {', '.join(map(str, get_args(kind)))}"
+                    key, f"is {_short(word)}. Choose one of: {', '.join(map(str, get_args(kind)))}"
                 )
             return word
         options = get_args(kind) or (kind,)
@@ -170,10 +173,15 @@ class _Call:
                 pass
         if str in options:
             return word
-        raise self._wrong(key, f"is {word!r}, and should be {_shown(kind)}")
+        raise self._wrong(key, f"is {_short(word)}, and should be {_shown(kind)}")
 
     def _wrong(self, key: str, what: str) -> ConfigError:
-        return ConfigError(f"{key} of {self.name} {what}, in {self.reader.spec!r}.")
+        return ConfigError(f"{key} of {self.name} {what}, in {_short(self.reader.spec)}.")
+
+
+def _short(text: str) -> str:
+    """A text between quotes, cut where it is long."""
+    return repr(text if len(text) <= 100 else f"{text[:97]}...")
 
 
 def _shown(kind: Any) -> str:
@@ -185,7 +193,7 @@ def _shown(kind: Any) -> str:
 
 
 def _meant(word: str, choices: Any) -> str:
-    close = get_close_matches(word, list(choices), n=1)
+    close = get_close_matches(word[:100], list(choices), n=1)
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
