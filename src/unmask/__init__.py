@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from unmask.allocator import keep_freed_memory as keep_freed_memory
+    from unmask.caching import policies as caches  # noqa: F401
     from unmask.cross_tokenizer import draft_verify_across as draft_verify_across
     from unmask.denormals import flush_denormals as flush_denormals
     from unmask.draws import SeededDraws as SeededDraws
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from unmask.large_model import LargeModel as LargeModel
     from unmask.loading import load as load
     from unmask.model import Model as Model
+    from unmask.model_folder import shipped_names as model_names  # noqa: F401
     from unmask.network.config import HybridConfig as HybridConfig
     from unmask.network.hybrid import HybridTransformer as HybridTransformer
     from unmask.network.stream import StreamTransformer as StreamTransformer
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from unmask.predictors.markov import MarkovChain as MarkovChain
     from unmask.predictors.table import JointTable as JointTable
     from unmask.predictors.team import Team as Team
+    from unmask.process import blocks as blocks
+    from unmask.process import windows as windows
     from unmask.process.windows import Cosine as Cosine
     from unmask.process.windows import Fixed as Fixed
     from unmask.process.windows import Linear as Linear
@@ -59,11 +63,14 @@ if TYPE_CHECKING:
     from unmask.samplers.lossless_branching import LosslessBranching as LosslessBranching
     from unmask.samplers.maskgit import MaskGIT as MaskGIT
     from unmask.samplers.prefix_verify import PrefixVerify as PrefixVerify
+    from unmask.samplers.registry import sampler_names as sampler_names
     from unmask.samplers.remdm import ReMDM as ReMDM
     from unmask.samplers.sampler import sample as sample
     from unmask.samplers.self_draft import SelfDraft as SelfDraft
     from unmask.samplers.self_speculative import SelfSpeculative as SelfSpeculative
     from unmask.samplers.semi_autoregressive import SemiAutoregressive as SemiAutoregressive
+    from unmask.samplers.spec import read_sampler as read_sampler
+    from unmask.samplers.spec import spec_of as spec_of
     from unmask.samplers.star_shaped import StarShaped as StarShaped
     from unmask.samplers.target_only import TargetOnly as TargetOnly
     from unmask.samplers.threshold import Threshold as Threshold
@@ -71,6 +78,7 @@ if TYPE_CHECKING:
     from unmask.samplers.top_k import TopKMargin as TopKMargin
     from unmask.samplers.wino import Wino as Wino
     from unmask.speculation.filters import Filter as Filter
+    from unmask.version import VERSION as __version__  # noqa: F401
 
 _HOME = {
     "Ancestral": "samplers.ancestral",

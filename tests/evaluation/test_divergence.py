@@ -186,7 +186,7 @@ def test_every_sampler_is_read_in_one_way():
         "unknown": {
             "maskgit", "semi-autoregressive", "threshold", "factor", "klass", "remdm",
             "star-shaped", "lookahead", "self-draft", "draft-verify", "wino",
-            "lossless", "lossless-branching", "autoregressive",
+            "lossless", "lossless-branching", "autoregressive", "prefix-verify",
         },
     }  # fmt: skip
     assert reading_of(SelfSpeculative(filter=Filter(temperature=0.5))) == "unknown"

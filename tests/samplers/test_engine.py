@@ -28,6 +28,7 @@ from unmask.samplers.klass import Klass
 from unmask.samplers.learned_policy import LearnedPolicy
 from unmask.samplers.lookahead import Lookahead
 from unmask.samplers.maskgit import MaskGIT
+from unmask.samplers.prefix_verify import PrefixVerify
 from unmask.samplers.registry import SAMPLERS
 from unmask.samplers.remdm import ReMDM
 from unmask.samplers.sampler import COUNTED, sample
@@ -75,6 +76,7 @@ CHOICES = [
     Lookahead(num_paths=2),
     LearnedPolicy(policy=POLICY),
     DraftVerify(drafter=Threshold(threshold=0.4), view="in-place"),
+    PrefixVerify(window=Fixed(3)),
     SelfDraft(num_drafts=3),
     SelfDraft(num_drafts=3, threshold=0.3, blocks=Sliding(4)),
 ]
