@@ -9,6 +9,7 @@ from unmask.errors import ConfigError
 from unmask.network.hybrid import HybridTransformer
 from unmask.training import optimizers
 from unmask.training.optimizers import OptimizerConfig
+from unmask.training.stacked_muon import StackedMuon
 
 both = pytest.mark.parametrize("matrices", ["muon", "adamw"])
 
@@ -47,12 +48,32 @@ def test_muon_turns_the_matrices_inside_the_blocks_and_nothing_else() -> None:
     model = HybridTransformer(TINY)
     muon, adamw = optimizers.build(model, OptimizerConfig())
     names = {id(p): name for name, p in model.named_parameters()}
-    assert [type(muon), type(adamw)] == [torch.optim.Muon, torch.optim.AdamW]
+    assert [type(muon), type(adamw)] == [StackedMuon, torch.optim.AdamW]
     matrices = {names[id(p)] for p in muon.param_groups[0]["params"]}
     others = {names[id(p)] for p in adamw.param_groups[0]["params"]}
     assert {"trunk.0.attention.qkv.weight", "tail.0.mlp.down.weight", "tail_in.weight"} < matrices
     assert {"embedding.weight", "unembedding.weight"} < others
     assert all("norm" in name for name in others - {"embedding.weight", "unembedding.weight"})
+
+
+def test_stacked_muon_takes_the_steps_of_torchs_own() -> None:
+    shapes = [(4, 6), (6, 4), (4, 6), (5, 5), (2, 9), (9, 2)]
+    start = [
+        torch.randn(shape, generator=torch.Generator().manual_seed(n))
+        for n, shape in enumerate(shapes)
+    ]
+    taken = []
+    for kind in (torch.optim.Muon, StackedMuon):
+        weights = [torch.nn.Parameter(weight.clone()) for weight in start]
+        optimizer = kind(weights, lr=0.1, weight_decay=0.2, momentum=0.9)
+        for step in range(3):
+            for weight in weights:
+                weight.grad = (weight.detach() * (step + 1)).cos()
+            weights[4].grad = None if step == 1 else weights[4].grad
+            optimizer.step()
+        taken.append(weights)
+    for own, stacked in zip(*taken, strict=True):
+        torch.testing.assert_close(own, stacked)
 
 
 def test_frozen_weights_are_in_none() -> None:

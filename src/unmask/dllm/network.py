@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from unmask.dllm.blocks import Block, Remembered, RmsNorm, Surroundings, write_rows
 from unmask.dllm.config import DllmConfig
+from unmask.dllm.packing import Packing
 from unmask.draws import weight_generator
 from unmask.network.blocks import entries_of, gather_rows, init_weights
 from unmask.network.rotary import Rotation
@@ -108,6 +109,12 @@ class DllmNetwork(nn.Module):
             return Surroundings(rotation)
         return Surroundings(rotation, is_real[:, None, None, :])
 
+    @torch.compiler.disable
+    def _around_rows(self, owner: Int[Tensor, "R W"]) -> Surroundings:
+        """Of packed rows, in which each token sees those of its owner."""
+        rotation = self.rotation(torch.arange(owner.shape[1], device=owner.device)[None])
+        return Surroundings(rotation, (owner[:, :, None] == owner[:, None, :])[:, None])
+
     def said_at(self, token_ids: TokenIds, positions: WindowIds) -> WindowIds:
         """Where the network says what token stands at `positions`: there, or one before."""
         if not self.config.is_shifted:
@@ -121,14 +128,22 @@ class DllmNetwork(nn.Module):
         token_ids: TokenIds,
         order: Order,
         entries: Int[Tensor, " N"] | None = None,
+        packing: Packing | None = None,
     ) -> tuple[Float[Tensor, "*n V"], Float[Tensor, "*n V"]]:
         """Draft and target logits of every entry of the order, which are the same here.
 
-        What training uses; see `HybridTransformer.forward`.
+        What training uses; see `HybridTransformer.forward`. With a packing the pass is over its
+        rows, and says the same.
         """
-        hidden = self.hidden_states(masked_ids)
-        said = gather_rows(hidden, self.said_at(masked_ids, order))
-        logits = self.unembedding(self.norm(entries_of(said, entries)))
+        said_at = self.said_at(masked_ids, order)
+        if packing is None:
+            said = entries_of(gather_rows(self.hidden_states(masked_ids), said_at), entries)
+        else:
+            row_ids = masked_ids.flatten()[packing.source].masked_fill(packing.owner < 0, PAD)
+            hidden, _ = self.run(row_ids, self._around_rows(packing.owner))
+            places = packing.place.gather(1, said_at)
+            said = hidden.flatten(0, 1)[places if entries is None else places.flatten()[entries]]
+        logits = self.unembedding(self.norm(said))
         return logits, logits
 
     # The predictor: what samplers use.

@@ -22,10 +22,11 @@ _SHARES: dict[str, float] = {
     "single": 0.2, "easy": 0.3, "medium": 0.25, "long": 0.1, "hard": 0.15,
 }  # fmt: skip
 _NUM_FOR_TOKENIZER = 2000
+_OF_LEVEL = 0x6C76  # tells the draw of a lesson's level from those of its problem
 _USUAL = Usual(max_new_tokens=64, block_length=8)
 
 _STORIES = ("drill",) + ("begun",) * 4 + ("blanked",) + ("plain",) * 2
-_MIXED = ("drill",) * 2 + ("begun",) * 4 + ("blanked",) + ("plain",)
+_MIXED = ("drill",) + ("begun",) * 5 + ("blanked",) + ("plain",)
 _DRILLS = ("drill",) * 5 + ("begun",) * 2 + ("plain",)
 _WHOLE = ("plain",)
 
@@ -47,12 +48,12 @@ class ArithmeticLessons:
         return self.num_stories + self.num_drills
 
     def training(self, seed: int, num_seen: int) -> Lesson:
-        """All of a batch are of one level, so that short answers are not padded to long ones."""
+        """Levels are mixed within a batch."""
         if num_seen < self.num_stories:
             return lesson("single", seed)
         if num_seen < self.num_single:
             return lesson("single", seed, _DRILLS)
-        return lesson(_level(num_seen), seed, self.kinds)
+        return lesson(_level(seed ^ _OF_LEVEL), seed, self.kinds)
 
     def validation(self, seed: int) -> Lesson:
         """Held out in wording, in things and in numbers."""

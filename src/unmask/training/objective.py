@@ -23,6 +23,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from unmask.dllm.packing import Packing, pack
 from unmask.draws import SeededDraws
 from unmask.network.config import HybridConfig
 from unmask.process import masking
@@ -69,6 +70,10 @@ class Corruption:
     """Positions of each sequence that are given or learnt: a loss is about no others."""
     learnt: Int[Tensor, " N"] | None = None
     """Entries of the order that are learnt, b * L + s, where they were listed already."""
+    num_tokens: Counts | None = None
+    """Of sequences that are padded behind, if the network can run them packed into rows."""
+    packing: Packing | None = None
+    """How they are, on a device where that saves time."""
 
     def learnt_entries(self) -> Int[Tensor, " N"]:
         """`learnt`, listed if it was not: how many there are makes a GPU be waited for."""
@@ -81,8 +86,20 @@ class Corruption:
     def select(self, rows: Int[Tensor, " N"], device: torch.device) -> "Corruption":
         """That of some sequences of the batch, its entries listed before it travels."""
         own = Corruption(self.order[rows], self.num_revealed[rows], self.length[rows])
-        parts = (own.order, own.num_revealed, own.length, own.learnt_entries())
-        return Corruption(*(sent(part, device) for part in parts))
+        packing = None
+        # On a CPU the network packs them by itself.
+        if self.num_tokens is not None and device.type != "cpu":
+            length = self.order.shape[1]
+            # A multiple of 16, which the kernels of attention like.
+            packing = pack(self.num_tokens[rows], length, width=-(-length * 3 // 32) * 16)
+            packing = Packing(*(sent(part, device) for part in vars(packing).values()))
+        return Corruption(
+            sent(own.order, device),
+            sent(own.num_revealed, device),
+            sent(own.length, device),
+            sent(own.learnt_entries(), device),
+            packing=packing,
+        )
 
 
 def corrupt(seed: int, batch_size: int, length: int, orders: Orders = "random") -> Corruption:
@@ -135,7 +152,8 @@ def losses(
     masked_ids = masking.mask_after(token_ids, order, corruption.num_revealed, config.mask_id)
     entries = corruption.learnt_entries()
     rows, ranks = entries // order.shape[1], entries % order.shape[1]
-    draft_logits, target_logits = model(masked_ids, token_ids, order, entries)
+    packing = () if corruption.packing is None else (corruption.packing,)
+    draft_logits, target_logits = model(masked_ids, token_ids, order, entries, *packing)
     wanted_ids = token_ids[rows, order[rows, ranks]]
     draft_nats = _cross_entropy(draft_logits, wanted_ids)
     has_tail = target_logits is not draft_logits

@@ -16,9 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from unmask.errors import ConfigError
+from unmask.training.stacked_muon import StackedMuon
 
 _REMEMBERED = {
-    torch.optim.Muon: ("momentum_buffer",),
+    StackedMuon: ("momentum_buffer",),
     torch.optim.AdamW: ("step", "exp_avg", "exp_avg_sq"),
 }
 
@@ -103,7 +104,7 @@ def build(model: nn.Module, config: OptimizerConfig) -> list[torch.optim.Optimiz
             {"params": others, "lr": config.lr, "weight_decay": 0.0},
         ]
         return [_with_peak(torch.optim.AdamW(groups, betas=betas))]
-    muon = torch.optim.Muon(
+    muon = StackedMuon(
         matrices, lr=config.matrix_lr, weight_decay=config.weight_decay, momentum=0.95
     )
     adamw = torch.optim.AdamW(others, lr=config.lr, betas=betas, weight_decay=0.0)

@@ -3,15 +3,15 @@
     chat prompt | answer, then end of text up to the canvas's length
     revealed    | hidden where the order has not come, unless it is shown
 
-The room of an answer is a number of canvases drawn from 1 to `most_canvases`, or as many as it
-needs. Room that went with the need would tell a model how long its answer is to be, and a short
-question put with much room would be answered at length (docs/log.md).
+The room of an answer is a number of canvases drawn from 1 to `most_canvases`, the smaller of two
+such, or as many as it needs. Room that went with the need would tell a model how long its answer
+is to be, and a short question put with much room would be answered at length (docs/log.md).
 
 Source: Nie et al. (2025), arXiv:2502.09992, section 2.3 (supervised fine-tuning).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, TypeAlias, runtime_checkable
 
@@ -119,7 +119,9 @@ class QuestionTask:
         is_given = pad_sequence(list(given), batch_first=True, padding_value=False)
         # What is behind those places stays hidden, and no loss is about it.
         length = torch.tensor(num_learnt)
-        return token_ids, corrupt_answers(seed, is_given, length, self.orders)
+        corruption = corrupt_answers(seed, is_given, length, self.orders)
+        num_tokens = torch.tensor([len(row) for row in rows])
+        return token_ids, replace(corruption, num_tokens=num_tokens)
 
     def _laid_out(self, lesson: Lesson, number: int) -> _Laid | int:
         """A lesson in tokens; how many it takes, if those are more than the model can read."""
@@ -132,7 +134,7 @@ class QuestionTask:
         num_fitting = (self.config.length - len(prompt_ids)) // self.canvas
         if num_needed > num_fitting:
             return len(prompt_ids) + num_needed * self.canvas
-        drawn = 1 + number % self.most_canvases
+        drawn = 1 + min(number % self.most_canvases, (number >> 32) % self.most_canvases)
         room = min(max(num_needed, drawn), num_fitting) * self.canvas - num_tokens
         end = torch.full((room,), self.config.eos_token_id)
         parts = [prompt_ids, *pieces, behind, end]

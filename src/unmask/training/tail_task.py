@@ -1,6 +1,6 @@
 """Teaching a causal tail to verify what its frozen trunk drafts, on questions with answers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import Tensor
@@ -24,7 +24,8 @@ class TailTask:
 
     def batch(self, seed: int, step: int, size: int) -> tuple[TokenIds, Corruption]:
         """The examples of a step."""
-        return self.questions.batch(seed, step, size)
+        token_ids, corruption = self.questions.batch(seed, step, size)
+        return token_ids, replace(corruption, num_tokens=None)  # a tail does not run packed
 
     def validation(self, size: int) -> tuple[TokenIds, Corruption]:
         """Examples that are not trained on."""
