@@ -157,8 +157,8 @@ def test_the_room_of_an_answer_does_not_tell_how_long_it_is(task) -> None:
 
     short, long = rooms("1"), rooms("1" * 40)
     first = next(n for n, share in enumerate(short) if share)
-    assert short[first : first + 5] == pytest.approx([0.2] * 5, abs=0.06)
-    assert long[first : first + 5] == pytest.approx([0, 0.4, 0.2, 0.2, 0.2], abs=0.07)
+    assert short[first : first + 5] == pytest.approx([0.36, 0.28, 0.2, 0.12, 0.04], abs=0.06)
+    assert long[first : first + 5] == pytest.approx([0, 0.64, 0.2, 0.12, 0.04], abs=0.07)
 
 
 def test_a_lesson_that_is_too_long_gives_way_to_another(task) -> None:
