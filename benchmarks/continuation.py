@@ -15,7 +15,7 @@ import torch
 import unmask
 from unmask.draws import SeededDraws
 from unmask.evaluation.continuation import Continuation, random_masks, score, terms
-from unmask.samplers import masked
+from unmask.samplers.common import masked_state
 
 TEXT = (
     "it was the best of times it was the worst of times it was the age of wisdom it was the age "
@@ -36,7 +36,7 @@ def deviation_of_one(network, ids: list[int]) -> float:
     token_ids = filled_ids.masked_fill(is_masked, network.vocab_size)
     found = []
     for rows in torch.arange(NUM_ALONE).split(16):
-        said = masked.predict(network, token_ids[rows], is_masked[rows])
+        said = masked_state.predict(network, token_ids[rows], is_masked[rows])
         found.append(terms(said, filled_ids[rows], torch.full_like(rows, TARGET)))
     return torch.cat(found).std().item()
 

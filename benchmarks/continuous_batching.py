@@ -18,10 +18,10 @@ import statistics
 import torch
 
 import unmask
-from unmask.allocator import keep_freed_memory
 from unmask.network.blocks import Layout
 from unmask.samplers.engine import Engine, Request
 from unmask.shapes import PAD
+from unmask.speed.allocator import keep_freed_memory
 from unmask.speed.machine import machine
 from unmask.speed.paired import in_turns
 

@@ -12,11 +12,11 @@ from collections.abc import Callable
 
 import torch
 
-from unmask.allocator import keep_freed_memory
 from unmask.draws import SeededDraws, weight_generator
-from unmask.samplers import scores
+from unmask.samplers.common import scores
 from unmask.speculation import filters
 from unmask.speculation.filters import Filter
+from unmask.speed.allocator import keep_freed_memory
 from unmask.speed.machine import machine
 from unmask.speed.paired import in_turns
 

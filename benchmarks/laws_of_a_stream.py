@@ -23,9 +23,7 @@ import math
 import torch
 
 import unmask
-from unmask.allocator import keep_freed_memory
 from unmask.data.text import consecutive_crops, load_corpus
-from unmask.denormals import flush_denormals
 from unmask.evaluation.judge import judge_bits
 from unmask.evaluation.spelling import spelling_accuracy, word_set
 from unmask.process import orders
@@ -34,6 +32,8 @@ from unmask.samplers.fixed_partition import FixedPartition
 from unmask.samplers.lossless import Lossless
 from unmask.samplers.lossless_branching import LosslessBranching
 from unmask.samplers.self_speculative import SelfSpeculative
+from unmask.speed.allocator import keep_freed_memory
+from unmask.speed.denormals import flush_denormals
 from unmask.training.objective import corrupt_answers, losses
 from unmask.training.windowed import WindowedCorruption, even_windows
 

@@ -14,8 +14,8 @@ from dataclasses import replace
 import torch
 
 import unmask
-from unmask.allocator import keep_freed_memory
 from unmask.network.hybrid import HybridTransformer
+from unmask.speed.allocator import keep_freed_memory
 from unmask.speed.bench import measure
 from unmask.speed.machine import machine
 

@@ -20,10 +20,10 @@ from pathlib import Path
 import torch
 
 import unmask
-from unmask.atomic import replacing
 from unmask.cli.progress import progress
 from unmask.data.characters import text8
 from unmask.data.text import consecutive_crops, load_corpus
+from unmask.files.atomic import replacing
 from unmask.network.config import HybridConfig
 from unmask.recipes.recipe import Recipe
 from unmask.recipes.run import train

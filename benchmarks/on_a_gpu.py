@@ -32,8 +32,8 @@ from pathlib import Path
 import torch
 
 import unmask
-from unmask import json_lines
-from unmask.network.checkpoint import WEIGHTS_FILE, read_tensors, write_tensors
+from unmask.files import json_lines
+from unmask.files.tensors import WEIGHTS_FILE, read_tensors, write_tensors
 from unmask.speed.bench import measure
 from unmask.speed.machine import machine
 

@@ -12,13 +12,13 @@ import time
 
 import torch
 
-from unmask.allocator import keep_freed_memory
 from unmask.draws import SeededDraws
 from unmask.network.hybrid import HybridTransformer
 from unmask.process.windows import Cosine
 from unmask.recipes.recipe import preset
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.speed import memory
+from unmask.speed.allocator import keep_freed_memory
 from unmask.speed.machine import machine
 
 

@@ -14,9 +14,9 @@ import json
 import torch
 
 import unmask
-from unmask.allocator import keep_freed_memory
 from unmask.data.text import consecutive_crops, load_corpus
 from unmask.evaluation.spelling import spelling_accuracy, word_set
+from unmask.speed.allocator import keep_freed_memory
 
 
 def spaced(dtau: float, verify_rounds: int) -> unmask.SelfSpeculative:

@@ -19,8 +19,8 @@ import torch
 import unmask
 from unmask.data.questions import Question, arithmetic_questions, protocol
 from unmask.errors import UnmaskError
-from unmask.frontier.answering import prompts
 from unmask.process.blocks import LeftToRight
+from unmask.questions.answering import prompts
 from unmask.speed.machine import machine
 
 ASKED = protocol("gsm8k")

@@ -13,12 +13,12 @@ import argparse
 
 import torch
 
-from unmask.allocator import keep_freed_memory
 from unmask.draws import SeededDraws
 from unmask.network.hybrid import HybridTransformer
 from unmask.process import orders
 from unmask.process.masking import mask_after
 from unmask.recipes.recipe import preset
+from unmask.speed.allocator import keep_freed_memory
 from unmask.speed.machine import machine
 from unmask.speed.paired import in_turns
 

@@ -20,9 +20,9 @@ import time
 import torch
 
 import unmask
-from unmask.allocator import keep_freed_memory
-from unmask.denormals import flush_denormals
 from unmask.network import attention
+from unmask.speed.allocator import keep_freed_memory
+from unmask.speed.denormals import flush_denormals
 from unmask.speed.machine import machine
 from unmask.training.objective import corrupt, losses
 

@@ -10,9 +10,9 @@ import argparse
 
 import torch
 
-from unmask.allocator import keep_freed_memory
 from unmask.network.hybrid import HybridTransformer
 from unmask.recipes.recipe import preset
+from unmask.speed.allocator import keep_freed_memory
 from unmask.speed.machine import machine
 from unmask.speed.paired import in_turns
 

@@ -13,59 +13,37 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "unmask"
 
-BASE = {"errors", "shapes", "rows", "draws", "atomic", "json_lines"}
+BASE = {"errors", "shapes", "batches", "draws", "files"}
 MATHEMATICS = BASE | {"process", "speculation", "predictors"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "shapes": set(),
-    "rows": set(),
+    "batches": set(),
     "version": set(),
-    "allocator": set(),
-    "denormals": set(),
-    "atomic": {"errors"},
-    "json_lines": {"errors", "atomic"},
     "shipped": set(),
     "draws": {"errors", "shapes"},
-    "process": BASE,
-    "speculation": BASE | {"process"},
+    "files": {"errors", "shipped"},
+    "process": {"errors", "shapes", "draws"},
+    "speculation": {"errors", "shapes", "draws", "process"},
     "predictors": BASE | {"process"},
     "network": BASE | {"process", "predictors"},
     "dllm": MATHEMATICS | {"network"},
     "caching": BASE | {"predictors"},
     "samplers": MATHEMATICS | {"caching"},  # the Predictor protocol, never a network
+    "speed": MATHEMATICS | {"samplers", "dllm"},
     "data": BASE | {"predictors"},
     "evaluation": MATHEMATICS | {"samplers", "data"},
     "training": MATHEMATICS | {"network", "dllm", "samplers", "data"},
-    "model_folder": BASE | {"network", "shipped"},
-    "model": MATHEMATICS
-    | {"network", "samplers", "data", "evaluation", "model_folder", "generative_model"},
-    "generative_model": BASE | {"predictors", "samplers"},
-    "large_model": MATHEMATICS
-    | {"dllm", "caching", "samplers", "generative_model", "model_folder"},
-    "cross_tokenizer": BASE
-    | {"process", "speculation", "dllm", "samplers", "generative_model", "large_model"},
-    "loading": BASE | {"data", "network", "model", "large_model", "model_folder"},
-    "speed": MATHEMATICS | {"samplers", "dllm"},
+    "models": MATHEMATICS | {"network", "dllm", "caching", "samplers", "data", "evaluation"},
+    "recipes": BASE | {"network", "dllm", "data", "training", "models", "speed"},
     "frontier": MATHEMATICS
-    | {"version", "network", "samplers", "data", "evaluation", "model", "loading", "speed"}
-    | {"large_model", "caching", "generative_model"},
-    "recipes": BASE
-    | {"network", "dllm", "data", "training", "model", "large_model", "model_folder", "loading"}
-    | {"denormals"},
-    "integrations": BASE | {"samplers", "evaluation", "large_model", "loading", "frontier"},
+    | {"version", "network", "samplers", "data", "evaluation", "models", "speed"},
+    "questions": MATHEMATICS | {"caching", "samplers", "data", "evaluation", "models", "frontier"},
+    "tuning": MATHEMATICS | {"samplers", "data", "evaluation", "models", "frontier"},
+    "integrations": BASE | {"samplers", "evaluation", "models", "questions"},
     "cli": MATHEMATICS
-    | {"version", "network", "samplers", "data", "evaluation", "training", "recipes"}
-    | {
-        "allocator",
-        "denormals",
-        "model",
-        "model_folder",
-        "large_model",
-        "loading",
-        "frontier",
-        "speed",
-    }
-    | {"dllm", "caching", "cross_tokenizer", "generative_model", "integrations"},
+    | {"version", "network", "dllm", "caching", "samplers", "speed", "data", "evaluation"}
+    | {"training", "models", "recipes", "frontier", "questions", "tuning", "integrations"},
 }
 """Imports run downward: a room may import itself and what is named here."""
 

@@ -17,7 +17,8 @@ from unmask.draws import SeededDraws
 from unmask.predictors.protocol import Draft
 from unmask.process.masking import mask_after
 from unmask.process.windows import Cosine, Fixed, Whole
-from unmask.samplers import ordered, self_speculative
+from unmask.samplers import self_speculative
+from unmask.samplers.common import ordered_state
 from unmask.samplers.sampler import sample
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.speculation import accept_reject
@@ -203,17 +204,19 @@ def patience_is_renewed_by_each_round(patch):
 
 
 def what_is_sure_is_found_behind_the_filter(patch):
-    num_sure = ordered.num_sure
-    patch.setattr(ordered, "num_sure", lambda draft, *others: num_sure(FILTER(draft), *others))
+    num_sure = ordered_state.num_sure
+    patch.setattr(
+        ordered_state, "num_sure", lambda draft, *others: num_sure(FILTER(draft), *others)
+    )
 
 
 def confident_drafts_are_chosen_anew_in_every_pass(patch):
-    open_window = ordered.open_window
+    open_window = ordered_state.open_window
 
     def open_new_window(choice, state, *others):
         return open_window(choice, replace(state, num_chosen=state.num_revealed), *others)
 
-    patch.setattr(ordered, "open_window", open_new_window)
+    patch.setattr(ordered_state, "open_window", open_new_window)
 
 
 BUGS = {

@@ -7,10 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from unmask.allocator import keep_freed_memory as keep_freed_memory
     from unmask.caching import policies as caches  # noqa: F401
-    from unmask.cross_tokenizer import draft_verify_across as draft_verify_across
-    from unmask.denormals import flush_denormals as flush_denormals
     from unmask.draws import SeededDraws as SeededDraws
     from unmask.errors import CheckpointError as CheckpointError
     from unmask.errors import ConfigError as ConfigError
@@ -20,18 +17,19 @@ if TYPE_CHECKING:
     from unmask.errors import OutputError as OutputError
     from unmask.errors import PromptError as PromptError
     from unmask.errors import UnmaskError as UnmaskError
-    from unmask.generative_model import Sample as Sample
-    from unmask.large_model import LargeModel as LargeModel
-    from unmask.loading import load as load
-    from unmask.model import Model as Model
-    from unmask.model_folder import shipped_names as model_names  # noqa: F401
+    from unmask.files.model_folder import shipped_names as model_names  # noqa: F401
+    from unmask.models.base import Sample as Sample
+    from unmask.models.chat import LargeModel as LargeModel
+    from unmask.models.cross_tokenizer import draft_verify_across as draft_verify_across
+    from unmask.models.load import load as load
+    from unmask.models.text import Model as Model
     from unmask.network.config import HybridConfig as HybridConfig
     from unmask.network.hybrid import HybridTransformer as HybridTransformer
     from unmask.network.stream import StreamTransformer as StreamTransformer
     from unmask.predictors.counter import count_work as count_work
     from unmask.predictors.markov import MarkovChain as MarkovChain
+    from unmask.predictors.pair import Team as Team
     from unmask.predictors.table import JointTable as JointTable
-    from unmask.predictors.team import Team as Team
     from unmask.process import blocks as blocks
     from unmask.process import windows as windows
     from unmask.process.windows import Cosine as Cosine
@@ -43,19 +41,14 @@ if TYPE_CHECKING:
     from unmask.recipes.run import train as train
     from unmask.samplers.ancestral import Ancestral as Ancestral
     from unmask.samplers.autoregressive import Autoregressive as Autoregressive
-    from unmask.samplers.cached import Cached as Cached
     from unmask.samplers.dilated import Dilated as Dilated
     from unmask.samplers.draft_verify import DraftVerify as DraftVerify
-    from unmask.samplers.early_stop import EarlyStop as EarlyStop
-    from unmask.samplers.end_rules import EndLast as EndLast
-    from unmask.samplers.end_rules import NoEnd as NoEnd
     from unmask.samplers.engine import Engine as Engine
     from unmask.samplers.engine import Request as Request
     from unmask.samplers.entropy_bounded import EntropyBounded as EntropyBounded
     from unmask.samplers.factor import Factor as Factor
     from unmask.samplers.first_hitting import FirstHitting as FirstHitting
     from unmask.samplers.fixed_partition import FixedPartition as FixedPartition
-    from unmask.samplers.guided import Guided as Guided
     from unmask.samplers.klass import Klass as Klass
     from unmask.samplers.learned_policy import LearnedPolicy as LearnedPolicy
     from unmask.samplers.lookahead import Lookahead as Lookahead
@@ -77,18 +70,25 @@ if TYPE_CHECKING:
     from unmask.samplers.top_k import TopKEntropy as TopKEntropy
     from unmask.samplers.top_k import TopKMargin as TopKMargin
     from unmask.samplers.wino import Wino as Wino
+    from unmask.samplers.wrappers.cached import Cached as Cached
+    from unmask.samplers.wrappers.early_stop import EarlyStop as EarlyStop
+    from unmask.samplers.wrappers.end_rules import EndLast as EndLast
+    from unmask.samplers.wrappers.end_rules import NoEnd as NoEnd
+    from unmask.samplers.wrappers.guided import Guided as Guided
     from unmask.speculation.filters import Filter as Filter
+    from unmask.speed.allocator import keep_freed_memory as keep_freed_memory
+    from unmask.speed.denormals import flush_denormals as flush_denormals
     from unmask.version import VERSION as __version__  # noqa: F401
 
 _HOME = {
     "Ancestral": "samplers.ancestral",
     "Autoregressive": "samplers.autoregressive",
-    "Cached": "samplers.cached",
+    "Cached": "samplers.wrappers.cached",
     "Cosine": "process.windows",
     "Dilated": "samplers.dilated",
     "DraftVerify": "samplers.draft_verify",
-    "EarlyStop": "samplers.early_stop",
-    "EndLast": "samplers.end_rules",
+    "EarlyStop": "samplers.wrappers.early_stop",
+    "EndLast": "samplers.wrappers.end_rules",
     "Engine": "samplers.engine",
     "EntropyBounded": "samplers.entropy_bounded",
     "Factor": "samplers.factor",
@@ -96,12 +96,12 @@ _HOME = {
     "FirstHitting": "samplers.first_hitting",
     "Fixed": "process.windows",
     "FixedPartition": "samplers.fixed_partition",
-    "Guided": "samplers.guided",
+    "Guided": "samplers.wrappers.guided",
     "HybridConfig": "network.config",
     "HybridTransformer": "network.hybrid",
     "JointTable": "predictors.table",
     "Klass": "samplers.klass",
-    "LargeModel": "large_model",
+    "LargeModel": "models.chat",
     "LearnedPolicy": "samplers.learned_policy",
     "Linear": "process.windows",
     "Lookahead": "samplers.lookahead",
@@ -109,13 +109,13 @@ _HOME = {
     "LosslessBranching": "samplers.lossless_branching",
     "MarkovChain": "predictors.markov",
     "MaskGIT": "samplers.maskgit",
-    "Model": "model",
-    "NoEnd": "samplers.end_rules",
+    "Model": "models.text",
+    "NoEnd": "samplers.wrappers.end_rules",
     "PrefixVerify": "samplers.prefix_verify",
     "ReMDM": "samplers.remdm",
     "Recipe": "recipes.recipe",
     "Request": "samplers.engine",
-    "Sample": "generative_model",
+    "Sample": "models.base",
     "SeededDraws": "draws",
     "SelfDraft": "samplers.self_draft",
     "SelfSpeculative": "samplers.self_speculative",
@@ -123,7 +123,7 @@ _HOME = {
     "StarShaped": "samplers.star_shaped",
     "StreamTransformer": "network.stream",
     "TargetOnly": "samplers.target_only",
-    "Team": "predictors.team",
+    "Team": "predictors.pair",
     "Threshold": "samplers.threshold",
     "TopKEntropy": "samplers.top_k",
     "TopKMargin": "samplers.top_k",
@@ -138,7 +138,7 @@ _HOME = {
     "__version__": "version",
     "blocks": "process.blocks",
     "caches": "caching.policies",
-    "model_names": "model_folder",
+    "model_names": "files.model_folder",
     "read_sampler": "samplers.spec",
     "sampler_names": "samplers.registry",
     "spec_of": "samplers.spec",
@@ -146,10 +146,10 @@ _HOME = {
     "Whole": "process.windows",
     "Wino": "samplers.wino",
     "count_work": "predictors.counter",
-    "draft_verify_across": "cross_tokenizer",
-    "flush_denormals": "denormals",
-    "keep_freed_memory": "allocator",
-    "load": "loading",
+    "draft_verify_across": "models.cross_tokenizer",
+    "flush_denormals": "speed.denormals",
+    "keep_freed_memory": "speed.allocator",
+    "load": "models.load",
     "preset": "recipes.recipe",
     "sample": "samplers.sampler",
     "train": "recipes.run",

@@ -10,8 +10,8 @@ import pytest
 
 from tests.cli.command import refused, run
 from unmask.data.characters import text8
-from unmask.model import Model
-from unmask.model_folder import shipped_folder
+from unmask.files.model_folder import shipped_folder
+from unmask.models.text import Model
 from unmask.network.config import HybridConfig
 from unmask.network.hybrid import HybridTransformer
 

@@ -11,7 +11,7 @@ from tests.cli.command import refused, run
 from tests.large_model_folder import write_large_model
 from unmask.caching.policies import Delayed, Dual
 from unmask.cli import generate
-from unmask.cli.decoding_options import DecodingOptions
+from unmask.cli.options.decoding import DecodingOptions
 from unmask.dllm.adapted import AdaptedNetwork, TailConfig
 from unmask.dllm.tail_folder import write_tail
 from unmask.process.blocks import LeftToRight

@@ -9,7 +9,7 @@ from tests.cli.command import refused, run
 from tests.frontier.small_model import CONFIG, small_model
 from unmask.data.characters import Characters, text8
 from unmask.evaluation.words import read_words, write_words
-from unmask.model import Model
+from unmask.models.text import Model
 from unmask.network.hybrid import HybridTransformer
 
 TEXT = "a tale of one or two of whom the end was near and far away " * 200

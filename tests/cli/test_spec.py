@@ -4,8 +4,8 @@ import pytest
 
 from tests.cli.command import refused
 from unmask.cli import generate
-from unmask.cli.decoding_options import DecodingOptions
-from unmask.loading import load
+from unmask.cli.options.decoding import DecodingOptions
+from unmask.models.load import load
 from unmask.samplers.ancestral import Ancestral
 from unmask.speculation.filters import Filter
 

@@ -7,7 +7,7 @@ import pytest
 from tests.cli.command import refused, run
 from tests.frontier.small_model import small_model
 from unmask.evaluation.words import write_words
-from unmask.model_folder import POLICY_FOLDER
+from unmask.files.model_folder import POLICY_FOLDER
 
 QUICK = [
     "--trainer.num-steps=2",

@@ -13,14 +13,14 @@ from unmask.dllm.adapted import AdaptedNetwork, TailConfig
 from unmask.dllm.tail_folder import mark, read_tail, write_tail
 from unmask.draws import SeededDraws, weight_generator
 from unmask.errors import CheckpointError, ConfigError
-from unmask.network.checkpoint import read_json, write_json
+from unmask.files.tensors import read_json, write_json
 from unmask.predictors.protocol import HybridPredictor
 from unmask.process import orders
 from unmask.process.masking import mask_after
 from unmask.process.windows import Fixed
-from unmask.samplers.early_stop import EarlyStop
 from unmask.samplers.engine import Engine, Request, Result
 from unmask.samplers.self_speculative import SelfSpeculative
+from unmask.samplers.wrappers.early_stop import EarlyStop
 from unmask.shapes import PAD
 from unmask.speculation.filters import Filter
 from unmask.training.objective import Corruption, losses

@@ -4,7 +4,7 @@ import pytest
 
 from tests.dllm.small import CONFIGS
 from unmask.dllm.config import DllmConfig
-from unmask.dllm.names import published_names
+from unmask.dllm.weight_names import published_names
 from unmask.errors import ConfigError
 
 LLADA_8B = {

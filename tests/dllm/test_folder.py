@@ -9,7 +9,7 @@ from tests.dllm.small import CONFIGS, random_network
 from unmask.dllm.config import DllmConfig
 from unmask.dllm.folder import INDEX_FILE, read_config, read_network, write_network
 from unmask.errors import CheckpointError
-from unmask.network.checkpoint import read_tensors, write_json, write_tensors
+from unmask.files.tensors import read_tensors, write_json, write_tensors
 
 
 @pytest.mark.parametrize("num_files", [1, 3])

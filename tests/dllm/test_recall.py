@@ -5,7 +5,7 @@ import torch
 
 from tests.dllm.small import CONFIGS, random_network
 from tests.reference.slow_recall import SlowMemory
-from unmask.predictors.memory import Memory
+from unmask.predictors.kv_cache import Memory
 from unmask.shapes import PAD
 
 MASK = 64

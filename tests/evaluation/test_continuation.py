@@ -11,7 +11,7 @@ from unmask.evaluation import continuation, passes
 from unmask.evaluation.continuation import Continuation, random_masks, score, terms
 from unmask.predictors.markov import MarkovChain
 from unmask.predictors.table import JointTable
-from unmask.samplers import masked
+from unmask.samplers.common import masked_state
 from unmask.samplers.sampler import sample
 from unmask.samplers.threshold import Threshold
 from unmask.speculation.filters import Filter
@@ -43,7 +43,9 @@ def mean_over_counts_and_sets(predictor, context, target):
         for chosen in itertools.combinations(range(n), k):
             is_masked = torch.zeros(1, len(context) + n, dtype=torch.bool)
             is_masked[0, [len(context) + place for place in chosen]] = True
-            said = masked.predict(predictor, filled_ids.masked_fill(is_masked, MASK), is_masked)
+            said = masked_state.predict(
+                predictor, filled_ids.masked_fill(is_masked, MASK), is_masked
+            )
             value = terms(said, filled_ids, torch.tensor([n])).item()
             total += value / (n * math.comb(n, k))
     return total
@@ -167,7 +169,7 @@ def test_greedy_is_what_one_token_per_pass_writes() -> None:
 
 def test_greedy_decoding_is_over_once_nothing_agrees_with_it() -> None:
     given = torch.tensor([[0, MASK, MASK, MASK]])
-    first = masked.predict(ARBITRARY, given, given == MASK)
+    first = masked_state.predict(ARBITRARY, given, given == MASK)
     position, token = divmod(int(first.log_probs[0].flatten().argmax()), VOCAB)
     wrong = [(token + 1) % VOCAB] * 3
     found = score(ARBITRARY, [Continuation((0,), tuple(wrong))], num_samples=2)

@@ -4,9 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from unmask.data.characters import Characters, text8
-from unmask.loading import load
-from unmask.model import Model
-from unmask.model_folder import POLICY_FOLDER
+from unmask.files.model_folder import POLICY_FOLDER
+from unmask.models.load import load
+from unmask.models.text import Model
 from unmask.network.config import HybridConfig
 from unmask.network.hybrid import HybridTransformer
 from unmask.network.policy import PolicyConfig, PolicyNetwork, write_policy

@@ -7,14 +7,14 @@ import pytest
 from tests.network.test_stream import TINY
 from unmask.data.characters import Characters
 from unmask.errors import ConfigError
-from unmask.frontier.contenders import contenders
+from unmask.frontier.budget import knob_for
+from unmask.frontier.entries import contenders
 from unmask.frontier.families import FAMILIES
-from unmask.frontier.knob import knob_for
 from unmask.frontier.measure import measure
-from unmask.frontier.search import MaxNFE
-from unmask.frontier.tune import CausalSetting, Plan, causal_ladders, tune
-from unmask.model import Model
+from unmask.models.text import Model
 from unmask.network.stream import StreamTransformer
+from unmask.tuning.search import MaxNFE
+from unmask.tuning.tune import CausalSetting, Plan, causal_ladders, tune
 
 NAMES = (
     "lossless", "lossless/factorised", "lossless-branching", "autoregressive",

@@ -7,10 +7,10 @@ from tests.frontier.small_model import small_model, small_model_with_policy
 from unmask.errors import ConfigError, OutputError
 from unmask.frontier import evaluate as module
 from unmask.frontier import plots, report
-from unmask.frontier.contenders import contenders
+from unmask.frontier.entries import contenders
 from unmask.frontier.evaluate import Plan, evaluate
 from unmask.frontier.folder import Settings, fingerprint, open_folder
-from unmask.loading import load
+from unmask.models.load import load
 from unmask.network.policy import PolicyNetwork, write_policy
 
 PLAN = Plan(samplers=("self-speculative", "ancestral"), budgets=(4, 8), num_samples=16, seed=3)

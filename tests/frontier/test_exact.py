@@ -14,13 +14,13 @@ from unmask.errors import ConfigError
 from unmask.evaluation.divergence import log_ratios
 from unmask.frontier import exact as module
 from unmask.frontier import plots, report
-from unmask.frontier.contenders import contenders
+from unmask.frontier.entries import contenders
 from unmask.frontier.evaluate import Plan, evaluate
 from unmask.frontier.exact import ExactPlan, measure_exact, text_fingerprint, yardsticks
 from unmask.frontier.exact_report import summarise_exact
 from unmask.frontier.families import FAMILIES
 from unmask.frontier.folder import Settings, fingerprint, open_folder
-from unmask.model import Model
+from unmask.models.text import Model
 from unmask.predictors.markov import MarkovChain
 from unmask.samplers.fixed_partition import FixedPartition
 

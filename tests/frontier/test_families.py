@@ -6,9 +6,9 @@ import torch
 from tests.frontier.small_model import small_model, small_model_with_policy
 from unmask.draws import SeededDraws
 from unmask.errors import CheckpointError, ConfigError
+from unmask.frontier.budget import knob_for
 from unmask.frontier.families import FAMILIES, family, rounds_for
-from unmask.frontier.knob import knob_for
-from unmask.loading import load
+from unmask.models.load import load
 from unmask.network.error_head import ErrorHead, LearnedErrorPredictor, write_error_head
 from unmask.samplers.learned_policy import LearnedPolicy
 from unmask.samplers.registry import SAMPLERS, describe

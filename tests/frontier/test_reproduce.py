@@ -7,7 +7,7 @@ from tests.frontier.small_model import TINY_WORDS, tiny_model
 from unmask.errors import ConfigError
 from unmask.frontier import paper, reproduce
 from unmask.frontier.folder import Settings, fingerprint, open_folder
-from unmask.model import Model
+from unmask.models.text import Model
 from unmask.network.hybrid import HybridTransformer
 from unmask.process.windows import Cosine, starts
 

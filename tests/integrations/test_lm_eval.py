@@ -12,7 +12,7 @@ import pytest
 from tests.large_model_folder import write_large_model
 from unmask.errors import ConfigError, DataError, PromptError
 from unmask.evaluation.continuation import Continuation, score
-from unmask.frontier.decoders import decoder
+from unmask.questions.decoders import decoder
 from unmask.samplers.engine import Request, Result
 
 with warnings.catch_warnings():

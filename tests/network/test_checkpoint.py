@@ -10,8 +10,8 @@ import torch
 
 from tests.reference.random_network import ABLATIONS, TINY, ablation_name, random_network
 from unmask.errors import CheckpointError, OutputError
+from unmask.files.tensors import CONFIG_FILE, WEIGHTS_FILE, write_json, write_tensors
 from unmask.network import checkpoint
-from unmask.network.checkpoint import CONFIG_FILE, WEIGHTS_FILE
 from unmask.network.config import HybridConfig
 from unmask.process import orders
 
@@ -104,7 +104,7 @@ def cut_to(share: float) -> Callable[[Path], None]:
 
 def weights_of(config: HybridConfig) -> Callable[[Path], None]:
     def exchange(folder: Path) -> None:
-        checkpoint.write_tensors(folder / WEIGHTS_FILE, random_network(config).state_dict())
+        write_tensors(folder / WEIGHTS_FILE, random_network(config).state_dict())
 
     return exchange
 
@@ -180,14 +180,14 @@ def test_a_place_that_cannot_be_written(folder: Path, place: str) -> None:
     (folder / "occupied").mkdir()
     before = names(folder)
     with pytest.raises(OutputError, match=f"cannot write .*{place}: .*make room or choose"):
-        checkpoint.write_json(folder / place, {"a": 1})
+        write_json(folder / place, {"a": 1})
     with pytest.raises(OutputError, match=f"cannot write .*{place}: .*make room or choose"):
-        checkpoint.write_tensors(folder / place, {"a": torch.zeros(2)})
+        write_tensors(folder / place, {"a": torch.zeros(2)})
     assert names(folder) == before and (folder / "occupied").is_dir()
 
 
 def test_others_may_read_what_they_may_read_elsewhere(tmp_path):
-    checkpoint.write_tensors(tmp_path / "weights.safetensors", {"a": torch.zeros(1)})
+    write_tensors(tmp_path / "weights.safetensors", {"a": torch.zeros(1)})
     (tmp_path / "beside").touch()
     modes = [(tmp_path / name).stat().st_mode for name in ("weights.safetensors", "beside")]
     assert modes[0] == modes[1]

@@ -11,8 +11,7 @@ import torch
 from tests.reference.random_network import TINY, random_network
 from unmask.draws import SeededDraws, weight_generator
 from unmask.errors import CheckpointError
-from unmask.network import checkpoint
-from unmask.network.checkpoint import CONFIG_FILE, WEIGHTS_FILE, fingerprint
+from unmask.files.tensors import CONFIG_FILE, WEIGHTS_FILE, weights_fingerprint, write_tensors
 from unmask.network.config import HybridConfig
 from unmask.network.error_head import (
     ErrorHead,
@@ -140,10 +139,14 @@ def test_a_head_fits_its_model_in_any_precision(folder: Path, dtype: torch.dtype
 
 def test_a_fingerprint_tells_one_weight_from_another() -> None:
     network, other = random_network(), random_network()
-    assert fingerprint(network) == fingerprint(other) == fingerprint(other.float())
+    assert (
+        weights_fingerprint(network)
+        == weights_fingerprint(other)
+        == weights_fingerprint(other.float())
+    )
     with torch.no_grad():
         other.trunk[1].mlp.up.weight[0, 0] += 0.1
-    assert fingerprint(network) != fingerprint(other)
+    assert weights_fingerprint(network) != weights_fingerprint(other)
 
 
 def test_a_head_of_the_width_of_the_shipped_model_is_under_a_megabyte(tmp_path: Path) -> None:
@@ -171,7 +174,7 @@ def edit(**changes: object) -> Callable[[Path], object]:
 
 
 def other_weights(folder: Path) -> None:
-    checkpoint.write_tensors(folder / WEIGHTS_FILE, {"block": torch.zeros(2)})
+    write_tensors(folder / WEIGHTS_FILE, {"block": torch.zeros(2)})
 
 
 @pytest.mark.parametrize(

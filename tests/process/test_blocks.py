@@ -12,8 +12,8 @@ from unmask.process.blocks import (
     Whole,
     check_divides,
 )
-from unmask.samplers.early_stop import EarlyStop
 from unmask.samplers.threshold import Threshold
+from unmask.samplers.wrappers.early_stop import EarlyStop
 
 masks = st.integers(1, 12).flatmap(
     lambda length: st.lists(

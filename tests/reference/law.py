@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tests.reference.scripted_draws import every_outcome
-from unmask.samplers import ordered
+from unmask.samplers.common import ordered_state
 from unmask.samplers.likelihood import law_of, pass_tables
 from unmask.samplers.sampler import sample
 from unmask.speculation.likelihood import expected_work, log_likelihood
@@ -25,7 +25,7 @@ class WithOrder:
 
     def init(self, given_ids, *, mask_id, draws):
         order = torch.tensor([self.order]).expand(len(given_ids), -1)
-        return ordered.start(self.sampler.order, given_ids, order, mask_id=mask_id)
+        return ordered_state.start(self.sampler.order, given_ids, order, mask_id=mask_id)
 
     def step(self, state, predictor, draws):
         return self.sampler.step(state, predictor, draws)
@@ -73,7 +73,7 @@ def law_by_recursion(predictor, sampler, given, order):
     mask_id, length = predictor.vocab_size, len(given)
     choices = [[t] if t != mask_id else range(mask_id) for t in given]
     token_ids = torch.tensor(list(itertools.product(*choices)))
-    state = ordered.start(
+    state = ordered_state.start(
         sampler.order, torch.tensor([given]), torch.tensor([order]), mask_id=mask_id
     )
     orders = state.order.expand(len(token_ids), -1)

@@ -11,18 +11,18 @@ from unmask.caching.policies import Delayed, Dual, Prefix
 from unmask.draws import SeededDraws
 from unmask.errors import ConfigError
 from unmask.predictors.markov import MarkovChain
-from unmask.predictors.team import Team
+from unmask.predictors.pair import Team
 from unmask.process.blocks import LeftToRight
-from unmask.samplers.cached import Cached
 from unmask.samplers.draft_verify import DraftVerify
 from unmask.samplers.engine import Engine, Request
 from unmask.samplers.klass import Klass
 from unmask.samplers.semi_autoregressive import SemiAutoregressive
 from unmask.samplers.threshold import Threshold
 from unmask.samplers.wino import Wino
+from unmask.samplers.wrappers.cached import Cached
 from unmask.shapes import PAD
+from unmask.speculation.acceptance_rules import divergence
 from unmask.speculation.filters import Filter
-from unmask.speculation.verification import divergence
 
 MASK = 64
 GREEDY = Filter(temperature=0.0)

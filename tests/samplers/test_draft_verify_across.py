@@ -9,13 +9,13 @@ from tests.dllm.small import CONFIGS, random_network
 from tests.spellings import Letters
 from unmask.draws import SeededDraws
 from unmask.errors import ConfigError
-from unmask.predictors.team import CrossTeam, Team
+from unmask.predictors.pair import CrossTeam, Team
 from unmask.process.blocks import LeftToRight
 from unmask.samplers.draft_verify import DraftVerify
 from unmask.samplers.draft_verify_across import DraftVerifyAcross
-from unmask.samplers.early_stop import EarlyStop
 from unmask.samplers.engine import Engine, Request
 from unmask.samplers.threshold import Threshold
+from unmask.samplers.wrappers.early_stop import EarlyStop
 from unmask.speculation.filters import Filter
 from unmask.speculation.retokenise import transcribe
 

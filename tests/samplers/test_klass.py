@@ -21,9 +21,9 @@ from unmask.draws import SeededDraws
 from unmask.errors import ConfigError
 from unmask.predictors.table import JointTable
 from unmask.process.blocks import LeftToRight
-from unmask.samplers.columns import WindowColumns
+from unmask.samplers.common.columns import WindowColumns
+from unmask.samplers.common.masked_state import Prediction
 from unmask.samplers.klass import Klass, movement
-from unmask.samplers.masked import Prediction
 from unmask.samplers.sampler import sample
 from unmask.speculation.filters import Filter
 

@@ -10,12 +10,12 @@ from unmask.errors import ConfigError
 from unmask.predictors.markov import MarkovChain
 from unmask.predictors.table import JointTable
 from unmask.process.blocks import LeftToRight, Sliding, Whole
-from unmask.samplers.early_stop import EarlyStop
 from unmask.samplers.engine import Engine, Request
 from unmask.samplers.sampler import sample
 from unmask.samplers.self_draft import SelfDraft
 from unmask.samplers.semi_autoregressive import SemiAutoregressive
 from unmask.samplers.threshold import Threshold
+from unmask.samplers.wrappers.early_stop import EarlyStop
 from unmask.speculation.filters import Filter
 
 GREEDY = Filter(temperature=0.0)

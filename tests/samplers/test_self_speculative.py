@@ -22,7 +22,7 @@ from unmask.errors import ConfigError
 from unmask.predictors.table import JointTable
 from unmask.process.masking import mask_after
 from unmask.process.windows import Cosine, Fixed, Whole
-from unmask.samplers import ordered
+from unmask.samplers.common import ordered_state
 from unmask.samplers.likelihood import law_of, pass_tables
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.samplers.target_only import TargetOnly
@@ -110,8 +110,8 @@ def test_what_is_sure_enough_is_at_the_threshold_or_above():
         [[0.6, 0.9, 0.8, 0.9], [0.9, 0.7, 0.9, 0.9], [0.9, 0.9, 0.9, 0.9]]
     ).double()
     log_probs = torch.stack([rows, 1 - rows], dim=-1).log()
-    assert ordered.num_sure(log_probs, 0.79).tolist() == [4, 1, 4]
-    assert ordered.num_sure(log_probs, 0.85).tolist() == [2, 1, 4]
+    assert ordered_state.num_sure(log_probs, 0.79).tolist() == [4, 1, 4]
+    assert ordered_state.num_sure(log_probs, 0.85).tolist() == [2, 1, 4]
 
 
 def test_patience_ends_passes_at_different_places_on_different_ways():
@@ -151,13 +151,15 @@ def test_likelihood_and_work_where_confident_drafts_come_first(window, verify_ro
 
 def test_confident_orders_differ_from_one_sequence_to_the_next():
     predictor, law = ArbitraryHybrid(2, 4, 0), SelfSpeculative(window=Fixed(2), order="confident")
-    begins = ordered.begin("confident", torch.full((16, 4), 2), mask_id=2, draws=SeededDraws([0]))
+    begins = ordered_state.begin(
+        "confident", torch.full((16, 4), 2), mask_id=2, draws=SeededDraws([0])
+    )
     token_ids = torch.tensor(list(itertools.product(range(2), repeat=4)))
     seen = set()
     for row in token_ids:
         state, revealed = begins.select(torch.tensor([0])), 0
         while revealed < 4:
-            state = ordered.open_window("confident", state, predictor, law.window).state
+            state = ordered_state.open_window("confident", state, predictor, law.window).state
             revealed += 2
             counts = torch.tensor([revealed])
             masked_ids = mask_after(row[None], state.order, counts, 2)

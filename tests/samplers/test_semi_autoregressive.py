@@ -14,7 +14,7 @@ from tests.reference.arbitrary_hybrid import ArbitraryHybrid
 from tests.reference.law import of_tokens, outcomes_by_enumeration
 from unmask.draws import SeededDraws
 from unmask.errors import ConfigError
-from unmask.predictors.conditioning import random_log_probs
+from unmask.predictors.exact import random_log_probs
 from unmask.predictors.protocol import Draft
 from unmask.predictors.table import JointTable
 from unmask.samplers.sampler import sample

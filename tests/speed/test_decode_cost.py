@@ -12,7 +12,7 @@ from unmask.caching.policies import Dual, Prefix
 from unmask.dllm.config import DllmConfig
 from unmask.errors import ConfigError
 from unmask.process.blocks import LeftToRight
-from unmask.samplers.cached import Cached
+from unmask.samplers.wrappers.cached import Cached
 from unmask.speed.decode_cost import Wish, costs, prediction_bytes, weight_bytes
 
 CONFIG = CONFIGS["llada"]

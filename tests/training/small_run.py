@@ -9,7 +9,7 @@ from torch import Tensor
 
 from unmask.data.text import Corpus, split
 from unmask.draws import SeededDraws
-from unmask.network.checkpoint import read_tensors
+from unmask.files.tensors import read_tensors
 from unmask.network.config import HybridConfig
 from unmask.recipes.recipe import Recipe
 from unmask.training.config import TrainerConfig

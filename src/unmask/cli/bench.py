@@ -6,18 +6,18 @@ from typing import Any
 
 import torch
 
-from unmask.cli.model_options import (
+from unmask.cli.options.model import (
     add_compile_option,
     add_model_options,
     dtype_of,
     load_model,
     prepare,
 )
-from unmask.cli.parser import Parser
+from unmask.cli.options.parser import Parser
+from unmask.cli.options.sampler import SamplerOptions
 from unmask.cli.progress import progress
-from unmask.cli.sampler_options import SamplerOptions
 from unmask.errors import ConfigError
-from unmask.model import usual_sampler
+from unmask.models.text import usual_sampler
 from unmask.network.config import HybridConfig
 from unmask.network.new_hybrid import new_hybrid
 from unmask.recipes.recipe import preset, preset_names

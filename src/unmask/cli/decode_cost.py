@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from unmask.cli.model_options import dtype_of
-from unmask.cli.parser import Parser
+from unmask.cli.options.model import dtype_of
+from unmask.cli.options.parser import Parser
 from unmask.dllm.config import DllmConfig
 from unmask.errors import CheckpointError, ConfigError
-from unmask.network.checkpoint import CONFIG_FILE, read_json
+from unmask.files.tensors import CONFIG_FILE, read_json
 from unmask.speed.decode_cost import Wish, costs, prediction_bytes, weight_bytes
 
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import torch
 
-from unmask.cli.parser import Parser
+from unmask.cli.options.parser import Parser
 from unmask.errors import ConfigError, UnmaskError
-from unmask.generative_model import GenerativeModel
-from unmask.loading import load
-from unmask.model_folder import shipped_names
+from unmask.files.model_folder import shipped_names
+from unmask.models.base import GenerativeModel
+from unmask.models.load import load
 from unmask.predictors.stream import StreamPredictor
 from unmask.process.orders import left_to_right
 from unmask.version import VERSION

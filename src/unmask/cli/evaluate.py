@@ -7,24 +7,24 @@ from typing import Any
 import torch
 from jsonargparse import Namespace
 
-from unmask.cli.exact_options import add_exact_options, exact_plan, exact_settings
-from unmask.cli.measure_options import add_measure_options, settings_of
-from unmask.cli.model_options import add_compile_option, add_model_options, known_words, load_model
-from unmask.cli.parser import Parser
+from unmask.cli.options.exact import add_exact_options, exact_plan, exact_settings
+from unmask.cli.options.measure import add_measure_options, settings_of
+from unmask.cli.options.model import add_compile_option, add_model_options, known_words, load_model
+from unmask.cli.options.parser import Parser
+from unmask.cli.options.questions import add_question_options, evaluate_questions
 from unmask.cli.progress import progress
-from unmask.cli.question_options import add_question_options, evaluate_questions
 from unmask.data.text import Corpus, load_corpus
 from unmask.errors import ConfigError
 from unmask.evaluation.judge import check_is_judge, judge_bits
 from unmask.evaluation.ngrams import crops_like
 from unmask.frontier import plots, report
-from unmask.frontier.contenders import Contender, contenders
+from unmask.frontier.entries import Contender, contenders
 from unmask.frontier.evaluate import Plan, evaluate, usual
 from unmask.frontier.exact import Yardsticks, measure_exact, yardsticks
 from unmask.frontier.families import family_names
 from unmask.frontier.folder import ReportFolder, fingerprint, open_folder
-from unmask.loading import load_text_model
-from unmask.model import Model
+from unmask.models.load import load_text_model
+from unmask.models.text import Model
 
 _SHIPPED_JUDGE = "text8s-judge"
 _TICKS = 1000

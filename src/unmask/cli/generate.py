@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from jsonargparse import Namespace
 
-from unmask.cli.decoding_options import DecodingOptions, add_whole_canvas_option
-from unmask.cli.model_options import (
+from unmask.cli.options.decoding import DecodingOptions, add_whole_canvas_option
+from unmask.cli.options.model import (
     add_by_text_option,
     add_compile_option,
     add_drafter_option,
@@ -20,11 +20,11 @@ from unmask.cli.model_options import (
     add_tail_option,
     load_any_model,
 )
-from unmask.cli.parser import Parser
+from unmask.cli.options.parser import Parser
 from unmask.cli.progress import progress
 from unmask.errors import OutputError
-from unmask.generative_model import Sample
-from unmask.large_model import LargeModel
+from unmask.models.base import Sample
+from unmask.models.chat import LargeModel
 from unmask.speed.memory import peak_bytes, restart_peak
 
 

@@ -8,9 +8,9 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from unmask.allocator import keep_freed_memory
-from unmask.denormals import flush_denormals
 from unmask.errors import UnmaskError
+from unmask.speed.allocator import keep_freed_memory
+from unmask.speed.denormals import flush_denormals
 
 VERBS = {
     "generate": "Generate text (or fill in a template) with a model.",

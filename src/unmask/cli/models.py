@@ -6,11 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from unmask.cli.parser import Parser
+from unmask.cli.options.parser import Parser
 from unmask.dllm.adapted import TailConfig
 from unmask.dllm.config import DllmConfig
-from unmask.model_folder import shipped_folder, shipped_names
-from unmask.network.checkpoint import CONFIG_FILE, WEIGHTS_FILE, read_json
+from unmask.files.model_folder import shipped_folder, shipped_names
+from unmask.files.tensors import CONFIG_FILE, WEIGHTS_FILE, read_json
 from unmask.network.config import HybridConfig
 from unmask.recipes.recipe import preset, preset_names
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from jsonargparse import Namespace
 
-from unmask.cli.measure_options import add_measure_options, settings_of
-from unmask.cli.model_options import add_device_options, known_words, load_model
-from unmask.cli.parser import Parser
+from unmask.cli.options.measure import add_measure_options, settings_of
+from unmask.cli.options.model import add_device_options, known_words, load_model
+from unmask.cli.options.parser import Parser
 from unmask.cli.progress import progress
 from unmask.errors import ConfigError
 from unmask.frontier import reproduce

@@ -5,10 +5,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from unmask.cli.model_options import add_model_options, load_model
-from unmask.cli.parser import Parser
+from unmask.cli.options.model import add_model_options, load_model
+from unmask.cli.options.parser import Parser
+from unmask.cli.options.sampler import SamplerOptions
 from unmask.cli.progress import progress
-from unmask.cli.sampler_options import SamplerOptions
 from unmask.data.files import read_bytes
 from unmask.data.normalise import Normalise
 from unmask.data.text import consecutive_crops

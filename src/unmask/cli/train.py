@@ -10,11 +10,11 @@ from typing import Any, Literal
 
 from jsonargparse import Namespace
 
-from unmask.cli.parser import Parser
+from unmask.cli.options.parser import Parser
+from unmask.cli.options.run import add_folder_options, add_text_options
 from unmask.cli.progress import progress
-from unmask.cli.run_options import add_folder_options, add_text_options
 from unmask.errors import ConfigError
-from unmask.large_model import LargeModel
+from unmask.models.chat import LargeModel
 from unmask.network.config import HybridConfig
 from unmask.recipes.recipe import Recipe, model_kind, preset_names, preset_values
 from unmask.recipes.run import go_on, load_task, load_trunk, open_run

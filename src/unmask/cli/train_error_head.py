@@ -5,21 +5,21 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from unmask.cli.model_options import add_model_options, load_model
-from unmask.cli.parser import Parser
+from unmask.cli.options.model import add_model_options, load_model
+from unmask.cli.options.parser import Parser
+from unmask.cli.options.run import add_folder_options, add_text_options
 from unmask.cli.progress import progress
-from unmask.cli.run_options import add_folder_options, add_text_options
 from unmask.data.normalise import Normalise
 from unmask.data.text import load_corpus
 from unmask.errors import ConfigError
-from unmask.training.error_head import ErrorValidation
-from unmask.training.error_head_run import (
+from unmask.training.optimizers import OptimizerConfig
+from unmask.training.parts.error_head import ErrorValidation
+from unmask.training.parts.error_head_run import (
     ErrorHeadReport,
     ErrorHeadTrainer,
     open_run,
     train_error_head,
 )
-from unmask.training.optimizers import OptimizerConfig
 
 _SECTIONS = {"optimizer": OptimizerConfig, "trainer": ErrorHeadTrainer}
 

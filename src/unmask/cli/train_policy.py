@@ -8,17 +8,17 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from unmask.cli.model_options import add_model_options, add_words_option, known_words, load_model
-from unmask.cli.parser import Parser
+from unmask.cli.options.model import add_model_options, add_words_option, known_words, load_model
+from unmask.cli.options.parser import Parser
+from unmask.cli.options.run import add_folder_options
 from unmask.cli.progress import progress
-from unmask.cli.run_options import add_folder_options
 from unmask.errors import ConfigError
-from unmask.evaluation.freshness import fresh_spelling
-from unmask.model import Model
-from unmask.model_folder import POLICY_FOLDER
+from unmask.evaluation.novel_spelling import fresh_spelling
+from unmask.files.model_folder import POLICY_FOLDER
+from unmask.models.text import Model
 from unmask.network.policy import PolicyConfig
-from unmask.training.policy_config import PolicyTrainer
-from unmask.training.policy_run import (
+from unmask.training.parts.policy_config import PolicyTrainer
+from unmask.training.parts.policy_run import (
     PolicyReport,
     Quality,
     open_run,

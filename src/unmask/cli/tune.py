@@ -6,16 +6,16 @@ from typing import Any, get_args
 
 from jsonargparse import Namespace
 
-from unmask.cli.measure_options import add_measure_options
-from unmask.cli.model_options import add_model_options, known_words, load_model
-from unmask.cli.parser import Parser
+from unmask.cli.options.measure import add_measure_options
+from unmask.cli.options.model import add_model_options, known_words, load_model
+from unmask.cli.options.parser import Parser
 from unmask.cli.progress import progress
 from unmask.errors import ConfigError
 from unmask.frontier.report import strict
-from unmask.frontier.search import MaxNFE, TargetQuality, Wish
-from unmask.frontier.tune import Plan, Tuned, tune
-from unmask.samplers.ordered import OrderChoice
+from unmask.samplers.common.ordered_state import OrderChoice
 from unmask.speed.machine import machine
+from unmask.tuning.search import MaxNFE, TargetQuality, Wish
+from unmask.tuning.tune import Plan, Tuned, tune
 from unmask.version import VERSION
 
 _DEFAULTS = Plan()

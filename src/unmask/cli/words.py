@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from unmask.cli.parser import Parser
+from unmask.cli.options.parser import Parser
 from unmask.data.characters import text8
 from unmask.data.normalise import Normalise
 from unmask.data.text import load_corpus

@@ -28,7 +28,7 @@ from unmask.network.blocks import gather_rows, init_weights
 from unmask.network.config import Activation, HybridConfig, TailInputs, TailRotary
 from unmask.network.rotary import Rotary
 from unmask.network.tail import TailedNetwork
-from unmask.predictors.memory import Memory, MemoryShape, Recalled
+from unmask.predictors.kv_cache import Memory, MemoryShape, Recalled
 from unmask.predictors.shadows import Shadowed
 from unmask.shapes import TokenIds, WindowIds
 

@@ -15,16 +15,10 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from unmask.dllm.config import DllmConfig
-from unmask.dllm.names import published_names
 from unmask.dllm.network import DllmNetwork
+from unmask.dllm.weight_names import published_names
 from unmask.errors import CheckpointError, ConfigError
-from unmask.network.checkpoint import (
-    CONFIG_FILE,
-    WEIGHTS_FILE,
-    read_json,
-    write_json,
-    write_tensors,
-)
+from unmask.files.tensors import CONFIG_FILE, WEIGHTS_FILE, read_json, write_json, write_tensors
 
 INDEX_FILE = "model.safetensors.index.json"
 

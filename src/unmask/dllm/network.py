@@ -15,16 +15,16 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from unmask.batches import join
 from unmask.dllm.blocks import Block, Remembered, RmsNorm, Surroundings, write_rows
 from unmask.dllm.config import DllmConfig
 from unmask.dllm.packing import Packing
 from unmask.draws import weight_generator
 from unmask.network.blocks import entries_of, gather_rows, init_weights
 from unmask.network.rotary import Rotation
-from unmask.predictors.memory import Memory, MemoryShape, Recalled
+from unmask.predictors.kv_cache import Memory, MemoryShape, Recalled
 from unmask.predictors.protocol import Draft
 from unmask.predictors.shadows import Shadowed, check_casts_shadows
-from unmask.rows import join
 from unmask.shapes import PAD, Order, TokenIds, WindowIds, WindowLogProbs
 
 

@@ -12,11 +12,20 @@ from typing import Any
 
 from torch import Tensor
 
-from unmask.atomic import make_folder
 from unmask.dllm.adapted import AdaptedNetwork, TailConfig
 from unmask.dllm.network import DllmNetwork
 from unmask.errors import CheckpointError, ConfigError
-from unmask.network import checkpoint
+from unmask.files.atomic import make_folder
+from unmask.files.tensors import (
+    CONFIG_FILE,
+    WEIGHTS_FILE,
+    bytes_of,
+    load_weights,
+    read_json,
+    read_tensors,
+    write_json,
+    write_tensors,
+)
 
 _FORMAT = "unmask-tail-1"
 _NUM_ROWS = 64
@@ -27,9 +36,9 @@ def write_tail(
 ) -> None:
     """Write the tail of a trunk. Raises `OutputError` if the folder cannot be written to."""
     make_folder(folder)
-    checkpoint.write_tensors(folder / checkpoint.WEIGHTS_FILE, weights)
+    write_tensors(folder / WEIGHTS_FILE, weights)
     values = {"format": _FORMAT, "tail": asdict(config), "trained_for": mark(trunk)}
-    checkpoint.write_json(folder / checkpoint.CONFIG_FILE, values)
+    write_json(folder / CONFIG_FILE, values)
 
 
 def read_tail(folder: Path, trunk: DllmNetwork) -> AdaptedNetwork:
@@ -38,8 +47,8 @@ def read_tail(folder: Path, trunk: DllmNetwork) -> AdaptedNetwork:
     Raises:
         CheckpointError: a file is missing or damaged, or it is a tail of another model.
     """
-    file = folder / checkpoint.CONFIG_FILE
-    values = checkpoint.read_json(file)
+    file = folder / CONFIG_FILE
+    values = read_json(file)
     if values.get("format") != _FORMAT:
         raise CheckpointError(
             f"{file} is of format {values.get('format')!r}, a tail has {_FORMAT!r}. Name the "
@@ -56,8 +65,8 @@ def read_tail(folder: Path, trunk: DllmNetwork) -> AdaptedNetwork:
         network.to(device=trunk.device, dtype=trunk.embedding.weight.dtype)
     except (ConfigError, TypeError) as error:
         raise CheckpointError(f"{file}: {error}") from error
-    weights = folder / checkpoint.WEIGHTS_FILE
-    checkpoint.load_weights(network, checkpoint.read_tensors(weights), weights)
+    weights = folder / WEIGHTS_FILE
+    load_weights(network, read_tensors(weights), weights)
     return network.eval()
 
 
@@ -68,7 +77,7 @@ def mark(trunk: DllmNetwork) -> str:
         if value.ndim == 1 or name == "embedding.weight":
             rows = value[:_NUM_ROWS] if value.ndim > 1 else value
             digest.update(name.encode())
-            digest.update(checkpoint.bytes_of(rows))
+            digest.update(bytes_of(rows))
     return digest.hexdigest()[:16]
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from unmask.dllm.config import DllmConfig
 from unmask.errors import CheckpointError, ConfigError, MissingExtraError, PromptError
-from unmask.network.checkpoint import read_json
+from unmask.files.tensors import read_json
 
 if TYPE_CHECKING:
     from jinja2 import Template

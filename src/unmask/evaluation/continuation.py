@@ -28,8 +28,8 @@ from unmask.errors import ConfigError, DataError
 from unmask.evaluation.passes import Canvas, Passes
 from unmask.predictors.protocol import Predictor
 from unmask.process.masking import is_revealed, stratified_counts
-from unmask.samplers import scores
-from unmask.samplers.masked import Prediction
+from unmask.samplers.common import scores
+from unmask.samplers.common.masked_state import Prediction
 from unmask.shapes import Counts, TokenIds
 
 

@@ -34,7 +34,7 @@ from torch import Tensor
 
 from unmask.draws import Draws, SeededDraws
 from unmask.errors import ConfigError
-from unmask.predictors.conditioning import ExactPredictor
+from unmask.predictors.exact import ExactPredictor
 from unmask.predictors.protocol import Draft
 from unmask.samplers.ancestral import Ancestral
 from unmask.samplers.dilated import Dilated

@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from unmask.predictors.protocol import Predictor
-from unmask.samplers import masked
-from unmask.samplers.masked import Prediction
+from unmask.samplers.common import masked_state
+from unmask.samplers.common.masked_state import Prediction
 from unmask.shapes import PAD, TokenIds
 
 _NUMBERS_AT_ONCE = 2**28
@@ -52,7 +52,7 @@ class Passes:
             token_ids = filled_ids.masked_fill(is_masked, self.predictor.vocab_size)
             self.num_passes += len(batch)
             self.query_tokens += sum(len(canvas.filled_ids) for canvas in batch)
-            yield batch, filled_ids, masked.predict(self.predictor, token_ids, is_masked)
+            yield batch, filled_ids, masked_state.predict(self.predictor, token_ids, is_masked)
 
     def _batches(self, canvases: Iterable[Canvas]) -> Iterator[list[Canvas]]:
         batch: list[Canvas] = []

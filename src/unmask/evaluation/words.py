@@ -20,9 +20,9 @@ import string
 from collections.abc import Iterator, Set
 from pathlib import Path
 
-from unmask.atomic import replacing
 from unmask.data.files import read_bytes
 from unmask.errors import ConfigError, DataError
+from unmask.files.atomic import replacing
 
 _FORMAT = "unmask-words-1"
 _DIGITS = string.digits + string.ascii_lowercase

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from unmask.frontier.curves import Curve, Point, curve, interval, quality_at, ratios_at
+from unmask.evaluation.curves import Curve, Point, curve, interval, quality_at, ratios_at
 from unmask.frontier.summary import accuracy_of
 
 _NUM_DRAWS = 1000

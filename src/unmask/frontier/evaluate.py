@@ -9,11 +9,11 @@ import torch
 
 from unmask.errors import ConfigError
 from unmask.evaluation.judge import judge_bits
-from unmask.frontier.contenders import Contender, check_is_contender
+from unmask.frontier.budget import knob_for, why_skipped
+from unmask.frontier.entries import Contender, check_is_contender
 from unmask.frontier.folder import ReportFolder
-from unmask.frontier.knob import knob_for, why_skipped
 from unmask.frontier.measure import check_sampling, measure_point
-from unmask.model import Model
+from unmask.models.text import Model
 
 
 @dataclass(frozen=True, kw_only=True)

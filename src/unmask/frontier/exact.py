@@ -22,10 +22,10 @@ from unmask.data.text import Corpus, consecutive_crops
 from unmask.errors import ConfigError
 from unmask.evaluation.divergence import bits_per_token, log_ratios, reading_of
 from unmask.evaluation.own_law import OwnLaws
-from unmask.frontier.contenders import Contender
+from unmask.frontier.budget import Family, knob_for, why_skipped
+from unmask.frontier.entries import Contender
 from unmask.frontier.folder import ReportFolder
-from unmask.frontier.knob import Family, knob_for, why_skipped
-from unmask.model import Model
+from unmask.models.text import Model
 from unmask.predictors.markov import MarkovChain
 from unmask.samplers.likelihood import OwnLaw
 from unmask.samplers.self_speculative import SelfSpeculative

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from unmask.frontier.curves import Point, curve, interval
+from unmask.evaluation.curves import Point, curve, interval
 
 _NUM_DRAWS = 1000
 """Of the bootstrap behind each interval."""

@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 
 from unmask.errors import ConfigError
+from unmask.files.tensors import weights_fingerprint
 from unmask.frontier import paper
-from unmask.frontier.knob import Family, Passes
-from unmask.model import Model
-from unmask.network import checkpoint
+from unmask.frontier.budget import Family, Passes
+from unmask.models.text import Model
 from unmask.process import grids, remasking, windows
 from unmask.samplers.ancestral import Ancestral
 from unmask.samplers.autoregressive import Autoregressive
+from unmask.samplers.common.ordered_state import OrderChoice
 from unmask.samplers.dilated import Dilated
 from unmask.samplers.entropy_bounded import EntropyBounded
 from unmask.samplers.factor import Factor
@@ -31,7 +32,6 @@ from unmask.samplers.lookahead import Lookahead
 from unmask.samplers.lossless import Lossless
 from unmask.samplers.lossless_branching import LosslessBranching
 from unmask.samplers.maskgit import MaskGIT
-from unmask.samplers.ordered import OrderChoice
 from unmask.samplers.remdm import ReMDM
 from unmask.samplers.sampler import Sampler
 from unmask.samplers.self_speculative import SelfSpeculative
@@ -243,7 +243,7 @@ def _learned_policy(model: Model) -> Family:
         lambda x: LearnedPolicy(policy=policy, boldness=x),
         0.01,
         100.0,
-        weights=checkpoint.fingerprint(policy),
+        weights=weights_fingerprint(policy),
     )
 
 
@@ -253,7 +253,7 @@ def _learned_star_shaped(model: Model) -> Family:
         lambda x: StarShaped(num_steps=int(x), error_predictor=predictor),
         partial(_star_shaped_passes, judging=predictor.trunk_passes),
     )
-    return replace(chosen, weights=checkpoint.fingerprint(predictor.head))
+    return replace(chosen, weights=weights_fingerprint(predictor.head))
 
 
 LEARNED: dict[str, Callable[[Model], Family]] = {

@@ -14,10 +14,10 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from unmask import atomic
 from unmask.errors import ConfigError, OutputError
-from unmask.generative_model import GenerativeModel
-from unmask.network import checkpoint
+from unmask.files import atomic
+from unmask.files.tensors import read_json, weights_fingerprint, write_json
+from unmask.models.base import GenerativeModel
 
 Resume = Literal["never", "auto"]
 _FORMAT = "unmask-report-1"
@@ -47,7 +47,7 @@ class Settings:
 
 def fingerprint(model: GenerativeModel) -> str:
     """Tells a model from others by its weights."""
-    return checkpoint.fingerprint(model.network)
+    return weights_fingerprint(model.network)
 
 
 def open_folder(path: Path | str, settings: Settings, resume: Resume) -> "ReportFolder":
@@ -88,7 +88,7 @@ def open_report(
     file = path / _SETTINGS_FILE
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         atomic.make_folder(path)
-        checkpoint.write_json(file, asked)
+        write_json(file, asked)
         return
     if not file.exists():
         raise OutputError(f"{path} is there already and is no report. Choose another --out.")
@@ -96,7 +96,7 @@ def open_report(
         raise OutputError(
             f"{path} already holds a report. Go on with it by --resume, or choose another --out."
         )
-    found = completed(checkpoint.read_json(file))
+    found = completed(read_json(file))
     differing = [name for name in asked if found.get(name) != asked[name]]
     if differing:
         name = differing[0]
@@ -104,7 +104,7 @@ def open_report(
             f"{path} is the report of another run: its {name} is {found.get(name)!r}, this one's "
             f"{asked[name]!r}. Numbers of both cannot be compared; choose another --out."
         )
-    checkpoint.write_json(file, asked)
+    write_json(file, asked)
 
 
 def _defaults() -> dict[str, Any]:
@@ -163,7 +163,7 @@ def _file_name(family: str, budget: float) -> str:
 def _read(file: Path, weights: str) -> dict[str, Any] | None:
     if not file.exists():
         return None
-    content = checkpoint.read_json(file)
+    content = read_json(file)
     if content.get("weights") != weights:
         raise ConfigError(
             f"{file} was measured with other weights ({content.get('weights')}) than there are "

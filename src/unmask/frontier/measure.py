@@ -12,8 +12,8 @@ from typing import Any
 import torch
 
 from unmask.errors import ConfigError
-from unmask.frontier.course import Course
-from unmask.model import Model
+from unmask.frontier.trajectory import Course
+from unmask.models.text import Model
 from unmask.samplers.engine import Engine, Request, Result
 from unmask.samplers.registry import describe
 from unmask.samplers.sampler import Sampler

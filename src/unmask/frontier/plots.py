@@ -8,8 +8,8 @@ from itertools import cycle, pairwise
 from pathlib import Path
 from typing import Any
 
-from unmask.atomic import replacing
 from unmask.errors import MissingExtraError
+from unmask.files.atomic import replacing
 
 _STYLE: Any = {
     "figure.figsize": (7.0, 4.5),

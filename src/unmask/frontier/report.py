@@ -6,11 +6,12 @@ from typing import Any
 
 import torch
 
-from unmask import atomic
 from unmask.draws import SeededDraws
 from unmask.evaluation import trace
+from unmask.files import atomic
+from unmask.files.tensors import write_json
 from unmask.frontier.comparison import leads, ratios
-from unmask.frontier.contenders import Contender
+from unmask.frontier.entries import Contender
 from unmask.frontier.exact_report import (
     acceptance_row,
     exact_section,
@@ -18,7 +19,6 @@ from unmask.frontier.exact_report import (
 )
 from unmask.frontier.folder import ReportFolder, Settings
 from unmask.frontier.summary import summarise, summarise_texts
-from unmask.network import checkpoint
 from unmask.speed.machine import machine
 from unmask.version import VERSION
 
@@ -83,7 +83,7 @@ def strict(value: Any) -> Any:
 
 def write(folder: ReportFolder, report: dict[str, Any]) -> None:
     """report.json and report.md."""
-    checkpoint.write_json(folder.path / "report.json", report)
+    write_json(folder.path / "report.json", report)
     with atomic.replacing(folder.path / "report.md") as draft:
         draft.write_text(as_markdown(report))
 

@@ -14,16 +14,16 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
-from unmask import atomic
+from unmask.files import atomic
+from unmask.files.tensors import write_json
 from unmask.frontier import paper
 from unmask.frontier.comparison import ratios
-from unmask.frontier.contenders import contenders
+from unmask.frontier.entries import contenders
 from unmask.frontier.folder import ReportFolder
 from unmask.frontier.measure import check_sampling, measure_point
 from unmask.frontier.report import strict
 from unmask.frontier.summary import summarise
-from unmask.model import Model
-from unmask.network import checkpoint
+from unmask.models.text import Model
 from unmask.process.windows import Cosine, starts
 from unmask.speed.machine import machine
 from unmask.version import VERSION
@@ -132,7 +132,7 @@ def compare_text8(
 
 def write(folder: ReportFolder, compared: dict[str, Any]) -> None:
     """reproduction.json and reproduction.md."""
-    checkpoint.write_json(folder.path / "reproduction.json", compared)
+    write_json(folder.path / "reproduction.json", compared)
     with atomic.replacing(folder.path / "reproduction.md") as draft:
         draft.write_text(as_markdown(compared))
 

@@ -1,6 +1,6 @@
 """Large models in lm-evaluation-harness, where they are the model `unmask`.
 
-    generate_until           a decoder by name (frontier/decoders.py), with continuous batching
+    generate_until           a decoder by name (questions/decoders.py), with continuous batching
     loglikelihood            the bound of masked diffusion (evaluation/continuation.py); exact for
                              one token, and one pass for all candidates of a question
     loglikelihood_rolling    the same, summed over windows (evaluation/rolling.py)
@@ -30,10 +30,10 @@ from tqdm import tqdm
 from unmask.errors import ConfigError, PromptError
 from unmask.evaluation.continuation import Continuation, Scores, score
 from unmask.evaluation.rolling import windows
-from unmask.frontier.decoders import decoder
 from unmask.integrations.lm_eval_arguments import ModelArguments, model_arguments
-from unmask.large_model import LargeModel
-from unmask.loading import load
+from unmask.models.chat import LargeModel
+from unmask.models.load import load
+from unmask.questions.decoders import decoder
 from unmask.samplers.engine import Engine, Request, Result
 from unmask.samplers.sampler import Sampler
 

@@ -18,7 +18,7 @@ class ModelArguments:
     pretrained: str
     """Folder or hub id of a LLaDA or Dream."""
     decoder: str = "threshold"
-    """How answers are decoded, by a name of frontier/decoders.py."""
+    """How answers are decoded, by a name of questions/decoders.py."""
     block_length: int = 0
     """Tokens of a block of the decoder. 0: as is usual for the model."""
     max_gen_toks: int = 256

@@ -3,79 +3,27 @@
 Both are data; opening them runs no code. Files appear whole or not at all.
 """
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from unmask.atomic import make_folder, replacing
 from unmask.errors import CheckpointError, ConfigError
+from unmask.files.atomic import make_folder
+from unmask.files.tensors import (
+    CONFIG_FILE,
+    WEIGHTS_FILE,
+    load_weights,
+    read_json,
+    read_tensors,
+    write_json,
+    write_tensors,
+)
 from unmask.network.config import HybridConfig
 from unmask.network.new_hybrid import HybridNetwork, new_hybrid
 
-CONFIG_FILE = "config.json"
-WEIGHTS_FILE = "model.safetensors"
 _FORMAT = "unmask-hybrid-1"
-
-
-def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
-    """One safetensors file, whole or not at all."""
-    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with replacing(path) as draft:
-        draft.touch()
-        mode = draft.stat().st_mode  # safetensors would let nobody but the owner read the file
-        try:
-            save_file(contiguous, draft, metadata={"format": "pt"})
-        except SafetensorError as error:  # how safetensors reports a full disk
-            raise OSError(str(error)) from error
-        draft.chmod(mode)
-
-
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of one safetensors file.
-
-    Raises:
-        CheckpointError: the file is missing, cut short or damaged.
-    """
-    try:
-        return load_file(path)
-    except FileNotFoundError as error:
-        raise CheckpointError(
-            f"{path} does not exist. A model folder needs {CONFIG_FILE} and {WEIGHTS_FILE}."
-        ) from error
-    except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(
-            f"{path} is not a whole safetensors file ({error}). Fetch or write it again."
-        ) from error
-
-
-def write_json(path: Path, value: dict[str, Any]) -> None:
-    """One JSON file, whole or not at all."""
-    with replacing(path) as draft:
-        draft.write_text(json.dumps(value, indent=2) + "\n")
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """One JSON object.
-
-    Raises:
-        CheckpointError: the file is missing or is not a JSON object.
-    """
-    try:
-        value = json.loads(path.read_text())
-    except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(
-            f"{path} cannot be read as JSON ({error}). A model folder needs {CONFIG_FILE} and "
-            f"{WEIGHTS_FILE}."
-        ) from error
-    if not isinstance(value, dict):
-        raise CheckpointError(f"{path} must hold a JSON object, found a {type(value).__name__}.")
-    return value
 
 
 def write_model(
@@ -115,44 +63,3 @@ def read_model(
         raise CheckpointError(f"{folder / CONFIG_FILE}: {error}") from error
     load_weights(model, read_tensors(folder / WEIGHTS_FILE), folder / WEIGHTS_FILE)
     return model.eval(), values["codec"]
-
-
-def fingerprint(network: torch.nn.Module) -> str:
-    """The first 16 hexadecimal digits of the SHA-256 of the weights, each rounded to bf16.
-
-    So it is the same in whatever precision a network was opened; one whose weights were put into
-    another form since says what it was before (`known_fingerprint`).
-    """
-    known: str | None = getattr(network, "known_fingerprint", None)
-    if known:
-        return known
-    digest = hashlib.sha256()
-    for name, tensor in sorted(network.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(bytes_of(tensor))
-    return digest.hexdigest()[:16]
-
-
-def bytes_of(tensor: Tensor) -> bytes:
-    """What is hashed of a tensor: its values rounded to bf16."""
-    rounded = tensor.detach().cpu().bfloat16().contiguous()
-    return rounded.view(torch.int16).numpy().tobytes()
-
-
-def load_weights(model: torch.nn.Module, tensors: dict[str, Tensor], source: Path) -> None:
-    """Fill a network with weights that must fit it exactly.
-
-    Raises:
-        CheckpointError: names or shapes differ; says which.
-    """
-    wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    found = {name: tuple(value.shape) for name, value in tensors.items()}
-    if wanted != found:
-        differing = sorted(n for n in wanted.keys() | found if wanted.get(n) != found.get(n))
-        name = differing[0]
-        raise CheckpointError(
-            f"{source} does not fit its {CONFIG_FILE}: {len(differing)} tensors differ, first "
-            f"{name!r}: the config asks for {wanted.get(name, 'none')}, the file has "
-            f"{found.get(name, 'none')}. The two files come from different models."
-        )
-    model.load_state_dict(tensors)

@@ -5,7 +5,7 @@
 
 One non-causal block of the network's width, with an MLP of twice that width, sees what the
 trunk makes of every token; trunk features alone, through a linear map or an MLP per position,
-tell errors far less well (docs/log.md). What it is trained on: training/error_head.py.
+tell errors far less well (docs/log.md). What it is trained on: training/parts/error_head.py.
 
 The head's block is small beside a trunk pass and is not counted as one.
 
@@ -23,10 +23,19 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from unmask.atomic import make_folder
 from unmask.draws import weight_generator
 from unmask.errors import CheckpointError
-from unmask.network import checkpoint
+from unmask.files.atomic import make_folder
+from unmask.files.tensors import (
+    CONFIG_FILE,
+    WEIGHTS_FILE,
+    load_weights,
+    read_json,
+    read_tensors,
+    weights_fingerprint,
+    write_json,
+    write_tensors,
+)
 from unmask.network.blocks import Block, Layout, init_weights
 from unmask.network.hybrid import HybridTransformer
 from unmask.network.rotary import Rotary
@@ -95,13 +104,13 @@ def write_error_head(folder: Path, head: ErrorHead, network: HybridTransformer) 
     """A head folder: config.json, which names the network by its fingerprint, and the weights."""
     make_folder(folder)
     weights = {name: value.bfloat16() for name, value in head.state_dict().items()}
-    checkpoint.write_tensors(folder / checkpoint.WEIGHTS_FILE, weights)
+    write_tensors(folder / WEIGHTS_FILE, weights)
     values: dict[str, Any] = {
         "format": _FORMAT,
         "width": network.config.width,
-        "trained_for": checkpoint.fingerprint(network),
+        "trained_for": weights_fingerprint(network),
     }
-    checkpoint.write_json(folder / checkpoint.CONFIG_FILE, values)
+    write_json(folder / CONFIG_FILE, values)
 
 
 def read_error_head(folder: Path, network: HybridTransformer) -> ErrorHead:
@@ -110,14 +119,14 @@ def read_error_head(folder: Path, network: HybridTransformer) -> ErrorHead:
     Raises:
         CheckpointError: a file is missing or damaged, or it was trained for another model.
     """
-    file = folder / checkpoint.CONFIG_FILE
-    values = checkpoint.read_json(file)
+    file = folder / CONFIG_FILE
+    values = read_json(file)
     if values.get("format") != _FORMAT:
         raise CheckpointError(
             f"{file} is of format {values.get('format')!r}, an error head has {_FORMAT!r}. Name "
             "the folder that `unmask train-error-head` wrote."
         )
-    asked = {"width": network.config.width, "trained_for": checkpoint.fingerprint(network)}
+    asked = {"width": network.config.width, "trained_for": weights_fingerprint(network)}
     for name, wanted in asked.items():
         if values.get(name) != wanted:
             raise CheckpointError(
@@ -126,6 +135,6 @@ def read_error_head(folder: Path, network: HybridTransformer) -> ErrorHead:
                 "`unmask train-error-head`."
             )
     head = ErrorHead(network)
-    weights = folder / checkpoint.WEIGHTS_FILE
-    checkpoint.load_weights(head, checkpoint.read_tensors(weights), weights)
+    weights = folder / WEIGHTS_FILE
+    load_weights(head, read_tensors(weights), weights)
     return head.eval()

@@ -28,10 +28,18 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from unmask.atomic import make_folder
 from unmask.draws import weight_generator
 from unmask.errors import CheckpointError, ConfigError
-from unmask.network import checkpoint
+from unmask.files.atomic import make_folder
+from unmask.files.tensors import (
+    CONFIG_FILE,
+    WEIGHTS_FILE,
+    load_weights,
+    read_json,
+    read_tensors,
+    write_json,
+    write_tensors,
+)
 from unmask.network.blocks import Attention, Layout, Mlp, init_weights
 from unmask.network.config import HybridConfig
 from unmask.network.rotary import Rotary
@@ -134,9 +142,9 @@ class PolicyNetwork(nn.Module):
 def write_policy(folder: Path, policy: PolicyNetwork) -> None:
     """A policy folder: config.json and model.safetensors."""
     make_folder(folder)
-    checkpoint.write_tensors(folder / checkpoint.WEIGHTS_FILE, policy.state_dict())
+    write_tensors(folder / WEIGHTS_FILE, policy.state_dict())
     values: dict[str, Any] = {"format": _FORMAT, "policy": asdict(policy.config)}
-    checkpoint.write_json(folder / checkpoint.CONFIG_FILE, values)
+    write_json(folder / CONFIG_FILE, values)
 
 
 def read_policy(folder: Path) -> PolicyNetwork:
@@ -145,16 +153,16 @@ def read_policy(folder: Path) -> PolicyNetwork:
     Raises:
         CheckpointError: a file is missing or damaged, or the weights do not fit the config.
     """
-    file = folder / checkpoint.CONFIG_FILE
-    values = checkpoint.read_json(file)
+    file = folder / CONFIG_FILE
+    values = read_json(file)
     if values.get("format") != _FORMAT:
         raise CheckpointError(
             f"{file} is of format {values.get('format')!r}, a policy has {_FORMAT!r}. Name the "
             "folder that `unmask train-policy` wrote."
         )
     policy = PolicyNetwork(_config_of(values.get("policy"), file))
-    weights = folder / checkpoint.WEIGHTS_FILE
-    checkpoint.load_weights(policy, checkpoint.read_tensors(weights), weights)
+    weights = folder / WEIGHTS_FILE
+    load_weights(policy, read_tensors(weights), weights)
     return policy.eval()
 
 

@@ -12,7 +12,7 @@ import warnings
 import torch
 
 from unmask.errors import ConfigError
-from unmask.network.checkpoint import fingerprint
+from unmask.files.tensors import weights_fingerprint
 from unmask.network.hybrid import HybridTransformer
 
 
@@ -34,7 +34,7 @@ def quantise_trunk(network: HybridTransformer) -> None:
             f"torch {torch.__version__} has no dynamic quantisation (torch.ao). Use bf16, or a "
             "torch that has it (2.13 does)."
         ) from error
-    network.known_fingerprint = fingerprint(network)
+    network.known_fingerprint = weights_fingerprint(network)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch is moving it to torchao, and says so
         network.trunk = quantize_dynamic(network.trunk, {torch.nn.Linear}, dtype=torch.qint8)

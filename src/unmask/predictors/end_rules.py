@@ -18,10 +18,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from unmask.predictors.memory import Memory, Recalled
+from unmask.predictors.kv_cache import Memory, Recalled
 from unmask.predictors.protocol import Draft
 from unmask.predictors.shadows import Shadowed
-from unmask.predictors.stand_in import StandIn
+from unmask.predictors.wrapper import StandIn
 from unmask.shapes import TokenIds, WindowIds
 
 

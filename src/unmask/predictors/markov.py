@@ -22,7 +22,7 @@ from torch import Tensor
 
 from unmask.draws import Draws, SeededDraws
 from unmask.errors import ConfigError, DataError
-from unmask.predictors.conditioning import (
+from unmask.predictors.exact import (
     ExactPredictor,
     log_evidence,
     random_log_probs,

@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from unmask.errors import ConfigError
-from unmask.predictors.memory import Memory
+from unmask.predictors.kv_cache import Memory
 from unmask.predictors.protocol import Predictor
 from unmask.shapes import TokenIds, WindowIds, WindowLogProbs
 

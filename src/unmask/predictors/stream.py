@@ -19,8 +19,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from unmask.batches import Rows
 from unmask.predictors.protocol import Draft, HybridPredictor
-from unmask.rows import Rows
 from unmask.shapes import Counts, Order, TokenIds
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from unmask.draws import SeededDraws
 from unmask.errors import ConfigError
-from unmask.predictors.conditioning import (
+from unmask.predictors.exact import (
     ExactPredictor,
     log_evidence,
     random_log_probs,

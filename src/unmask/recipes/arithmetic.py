@@ -9,11 +9,11 @@ import torch
 from unmask.data.arithmetic import DRILL_QUESTION, as_typed, begun, blanked, drill, problem
 from unmask.dllm.adapted import TailConfig
 from unmask.dllm.config import DllmConfig
+from unmask.dllm.generation_config import GENERATION_FILE, Usual
 from unmask.dllm.new_tokenizer import new_tokenizer
 from unmask.dllm.tokenizer import TOKENIZER_FILES, tokenizer_of
-from unmask.dllm.usual import GENERATION_FILE, Usual
 from unmask.draws import SeededDraws
-from unmask.large_model import LargeModel
+from unmask.models.chat import LargeModel
 from unmask.training.config import Orders
 from unmask.training.question_task import Lesson, QuestionTask
 from unmask.training.tail_task import TailTask

@@ -11,18 +11,18 @@ from torch import Tensor
 from unmask.data.characters import text8
 from unmask.data.normalise import Normalise
 from unmask.data.text import load_corpus
-from unmask.denormals import flushing_denormals
 from unmask.dllm.adapted import TailConfig
 from unmask.dllm.config import DllmConfig
 from unmask.dllm.network import DllmNetwork
 from unmask.dllm.tail_folder import read_tail
 from unmask.errors import ConfigError, OutputError
-from unmask.large_model import LargeModel
-from unmask.loading import load
-from unmask.model_folder import find_folder
+from unmask.files.model_folder import find_folder
+from unmask.models.chat import LargeModel
+from unmask.models.load import load
 from unmask.network.config import HybridConfig
 from unmask.recipes.arithmetic import arithmetic_tail_task, arithmetic_task
 from unmask.recipes.recipe import Recipe
+from unmask.speed.denormals import flushing_denormals
 from unmask.training import loop
 from unmask.training.report import Observer
 from unmask.training.session import is_main_process

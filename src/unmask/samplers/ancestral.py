@@ -22,8 +22,8 @@ from unmask.predictors.protocol import Predictor
 from unmask.process import grids, schedules
 from unmask.process.grids import Grid
 from unmask.process.schedules import Schedule
-from unmask.samplers import columns, masked, quota
-from unmask.samplers.masked import MaskedState
+from unmask.samplers.common import columns, masked_state, quota
+from unmask.samplers.common.masked_state import MaskedState
 from unmask.samplers.sampler import StepInfo
 from unmask.shapes import TokenIds
 from unmask.speculation.filters import Filter
@@ -53,7 +53,7 @@ class Ancestral:
 
     def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> MaskedState:
         """All that is not given is masked, at time 1."""
-        return masked.start(given_ids, mask_id=mask_id)
+        return masked_state.start(given_ids, mask_id=mask_id)
 
     def step(
         self, state: MaskedState, predictor: Predictor, draws: Draws

@@ -12,8 +12,8 @@ import torch
 
 from unmask.draws import Draws
 from unmask.predictors.stream import StreamPredictor
-from unmask.samplers import columns, ordered
-from unmask.samplers.ordered import OrderedState
+from unmask.samplers.common import columns, ordered_state
+from unmask.samplers.common.ordered_state import OrderedState
 from unmask.samplers.sampler import StepInfo
 from unmask.shapes import TokenIds
 from unmask.speculation.filters import Filter
@@ -28,7 +28,7 @@ class Autoregressive:
 
     def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> OrderedState:
         """Reading order, behind what is given."""
-        return ordered.begin("left-to-right", given_ids, mask_id=mask_id, draws=draws)
+        return ordered_state.begin("left-to-right", given_ids, mask_id=mask_id, draws=draws)
 
     def step(
         self, state: OrderedState, predictor: StreamPredictor, draws: Draws

@@ -28,8 +28,8 @@ from unmask.draws import Draws
 from unmask.errors import ConfigError
 from unmask.predictors.protocol import Predictor
 from unmask.process import blocks
-from unmask.samplers import masked
-from unmask.samplers.masked import MaskedState
+from unmask.samplers.common import masked_state
+from unmask.samplers.common.masked_state import MaskedState
 from unmask.samplers.sampler import StepInfo
 from unmask.shapes import TokenIds
 from unmask.speculation.filters import Filter
@@ -60,7 +60,7 @@ class Dilated:
 
     def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> MaskedState:
         """All that is not given is masked."""
-        return masked.start(given_ids, mask_id=mask_id)
+        return masked_state.start(given_ids, mask_id=mask_id)
 
     def step(
         self, state: MaskedState, predictor: Predictor, draws: Draws
@@ -72,10 +72,10 @@ class Dilated:
         turn = turn[blocks.places(state.is_masked, state.origin).clamp(min=0)]
         current = torch.where(state.is_masked, turn, never).amin(dim=1, keepdim=True)
         is_chosen = state.is_masked & (turn == current)
-        prediction = masked.predict(predictor, state.token_ids, is_chosen)
+        prediction = masked_state.predict(predictor, state.token_ids, is_chosen)
         window = prediction.window
         drawn = self.filter.draw(prediction.log_probs, window.in_window, draws)
-        return masked.reveal(state, window, window.in_window, drawn)
+        return masked_state.reveal(state, window, window.in_window, drawn)
 
 
 def groups(block_length: int, base: int) -> Int[Tensor, " {block_length}"]:

@@ -11,15 +11,15 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from unmask.batches import join
 from unmask.draws import Draws
-from unmask.predictors.memory import Memory, Recalled
+from unmask.predictors.kv_cache import Memory, Recalled
+from unmask.predictors.pair import CrossTeam, Team
 from unmask.predictors.protocol import Draft
 from unmask.predictors.shadows import check_casts_shadows
-from unmask.predictors.team import CrossTeam, Team
-from unmask.rows import join
-from unmask.samplers.cached import CachedState
-from unmask.samplers.columns import WindowColumns
+from unmask.samplers.common.columns import WindowColumns
 from unmask.samplers.sampler import Sampler, StepInfo
+from unmask.samplers.wrappers.cached import CachedState
 from unmask.shapes import PAD, Counts, TokenIds, WindowIds, WindowLogProbs
 
 View = Literal["in-place", "pre-draft", "shadow"]

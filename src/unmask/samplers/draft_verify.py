@@ -2,8 +2,9 @@
 
     x: the sequence with its masks;  a round:
     K passes of the drafter, any sampler with any cache, reveal tokens D
-    one full pass of the verifier gives p_i for i in D, and a rule (speculation/verification.py)
-    rejects some of them; the rule trust rejects none, but puts argmax p_i in their place
+    one full pass of the verifier gives p_i for i in D, and a rule rejects some of them
+    (speculation/acceptance_rules.py); the rule trust rejects none, but puts argmax p_i in their
+    place
     what is rejected is masked again; the first of them becomes argmax p_i instead, as in
     speculative sampling, if p_i gives that at least rho; the c surest masked tokens of the same
     pass are revealed
@@ -35,17 +36,17 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from unmask.batches import Rows, padded_with
 from unmask.draws import Draws
 from unmask.errors import ConfigError
-from unmask.predictors.team import Team
-from unmask.rows import Rows, padded_with
-from unmask.samplers import columns, scores
-from unmask.samplers.columns import WindowColumns
+from unmask.predictors.pair import Team
+from unmask.samplers.common import columns, scores
+from unmask.samplers.common.columns import WindowColumns
 from unmask.samplers.draft_round import DraftRound, View
 from unmask.samplers.sampler import Sampler, StepInfo
 from unmask.samplers.threshold import Threshold
 from unmask.shapes import Counts, TokenIds
-from unmask.speculation.verification import Rule, is_rejected
+from unmask.speculation.acceptance_rules import Rule, is_rejected
 
 Acceptance = Literal["position", "prefix"]
 

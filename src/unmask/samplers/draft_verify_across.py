@@ -25,15 +25,15 @@ from torch import Tensor
 
 from unmask.draws import Draws
 from unmask.errors import ConfigError
+from unmask.predictors.pair import CrossTeam
 from unmask.predictors.shadows import check_casts_shadows
-from unmask.predictors.team import CrossTeam
 from unmask.samplers.draft_round import DraftRound, View
 from unmask.samplers.draft_verify import Acceptance, DraftVerifyState
 from unmask.samplers.sampler import Sampler, StepInfo
 from unmask.samplers.threshold import Threshold
 from unmask.shapes import PAD, TokenIds, WindowLogProbs
+from unmask.speculation.acceptance_rules import is_rejected
 from unmask.speculation.retokenise import Spelling, Transcript, transcribe
-from unmask.speculation.verification import is_rejected
 
 TextRule = Literal["exact", "confidence", "disagreement"]
 """The rules that need no distribution over the drafter's tokens, and put no token in place."""

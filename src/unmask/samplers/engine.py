@@ -24,10 +24,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from unmask.batches import Rows, join
 from unmask.draws import SeededDraws
 from unmask.errors import ConfigError
 from unmask.predictors.protocol import Predictor
-from unmask.rows import Rows, join
 from unmask.samplers.sampler import COUNTED, Sampler, StepInfo, check_given_ids
 from unmask.shapes import Counts, TokenIds
 

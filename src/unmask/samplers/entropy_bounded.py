@@ -28,8 +28,8 @@ from unmask.errors import ConfigError
 from unmask.predictors.protocol import Predictor
 from unmask.process import blocks
 from unmask.process.blocks import Blocks
-from unmask.samplers import masked, scores
-from unmask.samplers.masked import MaskedState
+from unmask.samplers.common import masked_state, scores
+from unmask.samplers.common.masked_state import MaskedState
 from unmask.samplers.sampler import StepInfo
 from unmask.shapes import TokenIds, WindowLogProbs, WindowMask, WindowProbs
 from unmask.speculation.filters import Filter
@@ -70,20 +70,20 @@ class EntropyBounded:
 
     def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> MaskedState:
         """All that is not given is masked."""
-        return masked.start(given_ids, mask_id=mask_id)
+        return masked_state.start(given_ids, mask_id=mask_id)
 
     def step(
         self, state: MaskedState, predictor: Predictor, draws: Draws
     ) -> tuple[MaskedState, StepInfo]:
         """One pass, and tokens at the positions that the bound allows."""
         candidates = self.blocks.candidates(state.is_masked, state.origin)
-        prediction = masked.predict(predictor, state.token_ids, candidates)
+        prediction = masked_state.predict(predictor, state.token_ids, candidates)
         window, log_probs = prediction.window, prediction.log_probs
         entropy = scores.entropy(log_probs)
         score = self._score(log_probs, entropy)
         is_chosen = within_bound(score, entropy, window.in_window, self.bound)
         drawn = self.filter.draw(log_probs, is_chosen, draws)
-        return masked.reveal(state, window, is_chosen, drawn)
+        return masked_state.reveal(state, window, is_chosen, drawn)
 
     def _score(self, log_probs: WindowLogProbs, entropy: WindowProbs) -> WindowProbs:
         if self.ranking == "entropy":

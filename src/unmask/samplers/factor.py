@@ -22,8 +22,8 @@ from unmask.errors import ConfigError
 from unmask.predictors.protocol import Predictor
 from unmask.process import blocks
 from unmask.process.blocks import Blocks
-from unmask.samplers import masked, scores
-from unmask.samplers.masked import MaskedState
+from unmask.samplers.common import masked_state, scores
+from unmask.samplers.common.masked_state import MaskedState
 from unmask.samplers.sampler import StepInfo
 from unmask.shapes import TokenIds, WindowMask, WindowProbs
 from unmask.speculation.filters import Filter
@@ -50,16 +50,16 @@ class Factor:
 
     def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> MaskedState:
         """All that is not given is masked."""
-        return masked.start(given_ids, mask_id=mask_id)
+        return masked_state.start(given_ids, mask_id=mask_id)
 
     def step(
         self, state: MaskedState, predictor: Predictor, draws: Draws
     ) -> tuple[MaskedState, StepInfo]:
         """One pass, and the tokens of it that are sure enough together."""
         candidates = self.blocks.candidates(state.is_masked, state.origin)
-        found = masked.propose(predictor, state.token_ids, candidates, self.filter, draws)
+        found = masked_state.propose(predictor, state.token_ids, candidates, self.filter, draws)
         is_chosen = sure_together(found.confidence, found.window.in_window, self.factor)
-        return masked.reveal(state, found.window, is_chosen, found.token_ids)
+        return masked_state.reveal(state, found.window, is_chosen, found.token_ids)
 
 
 def sure_together(confidence: WindowProbs, in_window: WindowMask, factor: float) -> WindowMask:

@@ -26,8 +26,8 @@ import torch
 
 from unmask.draws import Draws
 from unmask.predictors.protocol import Predictor
-from unmask.samplers import columns, ordered
-from unmask.samplers.ordered import OrderedState
+from unmask.samplers.common import columns, ordered_state
+from unmask.samplers.common.ordered_state import OrderedState
 from unmask.samplers.sampler import StepInfo
 from unmask.shapes import TokenIds
 from unmask.speculation.filters import Filter
@@ -42,7 +42,7 @@ class FirstHitting:
 
     def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> OrderedState:
         """A new order for each sequence, with what is given at its front."""
-        return ordered.begin("random", given_ids, mask_id=mask_id, draws=draws)
+        return ordered_state.begin("random", given_ids, mask_id=mask_id, draws=draws)
 
     def step(
         self, state: OrderedState, predictor: Predictor, draws: Draws

@@ -25,8 +25,8 @@ import torch
 from unmask.draws import Draws
 from unmask.predictors.protocol import Predictor
 from unmask.process.windows import Cosine, Window, check_is_window
-from unmask.samplers import ordered
-from unmask.samplers.ordered import OrderChoice, OrderedState
+from unmask.samplers.common import ordered_state
+from unmask.samplers.common.ordered_state import OrderChoice, OrderedState
 from unmask.samplers.sampler import StepInfo
 from unmask.shapes import TokenIds
 from unmask.speculation.filters import Filter
@@ -45,17 +45,17 @@ class FixedPartition:
 
     def __post_init__(self) -> None:
         check_is_window(self.window)
-        ordered.check_is_choice(self.order)
+        ordered_state.check_is_choice(self.order)
 
     def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> OrderedState:
         """A new order for each sequence, with what is given at its front."""
-        return ordered.begin(self.order, given_ids, mask_id=mask_id, draws=draws)
+        return ordered_state.begin(self.order, given_ids, mask_id=mask_id, draws=draws)
 
     def step(
         self, state: OrderedState, predictor: Predictor, draws: Draws
     ) -> tuple[OrderedState, StepInfo]:
         """One pass, and a token for every place of its group."""
-        opening = ordered.open_window(self.order, state, predictor, self.window)
+        opening = ordered_state.open_window(self.order, state, predictor, self.window)
         state, window = opening.state, opening.window
         drawn = self.filter.draw(opening.draft.log_probs, window.in_window, draws)
         token_ids = window.write(state.token_ids, drawn)

@@ -22,14 +22,14 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from unmask.batches import padded_with
 from unmask.draws import Draws
 from unmask.errors import ConfigError
 from unmask.predictors.protocol import Predictor
 from unmask.process import blocks
 from unmask.process.blocks import Blocks
-from unmask.rows import padded_with
-from unmask.samplers import masked, scores
-from unmask.samplers.masked import MaskedState, Prediction
+from unmask.samplers.common import masked_state, scores
+from unmask.samplers.common.masked_state import MaskedState, Prediction
 from unmask.samplers.sampler import StepInfo
 from unmask.shapes import TokenIds, WindowIds, WindowMask, WindowProbs
 from unmask.speculation.filters import Filter
@@ -86,8 +86,8 @@ class Klass:
 
     def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> KlassState:
         """All that is not given is masked, and nothing is predicted yet."""
-        state = masked.start(given_ids, mask_id=mask_id)
-        nothing = masked.no_prediction(given_ids, mask_id=mask_id)
+        state = masked_state.start(given_ids, mask_id=mask_id)
+        nothing = masked_state.no_prediction(given_ids, mask_id=mask_id)
         return KlassState(**vars(state), before=nothing, num_stable=torch.zeros_like(given_ids))
 
     def step(
@@ -95,12 +95,12 @@ class Klass:
     ) -> tuple[KlassState, StepInfo]:
         """One pass, and the tokens of it that are ready."""
         candidates = self.blocks.candidates(state.is_masked, state.origin)
-        now = masked.propose(predictor, state.token_ids, candidates, self.filter, draws)
+        now = masked_state.propose(predictor, state.token_ids, candidates, self.filter, draws)
         window = now.window
         is_stable = movement(now, state.before, state.is_masked.shape[1]) < self.kl_bound
         num_stable = (state.num_stable.gather(1, window.positions) + 1) * is_stable
         is_chosen = self._choose(now.confidence, num_stable, window.in_window)
-        revealed, info = masked.reveal(state, window, is_chosen, now.token_ids)
+        revealed, info = masked_state.reveal(state, window, is_chosen, now.token_ids)
         noted = window.write(state.num_stable, num_stable)
         before = Prediction(window, now.log_probs)
         return KlassState(**vars(revealed), before=before, num_stable=noted), info

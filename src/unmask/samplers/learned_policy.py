@@ -13,7 +13,8 @@ With boldness = T = 1 the set R that is revealed has the probability
 
     prod_{i in R} s_i  prod_{i not in R} (1 - s_i)   +   [R = {argmax b}]  prod_i (1 - s_i),
 
-which is differentiable in b, and what the policy is trained by (training/policy_gradient.py).
+which is differentiable in b, and what the policy is trained by
+(training/parts/policy_gradient.py).
 
 Source: Jazbec et al. (2025), arXiv:2512.09106, there at temperature 0 of the tokens.
 """
@@ -30,8 +31,8 @@ from torch import Tensor
 from unmask.draws import Draws
 from unmask.errors import ConfigError
 from unmask.predictors.protocol import Predictor
-from unmask.samplers import masked, scores
-from unmask.samplers.masked import MaskedState
+from unmask.samplers.common import masked_state, scores
+from unmask.samplers.common.masked_state import MaskedState
 from unmask.samplers.sampler import StepInfo
 from unmask.shapes import PAD, TokenIds
 from unmask.speculation.filters import Filter
@@ -85,13 +86,13 @@ class LearnedPolicy:
 
     def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> MaskedState:
         """All that is not given is masked."""
-        return masked.start(given_ids, mask_id=mask_id)
+        return masked_state.start(given_ids, mask_id=mask_id)
 
     def step(
         self, state: MaskedState, predictor: Predictor, draws: Draws
     ) -> tuple[MaskedState, StepInfo]:
         """One pass, and the tokens that the policy lets through."""
-        found = masked.predict(predictor, state.token_ids, state.is_masked)
+        found = masked_state.predict(predictor, state.token_ids, state.is_masked)
         window = found.window
         surest = found.log_probs.amax(dim=-1).exp().double()
         # The columns of a row are different positions, and those not real are not masked.
@@ -108,7 +109,7 @@ class LearnedPolicy:
         is_best = scores.rank(logits, window.in_window) == 0
         is_chosen = is_chosen | (is_best & ~is_chosen.any(dim=1, keepdim=True))
         token_ids = self.filter.draw(found.log_probs, is_chosen, draws)
-        return masked.reveal(state, window, is_chosen, token_ids)
+        return masked_state.reveal(state, window, is_chosen, token_ids)
 
 
 def reveal_log_prob(

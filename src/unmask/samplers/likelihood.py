@@ -21,9 +21,9 @@ from unmask.predictors.protocol import HybridPredictor
 from unmask.process import windows
 from unmask.process.masking import mask_after
 from unmask.process.windows import Window
-from unmask.samplers import columns, ordered
+from unmask.samplers.common import columns, ordered_state
+from unmask.samplers.common.ordered_state import OrderChoice, OrderedState
 from unmask.samplers.fixed_partition import FixedPartition
-from unmask.samplers.ordered import OrderChoice, OrderedState
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.samplers.target_only import TargetOnly
 from unmask.shapes import Counts, Order, TokenIds
@@ -76,7 +76,7 @@ def law_of(sampler: OwnLaw, length: int) -> Law:
 def order_for(sampler: OwnLaw, token_ids: TokenIds, *, seed: int, number: int) -> Order:
     """The `number`-th order to score each sequence under; depends on its row and the seed."""
     seeds = [stream_seed(seed, row, number) for row in range(len(token_ids))]
-    return ordered.choose(sampler.order, token_ids, SeededDraws(seeds, token_ids.device))
+    return ordered_state.choose(sampler.order, token_ids, SeededDraws(seeds, token_ids.device))
 
 
 def _ignore(num_rows: int) -> None:
@@ -117,7 +117,9 @@ def pass_tables(
         size = sizes[sequence, start]
         window = columns.of_order(its_order, start, start + size, int(size.max()))
         masked_ids = mask_after(ids, its_order, start, predictor.vocab_size)
-        draft = ordered.draft_along(law.order, predictor, masked_ids, its_order, start, window)
+        draft = ordered_state.draft_along(
+            law.order, predictor, masked_ids, its_order, start, window
+        )
         target_log_probs = draft.log_probs
         width = window.positions.shape[1]
         if law.verify_rounds and (width > 1 or not predictor.first_target_is_draft):
@@ -131,7 +133,7 @@ def pass_tables(
             values = log_probs.gather(-1, observed).squeeze(-1)
             table[sequence, start, :width] = values.double()
         if law.threshold > 0:
-            size = torch.minimum(ordered.num_sure(draft.log_probs, law.threshold), size)
+            size = torch.minimum(ordered_state.num_sure(draft.log_probs, law.threshold), size)
         if law.patience < math.inf:
             doubt = disagreement(draft_log_probs, target_log_probs).cumsum(dim=1)
             num_within = (doubt <= law.patience).sum(dim=1)
@@ -196,7 +198,7 @@ def _by_confidence(
         its_length = torch.full_like(its_first, length)
         zero = torch.zeros_like(its_first)
         state = OrderedState(masked_ids, its_order, its_first, its_first, its_length, zero)
-        opening = ordered.open_window("confident", state, predictor, window)
+        opening = ordered_state.open_window("confident", state, predictor, window)
         stop = opening.stop[:, None]
         is_inside = (places >= its_first[:, None]) & (places < stop)
         ends = torch.where(is_inside, stop - places, length)

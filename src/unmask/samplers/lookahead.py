@@ -26,9 +26,9 @@ import torch
 from unmask.draws import Draws
 from unmask.errors import ConfigError
 from unmask.predictors.protocol import Predictor
-from unmask.samplers import columns, foreseen, masked, scores, subsets
-from unmask.samplers.foreseen import ForeseenState
-from unmask.samplers.masked import MaskedState, Prediction
+from unmask.samplers.common import columns, lookahead_state, masked_state, scores, subsets
+from unmask.samplers.common.lookahead_state import ForeseenState
+from unmask.samplers.common.masked_state import MaskedState, Prediction
 from unmask.samplers.sampler import StepInfo
 from unmask.shapes import Counts, TokenIds
 from unmask.speculation.filters import Filter
@@ -71,7 +71,7 @@ class Lookahead:
 
     def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> ForeseenState:
         """All that is not given is masked; nothing is foreseen."""
-        return foreseen.start(given_ids, mask_id=mask_id)
+        return lookahead_state.start(given_ids, mask_id=mask_id)
 
     def step(
         self, state: ForeseenState, predictor: Predictor, draws: Draws
@@ -84,7 +84,7 @@ class Lookahead:
         rows = looks_ahead.nonzero().squeeze(1)
         if len(rows):
             ahead = (~paths.is_done).nonzero().squeeze(1)
-            seen = masked.predict(predictor, paths.token_ids[ahead], paths.is_masked[ahead])
+            seen = masked_state.predict(predictor, paths.token_ids[ahead], paths.is_masked[ahead])
             choice = self._choose(seen, draws.rows(rows))
             chosen[rows] += choice
             place = torch.zeros_like(chosen)
@@ -94,7 +94,7 @@ class Lookahead:
         zero = torch.zeros_like(chosen)
         trunk_passes = state.needs_pass.long() + self.num_paths * looks_ahead.long()
         info = StepInfo(trunk_passes, zero, revealed.accepted[chosen], zero)
-        return foreseen.reached(paths.select(chosen), prediction), info
+        return lookahead_state.reached(paths.select(chosen), prediction), info
 
     def _paths(
         self, state: ForeseenState, prediction: Prediction, draws: Draws
@@ -122,7 +122,7 @@ class Lookahead:
         ).flatten(0, 1)
         token_ids = torch.zeros_like(is_taken.long()).scatter(1, taken.positions, drawn_ids)
         every_column = window.select(sequence)
-        return masked.reveal(state.bare.select(sequence), every_column, is_taken, token_ids)
+        return masked_state.reveal(state.bare.select(sequence), every_column, is_taken, token_ids)
 
     def _choose(self, seen: Prediction, draws: Draws) -> Counts:
         """A path for each sequence that looks ahead."""

@@ -28,9 +28,9 @@ from unmask.draws import Draws
 from unmask.errors import ConfigError
 from unmask.predictors.protocol import Draft
 from unmask.predictors.stream import StreamPredictor
-from unmask.samplers import columns, ordered
-from unmask.samplers.columns import WindowColumns
-from unmask.samplers.ordered import OrderedState
+from unmask.samplers.common import columns, ordered_state
+from unmask.samplers.common.columns import WindowColumns
+from unmask.samplers.common.ordered_state import OrderedState
 from unmask.samplers.sampler import StepInfo
 from unmask.shapes import Counts, Order, TokenIds, WindowIds, WindowLogProbs
 from unmask.speculation.accept_reject import Verdict, judge
@@ -67,7 +67,7 @@ class Lossless:
 
     def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> OrderedState:
         """Reading order, behind what is given."""
-        return ordered.begin("left-to-right", given_ids, mask_id=mask_id, draws=draws)
+        return ordered_state.begin("left-to-right", given_ids, mask_id=mask_id, draws=draws)
 
     def step(
         self, state: OrderedState, predictor: StreamPredictor, draws: Draws

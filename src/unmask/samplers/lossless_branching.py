@@ -17,13 +17,13 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
+from unmask.batches import padded_with
 from unmask.draws import Draws
 from unmask.errors import ConfigError
 from unmask.predictors.stream import StreamPredictor
-from unmask.rows import padded_with
-from unmask.samplers import columns, ordered
+from unmask.samplers.common import columns, ordered_state
+from unmask.samplers.common.ordered_state import OrderedState
 from unmask.samplers.lossless import Drafts, at_once, check_is_drafts, in_turn, settle
-from unmask.samplers.ordered import OrderedState
 from unmask.samplers.sampler import StepInfo
 from unmask.shapes import Counts, TokenIds, WindowIds, WindowLogProbs
 from unmask.speculation.accept_reject import judge
@@ -68,7 +68,7 @@ class LosslessBranching:
 
     def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> BranchingState:
         """Reading order, behind what is given; no candidates yet."""
-        begun = ordered.begin("left-to-right", given_ids, mask_id=mask_id, draws=draws)
+        begun = ordered_state.begin("left-to-right", given_ids, mask_id=mask_id, draws=draws)
         ids = given_ids.new_zeros(len(given_ids), self.num_tokens - 1)
         log_probs = torch.zeros(*ids.shape, mask_id, dtype=torch.float64, device=ids.device)
         return BranchingState(

@@ -1,8 +1,8 @@
 """MaskGIT: draw a token at every masked position, keep the ones the predictor is surest of.
 
 A step draws x_i from the prediction at each masked position i, scores it by log p(x_i), and
-reveals as many as the grid says (samplers/quota.py); the others stay masked. The choice may be
-noisy: in step k of T it is made at the temperature
+reveals as many as the grid says (samplers/common/quota.py); the others stay masked. The choice
+may be noisy: in step k of T it is made at the temperature
 
     choice_temperature (1 - k/T),
 
@@ -19,9 +19,9 @@ from torch import Tensor
 
 from unmask.draws import Draws
 from unmask.predictors.protocol import Predictor
-from unmask.samplers import masked, quota
-from unmask.samplers.masked import MaskedState
-from unmask.samplers.quota import Quota
+from unmask.samplers.common import masked_state, quota
+from unmask.samplers.common.masked_state import MaskedState
+from unmask.samplers.common.quota import Quota
 from unmask.samplers.sampler import StepInfo
 
 
@@ -33,7 +33,9 @@ class MaskGIT(Quota):
         self, state: MaskedState, predictor: Predictor, draws: Draws
     ) -> tuple[MaskedState, StepInfo]:
         """Tokens everywhere, of which the surest stay."""
-        found = masked.propose(predictor, state.token_ids, state.is_masked, self.filter, draws)
+        found = masked_state.propose(
+            predictor, state.token_ids, state.is_masked, self.filter, draws
+        )
         is_chosen = quota.choose(
             found.confidence.clamp(min=_SMALLEST).log(),
             found.window.in_window,
@@ -41,7 +43,7 @@ class MaskGIT(Quota):
             temperature=self._temperature(state),
             draws=draws,
         )
-        return masked.reveal(state, found.window, is_chosen, found.token_ids)
+        return masked_state.reveal(state, found.window, is_chosen, found.token_ids)
 
     def _temperature(self, state: MaskedState) -> Float[Tensor, " B"]:
         share_done = (state.num_steps_taken + 1).double() / self.num_steps

@@ -23,9 +23,9 @@ from torch import Tensor
 from unmask.draws import Draws
 from unmask.predictors.protocol import Predictor
 from unmask.process.windows import Fixed, Window, check_is_window
-from unmask.samplers import columns, ordered
-from unmask.samplers.columns import WindowColumns
-from unmask.samplers.ordered import OrderChoice, OrderedState
+from unmask.samplers.common import columns, ordered_state
+from unmask.samplers.common.columns import WindowColumns
+from unmask.samplers.common.ordered_state import OrderChoice, OrderedState
 from unmask.samplers.sampler import StepInfo
 from unmask.shapes import TokenIds, WindowIds
 from unmask.speculation.accept_reject import judge
@@ -45,17 +45,17 @@ class PrefixVerify:
 
     def __post_init__(self) -> None:
         check_is_window(self.window)
-        ordered.check_is_choice(self.order)
+        ordered_state.check_is_choice(self.order)
 
     def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> OrderedState:
         """A new order for each sequence, with what is given at its front."""
-        return ordered.begin(self.order, given_ids, mask_id=mask_id, draws=draws)
+        return ordered_state.begin(self.order, given_ids, mask_id=mask_id, draws=draws)
 
     def step(
         self, state: OrderedState, predictor: Predictor, draws: Draws
     ) -> tuple[OrderedState, StepInfo]:
         """A pass that drafts a window, and one that judges it."""
-        opening = ordered.open_window(self.order, state, predictor, self.window)
+        opening = ordered_state.open_window(self.order, state, predictor, self.window)
         state, window = opening.state, opening.window
         draft_log_probs = self.filter(opening.draft.log_probs)
         drafted_ids = self.filter.draw_filtered(draft_log_probs, window.in_window, draws)

@@ -28,8 +28,8 @@ from unmask.process import grids, schedules
 from unmask.process.grids import Grid
 from unmask.process.remasking import Cap, Remasking
 from unmask.process.schedules import Schedule
-from unmask.samplers import quota, revisable
-from unmask.samplers.revisable import RevisableState
+from unmask.samplers.common import quota, revisable_state
+from unmask.samplers.common.revisable_state import RevisableState
 from unmask.samplers.sampler import StepInfo
 from unmask.shapes import TokenIds
 from unmask.speculation.filters import Filter
@@ -55,7 +55,7 @@ class ReMDM:
 
     def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> RevisableState:
         """All that is not given is masked, at time 1."""
-        return revisable.start(given_ids, mask_id=mask_id, num_steps=self.num_steps)
+        return revisable_state.start(given_ids, mask_id=mask_id, num_steps=self.num_steps)
 
     def step(
         self, state: RevisableState, predictor: Predictor, draws: Draws
@@ -73,8 +73,10 @@ class ReMDM:
         # Where nothing is ever taken back, the random numbers are those of ancestral sampling.
         can_change = is_masked | (~state.is_given & (sigma > 0))
         changes = draws.bernoulli(reveal_prob.where(is_masked, sigma), where=can_change)
-        guess = revisable.guess(state, is_masked & changes, predictor, draws, self.filter)
-        return revisable.settle(state, guess, is_masked ^ changes, mask_id=predictor.vocab_size)
+        guess = revisable_state.guess(state, is_masked & changes, predictor, draws, self.filter)
+        return revisable_state.settle(
+            state, guess, is_masked ^ changes, mask_id=predictor.vocab_size
+        )
 
 
 def sigma_max(alpha_t: Float[Tensor, "*n"], alpha_s: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:

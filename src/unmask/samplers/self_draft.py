@@ -35,10 +35,10 @@ from unmask.errors import ConfigError
 from unmask.predictors.protocol import Predictor
 from unmask.process import blocks
 from unmask.process.blocks import Blocks
-from unmask.samplers import foreseen, masked, scores
-from unmask.samplers.columns import WindowColumns
-from unmask.samplers.foreseen import ForeseenState
-from unmask.samplers.masked import MaskedState, Prediction
+from unmask.samplers.common import lookahead_state, masked_state, scores
+from unmask.samplers.common.columns import WindowColumns
+from unmask.samplers.common.lookahead_state import ForeseenState
+from unmask.samplers.common.masked_state import MaskedState, Prediction
 from unmask.samplers.sampler import StepInfo
 from unmask.samplers.threshold import sure_enough
 from unmask.shapes import TokenIds, WindowIds, WindowProbs
@@ -79,7 +79,7 @@ class SelfDraft:
 
     def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> ForeseenState:
         """All that is not given is masked; nothing is foreseen."""
-        return foreseen.start(given_ids, mask_id=mask_id)
+        return lookahead_state.start(given_ids, mask_id=mask_id)
 
     def step(
         self, state: ForeseenState, predictor: Predictor, draws: Draws
@@ -96,7 +96,7 @@ class SelfDraft:
         rows = is_run.nonzero().squeeze(1)
         if len(rows):
             may_follow = self.blocks.candidates(drafts.is_masked, drafts.origin)
-            ahead = masked.predict(predictor, drafts.token_ids[rows], may_follow[rows])
+            ahead = masked_state.predict(predictor, drafts.token_ids[rows], may_follow[rows])
             is_right = is_draft & self._is_part_of_step(drafts, ahead, rows)
             chosen += self._by_sequence(is_right)[:, 1:].long().cumprod(dim=1).sum(dim=1)
             # Any of them for those that are done.
@@ -105,7 +105,7 @@ class SelfDraft:
         zero = torch.zeros_like(chosen)
         passes = state.needs_pass.long() + self._by_sequence(is_run).sum(dim=1)
         info = StepInfo(passes, zero, revealed.accepted[chosen], zero)
-        return foreseen.reached(drafts.select(chosen), prediction), info
+        return lookahead_state.reached(drafts.select(chosen), prediction), info
 
     def _drafts(
         self, state: ForeseenState, prediction: Prediction
@@ -120,7 +120,7 @@ class SelfDraft:
         rank = scores.rank(confidence, in_window)[sequence]
         is_taken = rank < (num_sure[sequence] + num_more)[:, None]
         every_column = prediction.window.select(sequence)
-        return masked.reveal(
+        return masked_state.reveal(
             state.bare.select(sequence), every_column, is_taken, best_ids[sequence]
         )
 

@@ -39,8 +39,8 @@ from unmask.errors import ConfigError
 from unmask.predictors.protocol import Draft, HybridPredictor
 from unmask.process.masking import mask_after
 from unmask.process.windows import Cosine, Window, check_is_window
-from unmask.samplers import columns, ordered
-from unmask.samplers.ordered import OrderChoice, OrderedState
+from unmask.samplers.common import columns, ordered_state
+from unmask.samplers.common.ordered_state import OrderChoice, OrderedState
 from unmask.samplers.sampler import StepInfo
 from unmask.shapes import Counts, Order, TokenIds, WindowIds, WindowLogProbs
 from unmask.speculation.accept_reject import disagreement, judge
@@ -84,19 +84,19 @@ class SelfSpeculative:
                 "it is how many rejections a pass may expect. 1 is a good start, inf leaves "
                 "the end of a pass to its window."
             )
-        ordered.check_is_choice(self.order)
+        ordered_state.check_is_choice(self.order)
 
     def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> OrderedState:
         """A new order for each sequence, with what is given at its front."""
-        return ordered.begin(self.order, given_ids, mask_id=mask_id, draws=draws)
+        return ordered_state.begin(self.order, given_ids, mask_id=mask_id, draws=draws)
 
     def step(
         self, state: OrderedState, predictor: HybridPredictor, draws: Draws
     ) -> tuple[OrderedState, StepInfo]:
         """One trunk pass, and the verify rounds that follow it."""
-        opening = ordered.open_window(self.order, state, predictor, self.window)
+        opening = ordered_state.open_window(self.order, state, predictor, self.window)
         if self.threshold > 0:
-            num_sure = ordered.num_sure(opening.draft.log_probs, self.threshold)
+            num_sure = ordered_state.num_sure(opening.draft.log_probs, self.threshold)
             opening = opening.shortened(num_sure)
         state, draft, window = opening.state, opening.draft, opening.window
         first, stop = state.num_revealed, opening.stop

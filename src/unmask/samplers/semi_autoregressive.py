@@ -27,8 +27,8 @@ from unmask.errors import ConfigError
 from unmask.predictors.protocol import Predictor
 from unmask.process import blocks
 from unmask.process.blocks import LeftToRight
-from unmask.samplers import masked, quota, scores
-from unmask.samplers.masked import MaskedState
+from unmask.samplers.common import masked_state, quota, scores
+from unmask.samplers.common.masked_state import MaskedState
 from unmask.samplers.sampler import StepInfo
 from unmask.shapes import Counts, TokenIds
 from unmask.speculation.filters import Filter
@@ -56,7 +56,7 @@ class SemiAutoregressive:
 
     def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> MaskedState:
         """All that is not given is masked."""
-        state = masked.start(given_ids, mask_id=mask_id)
+        state = masked_state.start(given_ids, mask_id=mask_id)
         num_blocks = self._num_blocks(state.is_masked, state)
         if (num_blocks > self.num_steps).any():
             raise ConfigError(
@@ -72,10 +72,10 @@ class SemiAutoregressive:
     ) -> tuple[MaskedState, StepInfo]:
         """Tokens everywhere in the block, of which the surest stay."""
         is_candidate = LeftToRight(self.block_length).candidates(state.is_masked, state.origin)
-        found = masked.propose(predictor, state.token_ids, is_candidate, self.filter, draws)
+        found = masked_state.propose(predictor, state.token_ids, is_candidate, self.filter, draws)
         num_chosen = self._quota(state, is_candidate)
         is_chosen = scores.top(found.confidence, found.window.in_window, num_chosen)
-        return masked.reveal(state, found.window, is_chosen, found.token_ids)
+        return masked_state.reveal(state, found.window, is_chosen, found.token_ids)
 
     def _quota(self, state: MaskedState, is_candidate: Bool[Tensor, "B L"]) -> Counts:
         """n: how many positions the next step reveals."""

@@ -16,7 +16,7 @@ pass in each star-shaped step but the last, in which nothing is masked.
 
 Source: Meshchaninov et al. (2025), arXiv:2510.08369, who train it; confidence in its place is
 from their ablations. They add Gumbel noise to e / T and take the N highest, which is the same
-law (samplers/subsets.py).
+law (samplers/common/subsets.py).
 """
 
 from dataclasses import dataclass, field, replace
@@ -32,8 +32,8 @@ from unmask.predictors.protocol import Predictor
 from unmask.process import grids, schedules
 from unmask.process.grids import Grid
 from unmask.process.schedules import Schedule
-from unmask.samplers import quota, revisable
-from unmask.samplers.revisable import Guess, RevisableState
+from unmask.samplers.common import quota, revisable_state
+from unmask.samplers.common.revisable_state import Guess, RevisableState
 from unmask.samplers.sampler import StepInfo
 from unmask.shapes import TokenIds
 from unmask.speculation.filters import Filter
@@ -105,7 +105,7 @@ class StarShaped:
 
     def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> RevisableState:
         """All that is not given is masked, at time 1."""
-        return revisable.start(given_ids, mask_id=mask_id, num_steps=self.num_steps)
+        return revisable_state.start(given_ids, mask_id=mask_id, num_steps=self.num_steps)
 
     def step(
         self, state: RevisableState, predictor: Predictor, draws: Draws
@@ -120,7 +120,7 @@ class StarShaped:
         reveal_prob = ((alpha_s - alpha_t) / (1 - alpha_t))[:, None].expand(is_masked.shape)
         is_guessed = draws.bernoulli(reveal_prob, where=is_masked & ~is_star)
         is_guessed = is_guessed | (is_masked & is_star)
-        guess = revisable.guess(state, is_guessed, predictor, draws, self.filter)
+        guess = revisable_state.guess(state, is_guessed, predictor, draws, self.filter)
 
         num_wanted = (~state.is_given).sum(dim=1)
         # A whole number may come out an ulp too high; the margin keeps it from being rounded up.
@@ -134,7 +134,7 @@ class StarShaped:
             draws=draws,
         )
         is_masked = (is_masked & ~is_guessed) | is_masked_again
-        return revisable.settle(state, guess, is_masked, mask_id=predictor.vocab_size)
+        return revisable_state.settle(state, guess, is_masked, mask_id=predictor.vocab_size)
 
     def _judged(
         self, guess: Guess, is_asked: Bool[Tensor, " B"]

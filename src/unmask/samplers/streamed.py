@@ -23,10 +23,10 @@ from unmask.predictors.stream import (
     StreamShape,
 )
 from unmask.samplers.autoregressive import Autoregressive
+from unmask.samplers.common.ordered_state import check_reads_order
 from unmask.samplers.fixed_partition import FixedPartition
 from unmask.samplers.lossless import Lossless
 from unmask.samplers.lossless_branching import LosslessBranching
-from unmask.samplers.ordered import check_reads_order
 from unmask.samplers.sampler import Sampler, StepInfo
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.samplers.target_only import TargetOnly

@@ -14,8 +14,8 @@ import torch
 from unmask.draws import Draws
 from unmask.predictors.protocol import HybridPredictor
 from unmask.process.windows import Whole, Window, check_is_window
-from unmask.samplers import columns, ordered
-from unmask.samplers.ordered import OrderChoice, OrderedState
+from unmask.samplers.common import columns, ordered_state
+from unmask.samplers.common.ordered_state import OrderChoice, OrderedState
 from unmask.samplers.sampler import StepInfo
 from unmask.shapes import TokenIds
 from unmask.speculation.filters import Filter
@@ -34,17 +34,17 @@ class TargetOnly:
 
     def __post_init__(self) -> None:
         check_is_window(self.window)
-        ordered.check_is_choice(self.order)
+        ordered_state.check_is_choice(self.order)
 
     def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> OrderedState:
         """A new order for each sequence, with what is given at its front."""
-        return ordered.begin(self.order, given_ids, mask_id=mask_id, draws=draws)
+        return ordered_state.begin(self.order, given_ids, mask_id=mask_id, draws=draws)
 
     def step(
         self, state: OrderedState, predictor: HybridPredictor, draws: Draws
     ) -> tuple[OrderedState, StepInfo]:
         """One trunk pass, then the tokens of its window, one by one."""
-        opening = ordered.open_window(self.order, state, predictor, self.window)
+        opening = ordered_state.open_window(self.order, state, predictor, self.window)
         state, draft, stop = opening.state, opening.draft, opening.stop
         first = state.num_revealed
         token_ids, settled, tail_passes = state.token_ids, first.clone(), first * 0

@@ -4,8 +4,8 @@
                tokens compete
     entropy    -H, minus the entropy of the prediction
 
-The grid says how many positions a step reveals (samplers/quota.py). They are chosen first, and
-their tokens are drawn from the prediction.
+The grid says how many positions a step reveals (samplers/common/quota.py). They are chosen first,
+and their tokens are drawn from the prediction.
 
 Sources: margin, Kim et al. (2025), arXiv:2502.06768, section 4; entropy, Ye et al. (2025),
 arXiv:2508.15487, whose code calls it "entropy".
@@ -18,9 +18,9 @@ import torch
 
 from unmask.draws import Draws
 from unmask.predictors.protocol import Predictor
-from unmask.samplers import masked, quota, scores
-from unmask.samplers.masked import MaskedState
-from unmask.samplers.quota import Quota
+from unmask.samplers.common import masked_state, quota, scores
+from unmask.samplers.common.masked_state import MaskedState
+from unmask.samplers.common.quota import Quota
 from unmask.samplers.sampler import StepInfo
 from unmask.shapes import WindowLogProbs, WindowProbs
 
@@ -37,7 +37,7 @@ class TopK(Quota, ABC):
         self, state: MaskedState, predictor: Predictor, draws: Draws
     ) -> tuple[MaskedState, StepInfo]:
         """Positions chosen first, then a token for each."""
-        prediction = masked.predict(predictor, state.token_ids, state.is_masked)
+        prediction = masked_state.predict(predictor, state.token_ids, state.is_masked)
         score = self.score(prediction.log_probs)
         is_chosen = quota.choose(
             score,
@@ -47,7 +47,7 @@ class TopK(Quota, ABC):
             draws=draws,
         )
         token_ids = self.filter.draw(prediction.log_probs, is_chosen, draws)
-        return masked.reveal(state, prediction.window, is_chosen, token_ids)
+        return masked_state.reveal(state, prediction.window, is_chosen, token_ids)
 
 
 @dataclass(frozen=True, kw_only=True)

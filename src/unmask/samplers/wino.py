@@ -19,14 +19,14 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from unmask.batches import padded_with
 from unmask.draws import Draws
 from unmask.errors import ConfigError
 from unmask.predictors.shadows import check_casts_shadows
 from unmask.process.blocks import places
-from unmask.rows import padded_with
-from unmask.samplers import columns, masked, scores
-from unmask.samplers.columns import WindowColumns
-from unmask.samplers.masked import MaskedState
+from unmask.samplers.common import columns, masked_state, scores
+from unmask.samplers.common.columns import WindowColumns
+from unmask.samplers.common.masked_state import MaskedState
 from unmask.samplers.sampler import StepInfo
 from unmask.shapes import PAD, TokenIds
 from unmask.speculation.filters import Filter
@@ -67,7 +67,7 @@ class Wino:
 
     def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> WinoState:
         """All that is not given is masked."""
-        state = masked.start(given_ids, mask_id=mask_id)
+        state = masked_state.start(given_ids, mask_id=mask_id)
         return WinoState(**vars(state), is_given=~state.is_masked)
 
     def step(self, state: WinoState, predictor: Any, draws: Draws) -> tuple[WinoState, StepInfo]:

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from jaxtyping import Bool
 from torch import Tensor
 
-from unmask.rows import Rows
+from unmask.batches import Rows
 from unmask.shapes import Counts, TokenIds
 
 AnyWrapped = TypeVar("AnyWrapped", bound="WrappedState")

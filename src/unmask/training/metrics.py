@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from unmask import json_lines
+from unmask.files import json_lines
 
 
 @dataclass(frozen=True)

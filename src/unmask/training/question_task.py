@@ -19,12 +19,12 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from unmask.atomic import make_folder, replacing
 from unmask.dllm.config import DllmConfig
 from unmask.dllm.folder import write_network
 from unmask.dllm.tokenizer import ChatTokenizer
 from unmask.draws import stream_seed
 from unmask.errors import ConfigError
+from unmask.files.atomic import make_folder, replacing
 from unmask.shapes import PAD, TokenIds
 from unmask.training.config import Orders
 from unmask.training.objective import Corruption, corrupt_answers

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from unmask.atomic import make_folder, replacing
+from unmask.files.atomic import make_folder, replacing
 
 
 def open_run_folder(folder: Path, notes: Mapping[str, str]) -> None:

@@ -25,7 +25,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from unmask.errors import CheckpointError, OutputError
-from unmask.network import checkpoint
+from unmask.files.tensors import load_weights, read_json, read_tensors, write_json, write_tensors
 from unmask.training import optimizers as optimizers_
 from unmask.training.task import Task
 
@@ -103,15 +103,15 @@ class TrainingState:
     def _write(self, folder: Path, task: Task) -> None:
         averaged = self.averaged.module.state_dict()
         task.write(folder, self.model.config, averaged)
-        checkpoint.write_tensors(folder / _AVERAGE, averaged)
-        checkpoint.write_tensors(folder / _WEIGHTS, self.model.state_dict())
+        write_tensors(folder / _AVERAGE, averaged)
+        write_tensors(folder / _WEIGHTS, self.model.state_dict())
         remembered = optimizers_.state_tensors(self.model, self.optimizers)
-        checkpoint.write_tensors(folder / _OPTIMIZER, remembered)
+        write_tensors(folder / _OPTIMIZER, remembered)
         progress = asdict(self.progress) | {
             "num_averaged": int(self.averaged.n_averaged),
             "unreported": [measured.tolist() for measured in self.unreported],
         }
-        checkpoint.write_json(folder / _PROGRESS, progress)
+        write_json(folder / _PROGRESS, progress)
 
     def load(self, folder: Path) -> None:
         """Take up the run at a checkpoint.
@@ -121,9 +121,9 @@ class TrainingState:
         """
         model, averaged = self.model, self.averaged.module
         for target, name in ((model, _WEIGHTS), (averaged, _AVERAGE)):
-            checkpoint.load_weights(target, checkpoint.read_tensors(folder / name), folder / name)
-        values = checkpoint.read_json(folder / _PROGRESS)
-        remembered = checkpoint.read_tensors(folder / _OPTIMIZER)
+            load_weights(target, read_tensors(folder / name), folder / name)
+        values = read_json(folder / _PROGRESS)
+        remembered = read_tensors(folder / _OPTIMIZER)
         try:
             self.averaged.n_averaged.fill_(values.pop("num_averaged"))
             self.unreported = [torch.tensor(row) for row in values.pop("unreported", [])]

@@ -1,0 +1,42 @@
+"""How a model is usually asked: generation_config.json, where its folder has one.
+
+    {"max_new_tokens": 64, "block_length": 8}
+
+The first is transformers' name for it; the second is how many tokens a decoder that goes block by
+block takes at once. What else such files say is for other samplers, and left alone.
+"""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from unmask.errors import CheckpointError
+from unmask.files.tensors import read_json
+
+GENERATION_FILE = "generation_config.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usual:
+    """What is done where nothing else is asked for."""
+
+    max_new_tokens: int = 128
+    """Room for an answer."""
+    block_length: int = 32
+    """Positions of a block."""
+
+
+USUAL = Usual()
+
+
+def read_usual(folder: Path) -> Usual:
+    """What a folder says. Raises `CheckpointError` if it is no number of tokens."""
+    file = folder / GENERATION_FILE
+    found = read_json(file) if file.exists() else {}
+    given = {each.name: found[each.name] for each in fields(Usual) if found.get(each.name)}
+    for name, value in given.items():
+        if type(value) is not int or value < 1:
+            raise CheckpointError(
+                f"{file}: {name} must be a number of tokens, got {value!r}. Correct it, or leave "
+                "it out."
+            )
+    return Usual(**given)

@@ -1,0 +1,44 @@
+"""Files of one JSON object per line, which grow line by line and outlive a crash."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from unmask.errors import OutputError
+from unmask.files.atomic import replacing
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """Every object so far; a line cut short by a crash is left out, a missing file is empty."""
+    if not path.exists():
+        return []
+    rows = []
+    for line in path.read_text().split("\n"):
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(row, dict):
+            rows.append(row)
+    return rows
+
+
+def write(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """The file anew, whole or not at all. Raises `OutputError`."""
+    with replacing(path) as draft:
+        draft.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def append(path: Path, row: Mapping[str, Any], *, advice: str) -> None:
+    """Add one line; it reaches the operating system at once.
+
+    Raises `OutputError`, which ends in the advice, if the file cannot be written.
+    """
+    try:
+        with path.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+    except OSError as error:
+        raise OutputError(
+            f"cannot write to {path}: {error.strerror or error}. {advice}"
+        ) from error

@@ -1,0 +1,405 @@
+"""A large masked diffusion model as users meet it: questions in, answers out.
+
+model = unmask.load("path/to/LLaDA-8B-Instruct", dtype="bfloat16", device="cuda")
+print(model.chat("What is 12 times 12?", max_new_tokens=64).text)
+for answer in model.chat(["What is 12 times 12?", "And 7 times 8?"]):
+    print(answer.text, answer.trunk_passes)
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unmask.caching.policies import CachePolicy
+from unmask.dllm.adapted import AdaptedNetwork
+from unmask.dllm.folder import read_config, read_network, write_network
+from unmask.dllm.generation_config import GENERATION_FILE, USUAL, Usual, read_usual
+from unmask.dllm.network import DllmNetwork
+from unmask.dllm.tail_folder import read_tail, write_tail
+from unmask.dllm.tokenizer import (
+    TOKENIZER_FILES,
+    ChatTokenizer,
+    check_same_tokens,
+    read_tokenizer,
+)
+from unmask.errors import ConfigError, PromptError
+from unmask.files.atomic import make_folder, replacing
+from unmask.files.model_folder import TAIL_FOLDER, find_folder
+from unmask.models.base import GenerativeModel, check_ends
+from unmask.predictors.pair import CrossTeam, Team
+from unmask.predictors.shadows import check_casts_shadows
+from unmask.process.blocks import LeftToRight, check_divides
+from unmask.samplers.draft_verify import DraftVerify
+from unmask.samplers.engine import Result
+from unmask.samplers.sampler import Sampler
+from unmask.samplers.self_speculative import SelfSpeculative
+from unmask.samplers.spec import read_sampler
+from unmask.samplers.target_only import TargetOnly
+from unmask.samplers.threshold import Threshold
+from unmask.samplers.wino import Wino
+from unmask.samplers.wrappers.cached import Cached
+from unmask.samplers.wrappers.early_stop import EarlyStop
+from unmask.speculation.filters import Filter
+
+_OTHER_ENDS = ("<|eot_id|>", "<|im_end|>")
+"""Tokens that end a turn of a chat, where a tokenizer has them."""
+
+
+class LargeModel(GenerativeModel):
+    """A network of the LLaDA or Dream family, and its tokenizer."""
+
+    def __init__(
+        self,
+        network: DllmNetwork | AdaptedNetwork,
+        tokenizer: ChatTokenizer,
+        name: str,
+        usual: Usual = USUAL,
+    ) -> None:
+        self.network: DllmNetwork | AdaptedNetwork = network
+        self.tokenizer, self.name, self.usual = tokenizer, name, usual
+        self.drafter = self.verifier = network
+        """Who drafts and who verifies: the same network, unless another was called in."""
+        self.read_by: LargeModel | None = None
+        """The model of other tokens that verifies what this one drafts."""
+
+    def __repr__(self) -> str:
+        config, weight = self.trunk.config, self.trunk.embedding.weight
+        tail = ", a causal tail" if self.has_tail else ""
+        return (
+            f"LargeModel({self.name!r}: {config.family}, {config.num_weights / 1e6:,.1f}M "
+            f"weights, {config.num_blocks} blocks{tail}, {config.vocab_size:,} tokens, up to "
+            f"{self.length:,} of them; {str(weight.dtype).removeprefix('torch.')} on "
+            f"{weight.device})"
+        )
+
+    def drafted_by(self, drafter: "LargeModel") -> "LargeModel":
+        """The same model, for which a smaller one drafts where a sampler verifies.
+
+        Raises:
+            ConfigError: the two do not have the same tokens; names the first that differs.
+        """
+        check_same_tokens(drafter.tokenizer, self.tokenizer, drafter.name, self.name)
+        if drafter.vocab_size != self.vocab_size:
+            raise ConfigError(
+                f"the drafter {drafter.name} has {drafter.vocab_size:,} token ids and "
+                f"{self.name} {self.vocab_size:,}, though their tokenizers agree. Choose models "
+                "whose networks have as many."
+            )
+        helped = self.alone
+        helped.drafter = drafter.network
+        return helped
+
+    @property
+    def alone(self) -> "LargeModel":
+        """The same model, for which no other drafts or verifies."""
+        return self._of(self.network)
+
+    @property
+    def drafter_alone(self) -> "LargeModel":
+        """What drafts for this model, as a model of its own."""
+        return self._of(_trunk(self.drafter))
+
+    def verified_by(self, verifier: "LargeModel") -> "LargeModel":
+        """The same model, whose drafts a larger one of any tokenizer verifies as text.
+
+        For `DraftVerifyAcross`; costs are then counted in passes of the verifier.
+        """
+        helped = self.alone
+        helped.verifier, helped.read_by = verifier.network, verifier
+        return helped
+
+    def _of(self, network: DllmNetwork | AdaptedNetwork) -> "LargeModel":
+        return LargeModel(network, self.tokenizer, self.name, self.usual)
+
+    @property
+    def predictor(self) -> Any:
+        """What samplers ask: the network, or a team where another drafts or verifies."""
+        if self.drafter is self.verifier:
+            return self.network
+        team = Team if self.verifier is self.network else CrossTeam
+        return team(self.drafter, self.verifier)
+
+    @property
+    def drafter_share(self) -> float:
+        """Weights of the drafter over those of the verifier: what a pass of it counts as.
+
+        Embeddings are counted, which a pass hardly uses: of a small drafter that is too much
+        rather than too little.
+        """
+        return _trunk(self.drafter).config.num_weights / _trunk(self.verifier).config.num_weights
+
+    @property
+    def drafter_pair_share(self) -> float:
+        """Blocks times width of the drafter over those of the verifier.
+
+        What a pair of its tokens, of which one attends to the other, counts as.
+        """
+        of_drafter, of_verifier = (
+            trunk.config.num_blocks * trunk.config.width
+            for trunk in (_trunk(self.drafter), _trunk(self.verifier))
+        )
+        return of_drafter / of_verifier
+
+    @property
+    def length(self) -> int:
+        """The longest sequence that the model can take, and what drafts or verifies for it."""
+        return min(self.drafter.config.length, self.verifier.config.length)
+
+    @property
+    def vocab_size(self) -> int:
+        """V, MASK not counted."""
+        return self.network.vocab_size
+
+    @property
+    def trunk(self) -> DllmNetwork:
+        """The network without a tail."""
+        return _trunk(self.network)
+
+    @property
+    def has_tail(self) -> bool:
+        """Whether the network can verify by causal blocks."""
+        return isinstance(self.network, AdaptedNetwork)
+
+    @property
+    def tail_share(self) -> float:
+        """Causal blocks over those of the trunk: what a tail pass counts as, in trunk passes."""
+        if not isinstance(self.network, AdaptedNetwork):
+            return 0.0
+        return self.network.config.num_tail_blocks / self.network.config.num_trunk_blocks
+
+    def with_tail(self, folder: Path | str = "") -> "LargeModel":
+        """The same model with the causal tail of a folder; "" is the one that lies with it.
+
+        Raises:
+            CheckpointError: there is none, its files are damaged, or it is of another model.
+        """
+        tail = Path(folder) if folder else find_folder(self.name) / TAIL_FOLDER
+        return self._of(read_tail(tail, self.trunk))
+
+    def save(self, folder: Path | str) -> None:
+        """Write a folder as such models are published, in the type the weights have now.
+
+        Raises:
+            OutputError: it cannot be written to.
+        """
+        folder, own = Path(folder), find_folder(self.name)
+        make_folder(folder)
+        for file in (*TOKENIZER_FILES, GENERATION_FILE):
+            if (own / file).exists():
+                with replacing(folder / file) as draft:
+                    draft.write_bytes((own / file).read_bytes())
+        write_network(folder, self.trunk.config, self.trunk.state_dict())
+        if isinstance(self.network, AdaptedNetwork):
+            tail, config = self.network.state_dict(), self.network.tail_config
+            write_tail(folder / TAIL_FOLDER, config, tail, self.trunk)
+
+    @property
+    def end_ids(self) -> tuple[int, ...]:
+        """What ends an answer: end of text first, then end of turn."""
+        ids = [self.tokenizer.tokenizer.token_to_id(token) for token in _OTHER_ENDS]
+        return (self.trunk.config.eos_token_id, *(n for n in ids if n is not None))
+
+    @property
+    def default_rule(self) -> Threshold:
+        """Greedy, in blocks, every token of a confidence of 0.9 at once."""
+        return Threshold(
+            blocks=LeftToRight(self.usual.block_length), filter=Filter(temperature=0.0)
+        )
+
+    @property
+    def default_sampler(self) -> Sampler:
+        """The default rule, up to where the answer ends."""
+        return self.ending(self.default_rule)
+
+    def check_generates(self) -> None:
+        """Every such model does."""
+
+    def given_ids(
+        self,
+        *,
+        prompt: str = "",
+        template: str = "",
+        length: int = 0,
+        chat: str | Sequence[Mapping[str, str]] = "",
+        max_new_tokens: int = 0,
+    ) -> Tensor:
+        """A prompt, plain or as a chat, and MASK where its continuation is to stand.
+
+        `max_new_tokens` is the room for the answer (0: what is usual, 128 if nothing is said,
+        or as many whole blocks as the model has left);
+        `length` would be that of both together.
+
+        Raises:
+            PromptError: the prompt leaves no such room in the model's context.
+        """
+        if template:
+            raise PromptError(
+                "a template has a blank for every token, which nobody can write for a vocabulary "
+                "of pieces of words. Give a prompt or a chat."
+            )
+        if bool(prompt) == bool(chat):
+            raise PromptError("give a prompt or a chat, one of the two.")
+        messages = (
+            [{"role": "user", "content": chat}]
+            if isinstance(chat, str)
+            else [dict(m) for m in chat]
+        )
+        prompt_ids = self.tokenizer.encode(prompt or self.tokenizer.chat(messages))
+        room = self.length - len(prompt_ids)
+        wanted = length - len(prompt_ids) if length else max_new_tokens or self._usual(room)
+        if not 1 <= wanted <= room:
+            raise PromptError(
+                f"the prompt has {len(prompt_ids)} tokens and {self.name} takes {self.length}: "
+                f"there is room for {max(room, 0)} new ones, {wanted} were asked for. Shorten the "
+                "prompt, or ask for fewer."
+            )
+        masks = torch.full((wanted,), self.network.vocab_size)
+        return torch.cat([prompt_ids, masks]).to(self.network.device)
+
+    def chat(
+        self,
+        question: str | Sequence[Any],
+        *,
+        sampler: Sampler | str | None = None,
+        max_new_tokens: int = 0,
+        seed: int = 0,
+        batch_size: int = 16,
+    ) -> Any:
+        """The answer to a question, or to a chat: messages with "role" and "content".
+
+        Of a list of questions and chats, a list of answers in their order, worked out together.
+
+        Raises:
+            PromptError: it is none of these, or leaves no room for an answer.
+            ConfigError: there is no such sampler, or it cannot work on this model.
+        """
+        is_one = isinstance(question, str) or (
+            len(question) > 0 and isinstance(question[0], Mapping)
+        )
+        asked = [question] if is_one else question
+        given = [
+            self.given_ids(chat=_checked_chat(each), max_new_tokens=max_new_tokens)
+            for each in asked
+        ]
+        stream = self.stream(sampler, given, num_samples=1, seed=seed, batch_size=batch_size)
+        answers = sorted(stream, key=lambda sample: sample.seed)
+        return answers[0] if is_one else answers
+
+    def encode(self, text: str) -> Tensor:
+        """One text as a batch of one sequence, [1, L]."""
+        return self.tokenizer.encode(text)[None].to(self.network.device)
+
+    def decode(self, token_ids: Tensor) -> str:
+        """The text of one sequence, [L] or [1, L]."""
+        return self.tokenizer.decode(token_ids.flatten().cpu())
+
+    def _named(self, spec: str) -> Sampler:
+        """By its spec; it ends with the answer."""
+        return self.ending(read_sampler(spec))
+
+    def _check_works(self, sampler: Any) -> None:
+        if isinstance(sampler, SelfSpeculative | TargetOnly) and not self.has_tail:
+            raise ConfigError(
+                f"{type(sampler).__name__} verifies by causal blocks, and {self.name} has none of "
+                "them. Train some with `unmask train adapt` and name them with --tail "
+                "(`with_tail`), or choose another sampler, draft-verify say."
+            )
+        if isinstance(sampler, Wino) or (
+            isinstance(sampler, DraftVerify) and sampler.view == "shadow"
+        ):
+            check_casts_shadows(self.verifier)
+
+    def cached(self, sampler: Sampler, cache: CachePolicy) -> Sampler:
+        """A sampler whose passes remember, by a policy of `unmask.caching`.
+
+        Of draft and verify the drafter's passes do: to verify is to look at everything.
+
+        Raises:
+            ConfigError: the sampler's passes cannot remember.
+        """
+        if isinstance(sampler, Wino):
+            raise ConfigError(
+                "a pass of wino judges all tokens of the block by shadows, which no cache "
+                "remembers. Leave the cache out, or choose draft-verify, whose drafts can have "
+                "one."
+            )
+        if isinstance(sampler, SelfSpeculative | TargetOnly):
+            raise ConfigError(
+                "a causal tail reads what a whole pass of its trunk says, and no cache goes with "
+                "that. Leave the cache out, or choose a sampler that only drafts."
+            )
+        if isinstance(sampler, DraftVerify):
+            shape = self.drafter.memory_shape
+            return replace(
+                sampler, drafter=Cached(sampler=sampler.drafter, cache=cache, shape=shape)
+            )
+        return Cached(sampler=sampler, cache=cache, shape=self.network.memory_shape)
+
+    def ending(self, sampler: Sampler) -> Sampler:
+        """A sampler that ends with the answer: what is behind its end takes no passes.
+
+        Raises `ConfigError` for one that cannot end before its last pass.
+        """
+        check_ends(sampler)
+        return EarlyStop(sampler=sampler, end_ids=self.end_ids)
+
+    def _usual(self, room: int) -> int:
+        """As many new tokens as are usual, or as many whole blocks as there is room for."""
+        usual, block = self.usual.max_new_tokens, self.usual.block_length
+        return min(usual, room // block * block or room) if room > 0 else usual
+
+    def _check_fits(self, sampler: Sampler, num_wanted: int) -> None:
+        check_divides(sampler, num_wanted)
+
+    def _text_of(self, result: Result) -> str:
+        return self.text_of(self._new_ids(result))
+
+    def _num_tokens(self, result: Result) -> int:
+        return self.num_before_end(self._new_ids(result))
+
+    def _new_ids(self, result: Result) -> Tensor:
+        given = result.request.given_ids
+        first = int((given == self.vocab_size).long().argmax())
+        return result.token_ids[first:].cpu()
+
+    def text_of(self, token_ids: Tensor) -> str:
+        """The text of an answer, up to where it ends."""
+        return self.tokenizer.decode(token_ids[: self.num_before_end(token_ids)])
+
+    def num_before_end(self, token_ids: Tensor) -> int:
+        """Tokens of an answer before the first that ends it."""
+        is_end = torch.isin(token_ids, torch.tensor(self.end_ids))
+        return int(is_end.long().argmax()) if is_end.any() else len(token_ids)
+
+
+def _checked_chat(question: Any) -> Any:
+    is_chat = isinstance(question, Sequence) and all(
+        isinstance(message, Mapping)
+        and isinstance(message.get("role"), str)
+        and isinstance(message.get("content"), str)
+        for message in question
+    )
+    if not question or not (isinstance(question, str) or is_chat):
+        raise PromptError(
+            'a question is a text, a chat a list of messages {"role": ..., "content": ...}; got '
+            f"{question!r:.80}."
+        )
+    return question
+
+
+def _trunk(network: DllmNetwork | AdaptedNetwork) -> DllmNetwork:
+    return network.trunk if isinstance(network, AdaptedNetwork) else network
+
+
+def load_large(folder: Path, name: str, *, dtype: torch.dtype, device: str = "cpu") -> LargeModel:
+    """The model of a folder as LLaDA and Dream are published, with its tail if it has one."""
+    config = read_config(folder)
+    tokenizer = read_tokenizer(folder, config)
+    network = read_network(folder, dtype, device)
+    model = LargeModel(network, tokenizer, name, read_usual(folder))
+    own = folder / TAIL_FOLDER
+    return model.with_tail(own) if own.is_dir() else model

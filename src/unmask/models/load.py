@@ -1,0 +1,96 @@
+"""Opening a model, wherever it lies and of whatever kind."""
+
+from pathlib import Path
+
+import torch
+
+from unmask.data.characters import Characters
+from unmask.errors import CheckpointError, ConfigError
+from unmask.files.model_folder import find_folder
+from unmask.files.tensors import CONFIG_FILE, read_json
+from unmask.models.chat import LargeModel, load_large
+from unmask.models.text import Model
+from unmask.network import checkpoint
+
+
+def load(
+    name: str | Path = "text8s",
+    *,
+    dtype: torch.dtype | str = torch.float32,
+    device: str = "cpu",
+) -> Model | LargeModel:
+    """A shipped model by name, a model folder by path, or a model of the Hugging Face hub by id.
+
+    What config.json says decides whether it is a `Model` or a `LargeModel`. Opening a model runs
+    no code of its own. `dtype` is a type of torch or its name; `device` a device of torch, or
+    "auto": the GPU if there is one.
+
+    Raises:
+        CheckpointError: there is no such model, or its files are damaged.
+        ConfigError: there is no such type, or no such device here.
+    """
+    dtype, device = checked_dtype(dtype), checked_device(device)
+    if not isinstance(name, str | Path):
+        raise ConfigError(
+            f"a model is named by a text or a path, got {type(name).__name__}. Write "
+            'unmask.load("text8s"), or the path of a folder.'
+        )
+    name = str(Path(name).expanduser()) if str(name).startswith("~") else str(name)
+    folder = find_folder(name)
+    if "model_type" in read_json(folder / CONFIG_FILE):
+        return load_large(folder, name, dtype=dtype, device=device)
+    network, codec = checkpoint.read_model(folder, dtype)
+    try:
+        return Model(network.to(device), Characters.from_json(codec), name)
+    except ConfigError as error:
+        raise CheckpointError(f"{folder / CONFIG_FILE}: {error}") from error
+
+
+_DTYPES = ("float32", "bfloat16", "float16", "float64")
+
+
+def checked_dtype(dtype: torch.dtype | str) -> torch.dtype:
+    """A type of torch, by name perhaps. Raises `ConfigError`."""
+    name = str(dtype).removeprefix("torch.")
+    if name not in _DTYPES:
+        raise ConfigError(
+            f"dtype {dtype!r:.40} is none that models are opened in. Choose one of: "
+            f"{', '.join(_DTYPES)}."
+        )
+    chosen: torch.dtype = getattr(torch, name)
+    return chosen
+
+
+def checked_device(device: str) -> str:
+    """A device that is there. Raises `ConfigError`."""
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        kind = torch.device(device)
+        torch.empty(0, device=kind)
+    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(
+            f"there is no device {device!r:.40} here ({reason}). Choose cpu, cuda or auto."
+        ) from error
+    if kind.type == "meta":
+        raise ConfigError("the device 'meta' holds no numbers. Choose cpu, cuda or auto.")
+    return str(kind)
+
+
+def load_text_model(
+    name: str = "text8s", *, dtype: torch.dtype = torch.float32, device: str = "cpu"
+) -> Model:
+    """`load`, for what only models of characters can do.
+
+    Raises:
+        CheckpointError: there is no such model, or its files are damaged.
+        ConfigError: it is a large model.
+    """
+    model = load(name, dtype=dtype, device=device)
+    if isinstance(model, LargeModel):
+        raise ConfigError(
+            f"{name} is a large model, which answers questions; this is for models of characters, "
+            "such as text8s. Ask it with `unmask generate MODEL --chat QUESTION`."
+        )
+    return model

@@ -1,0 +1,287 @@
+"""A model as users meet it: a network with the codec between its token ids and text.
+
+model = unmask.load("text8s")
+for sample in model.generate("the history of ", num_samples=2, seed=7):
+    print(sample.text, sample.nfe)
+print(model.infill("the ____ of the ____").text, model.score("the history of").own_law)
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unmask.data.characters import Characters, encode_prompt, parse_template
+from unmask.errors import CheckpointError, ConfigError, PromptError
+from unmask.evaluation.bits import Score, score, score_of_stream
+from unmask.files.model_folder import ERROR_HEAD_FOLDER, POLICY_FOLDER, find_folder
+from unmask.models.base import GenerativeModel
+from unmask.network import checkpoint
+from unmask.network.config import HybridConfig
+from unmask.network.error_head import LearnedErrorPredictor, read_error_head
+from unmask.network.hybrid import HybridTransformer
+from unmask.network.new_hybrid import HybridNetwork
+from unmask.network.policy import PolicyNetwork, read_policy
+from unmask.predictors.shadows import check_casts_shadows
+from unmask.predictors.stream import StreamPredictor
+from unmask.process.orders import left_to_right
+from unmask.samplers.autoregressive import Autoregressive
+from unmask.samplers.draft_verify import DraftVerify
+from unmask.samplers.engine import Result
+from unmask.samplers.likelihood import OwnLaw, law_of, order_for, pass_tables
+from unmask.samplers.lossless import Lossless
+from unmask.samplers.sampler import Sampler
+from unmask.samplers.self_speculative import SelfSpeculative
+from unmask.samplers.stream_likelihood import StreamLaw, stream_nats
+from unmask.samplers.streamed import along_stream
+from unmask.samplers.wino import Wino
+from unmask.shapes import TokenIds
+from unmask.speculation.bounds import tightened_bound
+from unmask.speculation.filters import Filter
+from unmask.speculation.likelihood import log_likelihood
+
+
+def _dtype(network: Any) -> str:
+    return str(next(network.parameters()).dtype).removeprefix("torch.")
+
+
+def usual_sampler(config: HybridConfig, filter: Filter) -> Sampler:
+    """What generates with such a network where nothing else is asked for."""
+    if not config.is_causal:
+        return SelfSpeculative(filter=filter)
+    if config.has_tail:
+        return Lossless(num_tokens=min(8, config.max_window), filter=filter)
+    return Autoregressive(filter=filter)
+
+
+class Model(GenerativeModel):
+    """A trained network and its codec."""
+
+    def __init__(self, network: HybridNetwork, codec: Characters, name: str) -> None:
+        if network.vocab_size != codec.vocab_size:
+            raise CheckpointError(
+                f"{name}: the network has {network.vocab_size} tokens and its codec "
+                f"{codec.vocab_size}. Restore the config.json that was saved with the weights."
+            )
+        self.network, self.codec, self.name = network, codec, name
+
+    def __repr__(self) -> str:
+        config, network = self.network.config, self.network
+        weights = sum(parameter.numel() for parameter in network.parameters())
+        order = "writes from left to right" if config.is_causal else "reads any order"
+        return (
+            f"Model({self.name!r}: {weights / 1e6:.1f}M weights, {config.num_trunk_blocks} blocks "
+            f"and {config.num_tail_blocks} that verify, {order}; {config.vocab_size} characters, "
+            f"up to {config.length} of them; {_dtype(network)} on {network.device})"
+        )
+
+    @property
+    def vocab_size(self) -> int:
+        """V, MASK not counted."""
+        return self.codec.vocab_size
+
+    @property
+    def default_sampler(self) -> Sampler:
+        """What generates where nothing else is asked for."""
+        return self.default_sampler_with(Filter())
+
+    def default_sampler_with(self, filter: Filter) -> Sampler:
+        """The same with a temperature or top-p."""
+        return usual_sampler(self.network.config, filter)
+
+    def check_generates(self) -> None:
+        """Raise `ConfigError` for a judge: without trunk blocks there is nothing to draft with."""
+        if self.network.config.num_trunk_blocks == 0:
+            raise ConfigError(
+                f"{self.name} has no trunk blocks: it judges text from left to right, and can "
+                "neither generate nor score by the law of a sampler. Use it as "
+                f"`unmask evaluate MODEL --judge {self.name}`, and generate with another model."
+            )
+
+    def given_ids(
+        self,
+        *,
+        prompt: str = "",
+        template: str = "",
+        length: int = 0,
+        chat: str | Sequence[Mapping[str, str]] = "",
+        max_new_tokens: int = 0,
+    ) -> Tensor:
+        """One sequence of token ids with MASK where tokens are to be generated.
+
+        A template shows what is wanted as "_" and fixes the length; a prompt comes first and
+        the rest, up to `length` tokens (0: as many as the model takes), is generated.
+
+        Raises:
+            PromptError: it does not fit the model, or nothing is left to generate.
+        """
+        if chat or max_new_tokens:
+            raise PromptError(
+                f"{self.name} continues text, it is not a model for chats. Give a prompt, and the "
+                "length of prompt and text together."
+            )
+        if prompt and template:
+            raise PromptError(
+                "a prompt and a template were given; choose one. A template can begin with text."
+            )
+        if length < 0 or length > self.length:
+            raise PromptError(
+                f"the length must be 1 to {self.length} tokens, the longest that {self.name} can "
+                f"take; got {length}."
+            )
+        if not template:
+            return encode_prompt(prompt, self.codec, length or self.length)
+        given = parse_template(template, self.codec)
+        if len(given) > self.length:
+            raise PromptError(
+                f"the template has {len(given)} characters, {self.name} takes at most "
+                f"{self.length}. Shorten it."
+            )
+        return given
+
+    def _check_fits(self, sampler: Sampler, num_wanted: int) -> None:
+        pass  # a text is as long as the model takes, whatever the prompt: a last block is shorter
+
+    def _text_of(self, result: Result) -> str:
+        return self.codec.decode(result.token_ids.cpu())
+
+    def encode(self, text: str) -> TokenIds:
+        """One text as a batch of one sequence, [1, L]."""
+        return self.codec.encode(text)[None].to(self.network.device)
+
+    def decode(self, token_ids: Tensor) -> str:
+        """The text of one sequence, [L] or [1, L]; MASK is "_"."""
+        ids = token_ids.flatten().tolist()
+        letters = self.codec.alphabet + "_"
+        if not all(0 <= n < len(letters) for n in ids):
+            raise PromptError(f"token ids must lie in 0..{len(letters) - 1}, got {ids!r:.60}.")
+        return "".join(letters[n] for n in ids)
+
+    def _check_works(self, sampler: Any) -> None:
+        if isinstance(sampler, Wino) or (
+            isinstance(sampler, DraftVerify) and sampler.view == "shadow"
+        ):
+            check_casts_shadows(self.network)
+
+    def log_likelihood(
+        self,
+        token_ids: TokenIds,
+        sampler: OwnLaw | StreamLaw | None = None,
+        *,
+        num_orders: int = 1,
+        seed: int = 0,
+    ) -> Tensor:
+        """Nats of each sequence under the sampler's own law, [B]: a bound over random orders.
+
+        The log of the mean over `num_orders` orders; in expectation it is at most the log of
+        the probability that the sampler emits the sequence, and closer the more orders.
+        Exact for the order "left-to-right".
+        """
+        sampler = self._with_law(sampler, token_ids)
+        length = token_ids.shape[1]
+        num_given = torch.zeros_like(token_ids[:, 0])
+        if isinstance(sampler, StreamLaw):
+            order = left_to_right(len(token_ids), length, token_ids.device)
+            return -stream_nats(self._stream, sampler, token_ids, order, num_given).sum(dim=1)
+        law = law_of(sampler, length)
+        totals = []
+        for number in range(num_orders):
+            order = order_for(sampler, token_ids, seed=seed, number=number)
+            tables = pass_tables(self.network, law, token_ids, order, num_given)
+            totals.append(log_likelihood(tables, law.verify_rounds, num_given))
+        return tightened_bound(torch.stack(totals, dim=1))
+
+    def _with_law(
+        self, sampler: OwnLaw | StreamLaw | None, token_ids: TokenIds
+    ) -> OwnLaw | StreamLaw:
+        """The sampler, or the default one, if its likelihood can be computed here."""
+        self.check_generates()
+        chosen: Any = self.default_sampler if sampler is None else sampler
+        if not isinstance(chosen, StreamLaw):
+            law_of(chosen, token_ids.shape[1])
+        along_stream(chosen, self.network, torch.full_like(token_ids[0], self.vocab_size))
+        return chosen
+
+    @property
+    def _stream(self) -> StreamPredictor:
+        assert isinstance(self.network, StreamPredictor), "checked by `_with_law`"
+        return self.network
+
+    def score(
+        self,
+        text: str | Sequence[str] | TokenIds,
+        sampler: OwnLaw | StreamLaw | str | None = None,
+        **options: Any,
+    ) -> Score:
+        """Bits per token of a text, of texts or of token ids [B, L], all of one length.
+
+        See `unmask.evaluation.bits.score` for the options.
+
+        Raises:
+            PromptError: texts of several lengths, or a letter that the model does not know.
+            ConfigError: the sampler's likelihood cannot be computed, or not on this model.
+        """
+        token_ids = text if isinstance(text, Tensor) else self._encoded(text)
+        chosen: Any = self.sampler(sampler) if isinstance(sampler, str) else sampler
+        law = self._with_law(chosen, token_ids)
+        if isinstance(law, StreamLaw):
+            known = {name: options[name] for name in ("batch_size", "observe") if name in options}
+            return score_of_stream(self._stream, law, token_ids, **known)
+        return score(self.network, law, token_ids, **options)
+
+    def _encoded(self, texts: str | Sequence[str]) -> TokenIds:
+        rows = [self.codec.encode(each) for each in ([texts] if isinstance(texts, str) else texts)]
+        lengths = sorted({len(row) for row in rows})
+        if len(lengths) != 1 or not 0 < lengths[0] <= self.length:
+            raise PromptError(
+                f"texts are scored together if they have one length, of 1 to {self.length} "
+                f"characters; these have {lengths or 'none'}. Score them one at a time."
+            )
+        return torch.stack(rows).to(self.network.device)
+
+    def _any_order(self, part: str) -> HybridTransformer:
+        """The network, for parts that are trained on trunks that look at whole sequences."""
+        if not isinstance(self.network, HybridTransformer):
+            raise ConfigError(
+                f"a {part} is for models that read any order, and {self.name} writes from left to "
+                "right. Choose another sampler, or another model, such as text8s-any."
+            )
+        return self.network
+
+    def policy(self, folder: Path | str = "") -> PolicyNetwork:
+        """The unmasking policy of a folder; "" is the one that lies with the model.
+
+        Raises:
+            CheckpointError: there is none, or its files are damaged.
+        """
+        network = self._any_order(POLICY_FOLDER)
+        return read_policy(self._trained(POLICY_FOLDER, folder)).to(network.device)
+
+    def error_head(self, folder: Path | str = "") -> LearnedErrorPredictor:
+        """The predictor of errors of a folder; "" is the one that lies with the model.
+
+        Raises:
+            CheckpointError: there is none, its files are damaged, or it is of another model.
+        """
+        network = self._any_order(ERROR_HEAD_FOLDER)
+        head = read_error_head(self._trained(ERROR_HEAD_FOLDER, folder), network)
+        return LearnedErrorPredictor(network, head)
+
+    def _trained(self, part: str, folder: Path | str) -> Path:
+        """Where a part lies that was trained for this model, apart from its network."""
+        if folder:
+            return Path(folder)
+        own = find_folder(self.name) / part
+        if not own.is_dir():
+            raise CheckpointError(
+                f"{self.name} has no {part} of its own: there is no folder {own}. Name the "
+                "folder of one that was trained for it, or choose another sampler."
+            )
+        return own
+
+    def save(self, folder: Path | str) -> None:
+        """Write a model folder that `load` reads."""
+        weights = self.network.state_dict()
+        checkpoint.write_model(Path(folder), self.network.config, weights, self.codec.to_json())

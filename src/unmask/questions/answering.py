@@ -1,0 +1,147 @@
+"""Questions put to a large model, with a record of each answer.
+
+    records/DECODER.jsonl    a line per question: what was said, whether it is right, what it cost
+
+A line is written when its answer is there, so a run that is killed goes on where it was.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from unmask.data.questions import Protocol, Question
+from unmask.files import json_lines
+from unmask.files.atomic import make_folder
+from unmask.models.chat import LargeModel
+from unmask.samplers.engine import Engine, Request
+from unmask.samplers.sampler import Sampler
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answered:
+    """One question's answer, and its cost."""
+
+    number: int
+    is_right: bool
+    said: str
+    text: str
+    num_tokens: int
+    """Up to where the answer ends, the prompt not counted."""
+    trunk_passes: int
+    query_tokens: int
+    query_keys: int
+    seconds: float
+    """Its share of the time of its passes."""
+    drafter_passes: int = 0
+    """Of a smaller model that drafts. None of them is counted above."""
+    drafter_tokens: int = 0
+    drafter_keys: int = 0
+    tail_passes: int = 0
+    """Of a causal tail. None of them is counted above."""
+    num_positions: int = 0
+    """Of the sequence, prompt and canvas."""
+
+
+@dataclass(frozen=True)
+class Records:
+    """The answers of one decoder, in a file."""
+
+    file: Path
+
+    def read(self) -> list[Answered]:
+        """Those there are; a line cut short by a crash is left out."""
+        found = []
+        for row in json_lines.read(self.file):
+            try:
+                found.append(Answered(**row))
+            except TypeError:
+                continue
+        return sorted(found, key=lambda each: each.number)
+
+    def drop_cut_line(self) -> None:
+        """Write the file anew without what a crash left; the next line would be glued to it."""
+        json_lines.write(self.file, map(asdict, self.read()))
+
+    def append(self, answered: Answered) -> None:
+        """Add one. Raises `OutputError` if it cannot be written."""
+        json_lines.append(
+            self.file,
+            asdict(answered),
+            advice="What it holds is whole; make room and go on with --resume.",
+        )
+
+
+def prompts(
+    model: LargeModel, questions: Sequence[Question], protocol: Protocol, max_new_tokens: int
+) -> list[Tensor]:
+    """Each question with room for its answer. Raises `PromptError` if one leaves none."""
+    return [
+        model.given_ids(chat=protocol.ask(question.text), max_new_tokens=max_new_tokens)
+        for question in questions
+    ]
+
+
+def answer_all(
+    model: LargeModel,
+    questions: Sequence[Question],
+    protocol: Protocol,
+    sampler: Sampler,
+    records: Records,
+    *,
+    max_new_tokens: int,
+    batch_size: int = 16,
+    seed: int = 0,
+    is_drafter: bool = False,
+    advance: Callable[[int], None] = lambda num_done: None,
+) -> list[Answered]:
+    """Answer what is not answered yet; all answers, in the order of the questions.
+
+    `is_drafter`: the model is one that drafts for another, and its passes are put down as such.
+
+    Raises:
+        PromptError: a question leaves no room for its answer.
+        OutputError: a record could not be written.
+    """
+    make_folder(records.file.parent)
+    records.drop_cut_line()
+    done = {each.number for each in records.read()}
+    given = prompts(model, questions, protocol, max_new_tokens)
+
+    def requests() -> Iterator[Request]:
+        for number, given_ids in enumerate(given):
+            if number not in done:
+                yield Request(given_ids=given_ids, sampler=sampler, seed=seed + number)
+
+    num_done = len(done)
+    engine = Engine(model.predictor, num_slots=batch_size)
+    for result in engine.run(requests()):
+        number = result.request.seed - seed
+        new_ids = result.token_ids[-max_new_tokens:].cpu()
+        text = model.text_of(new_ids)
+        work = result.trunk_passes, result.query_tokens, result.query_keys
+        of_drafter = result.drafter_passes, result.drafter_tokens, result.drafter_keys
+        if is_drafter:
+            work, of_drafter = (0, 0, 0), work
+        records.append(
+            Answered(
+                number=number,
+                is_right=protocol.is_right(questions[number], text),
+                said=protocol.said(text),
+                text=text,
+                num_tokens=model.num_before_end(new_ids),
+                trunk_passes=work[0],
+                query_tokens=work[1],
+                query_keys=work[2],
+                seconds=result.busy_seconds,
+                drafter_passes=of_drafter[0],
+                drafter_tokens=of_drafter[1],
+                drafter_keys=of_drafter[2],
+                tail_passes=result.tail_passes,
+                num_positions=len(result.token_ids),
+            )
+        )
+        num_done += 1
+        advance(num_done)
+    return [each for each in records.read() if each.number < len(questions)]

@@ -1,0 +1,117 @@
+"""Any sampler with a cache: its passes run the tokens that a policy chooses, and no others.
+
+The memory is part of the state, so that sequences take theirs along when they leave a batch or
+join one. The sampler itself does not know: it asks a predictor that remembers.
+"""
+
+from dataclasses import dataclass, field, replace
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from unmask.batches import padded_with
+from unmask.caching.policies import CachePolicy, Seen
+from unmask.draws import Draws
+from unmask.errors import ConfigError
+from unmask.predictors.kv_cache import CachingPredictor, Memory, MemoryShape
+from unmask.predictors.protocol import Draft
+from unmask.samplers.sampler import Sampler, StepInfo
+from unmask.samplers.wrapped_state import WrappedState
+from unmask.shapes import Counts, TokenIds, WindowIds
+
+
+@dataclass(frozen=True)
+class CachedState(WrappedState):
+    """A sampler's state, and what its predictor remembers."""
+
+    memory: Memory
+    is_given: Bool[Tensor, "B L"] = field(metadata=padded_with(False))
+    age: Counts
+    """See `Seen`."""
+    last_asked: Counts
+    query_tokens: Counts
+    query_keys: Counts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cached:
+    """A sampler, and what its passes remember."""
+
+    sampler: Sampler
+    cache: CachePolicy
+    shape: MemoryShape
+    """`memory_shape` of the predictor."""
+
+    def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> CachedState:
+        """The sampler's state; nothing is remembered."""
+        none = torch.zeros_like(given_ids[:, 0])
+        return CachedState(
+            self.sampler.init(given_ids, mask_id=mask_id, draws=draws),
+            Memory.blank(self.shape, given_ids),
+            given_ids != mask_id,
+            none, none, none, none,
+        )  # fmt: skip
+
+    def step(
+        self, state: CachedState, predictor: CachingPredictor, draws: Draws
+    ) -> tuple[CachedState, StepInfo]:
+        """One step of the sampler."""
+        remembering = Remembering(predictor, self.cache, state)
+        inner, info = self.sampler.step(state.inner, remembering, draws)
+        after = remembering.state
+        info = replace(
+            info,
+            query_tokens=after.query_tokens - state.query_tokens,
+            query_keys=after.query_keys - state.query_keys,
+        )
+        return replace(after, inner=inner), info
+
+
+class Remembering:
+    """A predictor that runs what a policy chooses. Its passes are over the state's sequences."""
+
+    def __init__(
+        self, predictor: CachingPredictor, cache: CachePolicy, state: CachedState
+    ) -> None:
+        self._predictor, self._cache, self.state = predictor, cache, state
+        self.vocab_size, self.device = predictor.vocab_size, predictor.device
+
+    def draft(self, token_ids: TokenIds, positions: WindowIds) -> Draft:
+        """Distributions at `positions`, from a pass over some of the tokens."""
+        state, predictor = self.state, self._predictor
+        if len(token_ids) != len(state.age):
+            raise ConfigError(
+                "this sampler makes passes over some sequences of a batch, or over several "
+                "versions of each, which no cache can follow. Use it with the cache `NoCache()`, "
+                "or choose a sampler that makes one pass per step."
+            )
+        said_at = predictor.said_at(token_ids, positions)
+        is_asked, is_read = (
+            torch.zeros_like(token_ids, dtype=torch.bool).scatter(1, index, True)
+            for index in (positions, said_at)
+        )
+        seen = Seen(
+            token_ids=token_ids,
+            run_ids=state.memory.run_ids,
+            mask_id=predictor.vocab_size,
+            is_asked=is_asked & (token_ids == predictor.vocab_size),
+            is_given=state.is_given,
+            age=state.age,
+            last_asked=state.last_asked,
+        )
+        is_query = self._cache.queries(seen)
+        is_pass = is_query.any(dim=1)
+        # What a prediction is read from is run, in any pass that is made.
+        is_query = is_query | (is_read & is_pass[:, None] & seen.is_real)
+        is_whole = (is_query == seen.is_real).all(dim=1)
+        found = predictor.recall(token_ids, positions, is_query=is_query, memory=state.memory)
+        self.state = replace(
+            state,
+            memory=found.memory,
+            age=torch.where(is_whole, 1, state.age + is_pass),
+            last_asked=seen.first_asked,
+            query_tokens=state.query_tokens + found.query_tokens,
+            query_keys=state.query_keys + found.query_keys,
+        )
+        return found.draft

@@ -1,0 +1,38 @@
+"""What a folder says about how its model is usually asked."""
+
+import pytest
+
+import unmask
+from tests.large_model_folder import write_large_model
+from unmask.dllm.generation_config import GENERATION_FILE, Usual, read_usual
+from unmask.errors import CheckpointError
+from unmask.files.tensors import write_json
+from unmask.process.blocks import LeftToRight
+from unmask.questions.decoders import decoder
+
+
+def test_nothing_need_be_said(tmp_path) -> None:
+    assert read_usual(tmp_path) == Usual(max_new_tokens=128, block_length=32)
+    write_json(tmp_path / GENERATION_FILE, {"eos_token_id": 3, "max_new_tokens": None})
+    assert read_usual(tmp_path) == Usual()
+
+
+@pytest.mark.parametrize("value", ["8", 0.5, -8, True, [8]])
+def test_what_is_no_number_of_tokens_is_refused(value, tmp_path) -> None:
+    write_json(tmp_path / GENERATION_FILE, {"block_length": value})
+    with pytest.raises(CheckpointError, match="block_length must be a number of tokens, got"):
+        read_usual(tmp_path)
+
+
+def test_a_model_is_asked_as_its_folder_says(tmp_path) -> None:
+    folder = write_large_model(tmp_path / "model")
+    write_json(folder / GENERATION_FILE, {"max_new_tokens": 24, "block_length": 8})
+    model = unmask.load(str(folder))
+    for same in (model, model.alone, model.drafted_by(model), model.drafter_alone):
+        assert same.usual == Usual(max_new_tokens=24, block_length=8)
+        assert same.default_rule.blocks == LeftToRight(8)
+        prompt_ids, given_ids = model.tokenizer.encode("ab"), same.given_ids(prompt="ab")
+        assert len(given_ids) == len(prompt_ids) + 24
+    assert decoder("threshold", model, 24) == decoder("threshold", model, 24, 8)
+    model.save(tmp_path / "again")
+    assert unmask.load(str(tmp_path / "again")).usual == model.usual
