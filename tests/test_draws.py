@@ -1,3 +1,4 @@
+import itertools
 from collections.abc import Callable
 
 import pytest
@@ -277,3 +278,17 @@ def test_dropout_draws_from_its_own_seed() -> None:
     assert not torch.equal(dropped(12), first)
     assert torch.equal(dropped(11), first)
     assert torch.equal(dropped(stream_seed(1)), dropped(stream_seed(1)))  # negative ones as well
+
+
+@given(st.integers(-(2**62), 2**62), st.lists(st.integers(-(2**40), 2**40), max_size=3))
+def test_the_seed_of_a_purpose_is_mixed_in_whole_words(seed: int, labels: list[int]) -> None:
+    mixed = torch.zeros((), dtype=torch.int64)
+    for word in (seed, *labels):
+        mixed = module._mix(mixed + torch.tensor(word) * module._GAMMA + 1)
+    assert stream_seed(seed, *labels) == int(mixed >> 1)
+
+
+@given(st.integers(-(2**62), 2**62))
+def test_numbers_one_by_one_are_those_of_the_stream(seed: int) -> None:
+    at_once = SeededDraws([seed]).uniform(torch.ones(1, 9, dtype=torch.bool))[0].tolist()
+    assert list(itertools.islice(module.numbers(seed), 9)) == at_once

@@ -10,7 +10,7 @@ Sources: Steele, Lea, Flood (2014), "Fast splittable pseudorandom number generat
 counters instead of state: Salmon et al. (2011), "Parallel random numbers: as easy as 1, 2, 3".
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -61,6 +61,7 @@ class Draws(Protocol):
 _GAMMA = 0x9E3779B97F4A7C15 - 2**64  # odd, 2^64 / golden ratio; written as a signed int64
 _MIX_1 = 0xBF58476D1CE4E5B9 - 2**64
 _MIX_2 = 0x94D049BB133111EB - 2**64
+_WORD = 2**64 - 1
 
 
 _NUMBERS_AT_ONCE = 2**22
@@ -166,11 +167,29 @@ def stream_seed(seed: int, *labels: int) -> int:
 
     Randomness that is a function of the step needs no state to be saved and restored.
     """
-    words = torch.tensor([seed, *labels], dtype=torch.int64)
-    mixed = torch.zeros((), dtype=torch.int64)
-    for word in words:
-        mixed = _mix(mixed + word * _GAMMA + 1)
-    return int(mixed >> 1)
+    mixed = 0
+    for word in (seed, *labels):
+        mixed = _mix_one(mixed + word * _GAMMA + 1)
+    return (mixed >> 1) - (mixed >> 63 << 63)
+
+
+def numbers(seed: int) -> Iterator[float]:
+    """What `SeededDraws([seed])` draws, one number after the other and without end.
+
+    For choices that are made one by one, where tensors of one number would take the time.
+    """
+    bits = _mix_one(seed + 1)
+    while True:
+        bits += _GAMMA
+        yield (_mix_one(bits) >> 11) * 2.0**-53
+
+
+def _mix_one(bits: int) -> int:
+    """`_mix` of one word, as an unsigned number."""
+    bits &= _WORD
+    bits = (bits ^ (bits >> 30)) * _MIX_1 & _WORD
+    bits = (bits ^ (bits >> 27)) * _MIX_2 & _WORD
+    return bits ^ (bits >> 31)
 
 
 def seed_dropout(seed: int) -> None:

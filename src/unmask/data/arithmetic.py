@@ -20,10 +20,7 @@ The format is that of Cobbe et al. (2021), arXiv:2110.14168.
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-
-import torch
 
 from unmask.data.arithmetic_numbers import (
     LARGEST_RESULT,
@@ -34,7 +31,7 @@ from unmask.data.arithmetic_numbers import (
 )
 from unmask.data.arithmetic_problems import HELD_OUT, made
 from unmask.data.arithmetic_words import Upto
-from unmask.draws import SeededDraws
+from unmask.draws import numbers
 from unmask.errors import ConfigError
 
 
@@ -167,14 +164,8 @@ def result_of(answer: str) -> str:
 
 
 def _upto(seed: int) -> Upto:
-    following = _uniform_numbers(seed).__next__
+    following = numbers(seed).__next__
     return lambda num: int(following() * num)
-
-
-def _uniform_numbers(seed: int) -> Iterator[float]:
-    draws, where = SeededDraws([seed]), torch.ones(1, 64, dtype=torch.bool)
-    while True:
-        yield from draws.uniform(where)[0].tolist()
 
 
 def _calculation(largest: int, upto: Upto) -> tuple[int, str, int]:

@@ -4,15 +4,13 @@ import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import torch
-
 from unmask.data.arithmetic import DRILL_QUESTION, as_typed, begun, blanked, drill, problem
 from unmask.dllm.adapted import TailConfig
 from unmask.dllm.config import DllmConfig
 from unmask.dllm.generation_config import GENERATION_FILE, Usual
 from unmask.dllm.new_tokenizer import new_tokenizer
 from unmask.dllm.tokenizer import TOKENIZER_FILES, tokenizer_of
-from unmask.draws import SeededDraws
+from unmask.draws import numbers
 from unmask.models.chat import LargeModel
 from unmask.training.config import Orders
 from unmask.training.question_task import Lesson, QuestionTask
@@ -110,7 +108,7 @@ def arithmetic_tail_task(tail: TailConfig, model: LargeModel, orders: Orders) ->
 
 
 def _level(seed: int) -> str:
-    drawn = SeededDraws([seed]).uniform(torch.ones(1, 1, dtype=torch.bool)).item()
+    drawn = next(numbers(seed))
     for level in _SHARES:
         drawn -= _SHARES[level]
         if drawn < 0:
