@@ -38,7 +38,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "recipes": BASE | {"network", "dllm", "data", "training", "models", "speed"},
     "frontier": MATHEMATICS
     | {"version", "network", "samplers", "data", "evaluation", "models", "speed"},
-    "questions": MATHEMATICS | {"caching", "samplers", "data", "evaluation", "models", "frontier"},
+    "questions": MATHEMATICS
+    | {"version", "speed", "caching", "samplers", "data", "evaluation", "models", "frontier"},
     "tuning": MATHEMATICS | {"samplers", "data", "evaluation", "models", "frontier"},
     "integrations": BASE | {"samplers", "evaluation", "models", "questions"},
     "cli": MATHEMATICS

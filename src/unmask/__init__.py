@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from unmask.process.windows import Fixed as Fixed
     from unmask.process.windows import Linear as Linear
     from unmask.process.windows import Whole as Whole
+    from unmask.questions.evaluate import answer as answer
     from unmask.recipes.recipe import Recipe as Recipe
     from unmask.recipes.recipe import preset as preset
     from unmask.recipes.run import train as train
@@ -151,6 +152,7 @@ _HOME = {
     "keep_freed_memory": "speed.allocator",
     "load": "models.load",
     "preset": "recipes.recipe",
+    "answer": "questions.evaluate",
     "sample": "samplers.sampler",
     "train": "recipes.run",
 }

@@ -51,6 +51,43 @@ def test_every_decoder_answers(name, model, tmp_path) -> None:
         assert each.is_right == (each.said == str(each.number))
 
 
+SPECS = {
+    "threshold-0.6+dual": "threshold(threshold=0.6)+dual",
+    "one-by-one+delayed-4": "semi-autoregressive(num_steps=16, block_length=8, temperature=0)"
+    "+delayed(refresh=4, block_length=8)",
+    "draft-verify/disagreement/pre-draft/0.5/every-2/keep-0.3/prefix": "draft-verify(rule="
+    "disagreement, view=pre-draft, drafter=threshold(threshold=0.5), num_draft_passes=2, "
+    "threshold=0.3, acceptance=prefix)",
+    "wino": "wino()",
+}
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_a_spec_decodes_like_the_decoder_it_says(name, model) -> None:
+    texts = [
+        model.generate(chat="1 + 1?", sampler=decoder(each, model, 16, 8), max_new_tokens=16)
+        for each in (name, SPECS[name])
+    ]
+    old, new = ([(s.token_ids, s.trunk_passes, s.query_keys) for s in each] for each in texts)
+    assert old == new
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("threshold(treshold=0.6)", "Did you mean 'threshold'"),
+        ("wino()+dual", "no cache remembers"),
+        ("self-draft(num_drafts=2)+dual", "no cache remembers"),
+        ("self-speculative()", "tail|causal"),
+        ("threshold(threshold=0.6)+", "a cache was expected"),
+        ("remdm", "end"),
+    ],
+)
+def test_a_spec_that_cannot_be_is_refused(spec, said, model) -> None:
+    with pytest.raises(ConfigError, match=said):
+        decoder(spec, model, 16, 8)
+
+
 def test_an_unknown_decoder_is_answered_with_those_there_are(model) -> None:
     for name in ("beam", "threshold+disk", "draft-verify/none", "draft-verify/kl/shadow/x"):
         with pytest.raises(

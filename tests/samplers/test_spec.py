@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from unmask.caching.policies import Delayed, Dual
 from unmask.errors import ConfigError
 from unmask.process.blocks import LeftToRight
 from unmask.process.windows import Cosine, Fixed
@@ -12,7 +13,7 @@ from unmask.samplers.draft_verify import DraftVerify
 from unmask.samplers.klass import Klass
 from unmask.samplers.registry import SAMPLERS
 from unmask.samplers.self_speculative import SelfSpeculative
-from unmask.samplers.spec import read_sampler, spec_of
+from unmask.samplers.spec import read_cached, read_sampler, spec_of, split_specs
 from unmask.samplers.threshold import Threshold
 from unmask.speculation.filters import Filter
 
@@ -76,3 +77,36 @@ def test_what_cannot_be_read_is_answered_with_what_can(spec, said):
     with pytest.raises(ConfigError, match=said) as found:
         read_sampler(spec)
     assert len(str(found.value)) < 900
+
+
+def test_a_spec_may_name_a_cache():
+    found = read_cached("threshold(threshold=0.95)+delayed(refresh=4, block_length=16)")
+    assert found == (Threshold(threshold=0.95), Delayed(4, 16))
+    assert read_cached("klass + dual") == (Klass(), Dual())
+    assert read_cached("klass") == (Klass(), None)
+    with pytest.raises(ConfigError, match="which only large models have"):
+        read_sampler("klass+dual")
+    with pytest.raises(ConfigError, match="no cache 'duel'.*Did you mean 'dual'"):
+        read_cached("klass+duel")
+    with pytest.raises(ConfigError, match="a cache was expected"):
+        read_cached("klass+")
+
+
+def test_what_a_spec_does_not_say_is_as_usual():
+    usual = {
+        "draft-verify": DraftVerify(
+            drafter=Threshold(threshold=0.6, filter=Filter(temperature=0.0)), num_draft_passes=2
+        ),
+        "dual": Dual(8),
+    }
+    sampler, cache = read_cached("draft-verify(drafter=threshold(top_p=0.5))+dual", usual)
+    drafter = Threshold(threshold=0.6, filter=Filter(temperature=0.0, top_p=0.5))
+    assert sampler == DraftVerify(drafter=drafter, num_draft_passes=2)
+    assert cache == Dual(8)
+    other, _ = read_cached("draft-verify(drafter=klass)", usual)
+    assert other == DraftVerify(drafter=Klass(), num_draft_passes=2)
+
+
+def test_a_list_of_specs_is_split_outside_of_brackets():
+    assert split_specs("a, b(c=1, d=e(f,g))+h(2,3) ,i") == ["a", "b(c=1, d=e(f,g))+h(2,3)", "i"]
+    assert split_specs("a)),b") == ["a))", "b"]

@@ -35,9 +35,11 @@ from unmask.predictors.shadows import check_casts_shadows
 from unmask.process.blocks import LeftToRight, check_divides
 from unmask.samplers.draft_verify import DraftVerify
 from unmask.samplers.engine import Result
+from unmask.samplers.prefix_verify import PrefixVerify
 from unmask.samplers.sampler import Sampler
+from unmask.samplers.self_draft import SelfDraft
 from unmask.samplers.self_speculative import SelfSpeculative
-from unmask.samplers.spec import read_sampler
+from unmask.samplers.spec import read_cached
 from unmask.samplers.target_only import TargetOnly
 from unmask.samplers.threshold import Threshold
 from unmask.samplers.wino import Wino
@@ -298,8 +300,9 @@ class LargeModel(GenerativeModel):
         return self.tokenizer.decode(token_ids.flatten().cpu())
 
     def _named(self, spec: str) -> Sampler:
-        """By its spec; it ends with the answer."""
-        return self.ending(read_sampler(spec))
+        """By its spec, perhaps with a cache; it ends with the answer."""
+        sampler, cache = read_cached(spec)
+        return self.ending(sampler if cache is None else self.cached(sampler, cache))
 
     def _check_works(self, sampler: Any) -> None:
         if isinstance(sampler, SelfSpeculative | TargetOnly) and not self.has_tail:
@@ -326,6 +329,11 @@ class LargeModel(GenerativeModel):
                 "a pass of wino judges all tokens of the block by shadows, which no cache "
                 "remembers. Leave the cache out, or choose draft-verify, whose drafts can have "
                 "one."
+            )
+        if isinstance(sampler, SelfDraft | PrefixVerify):
+            raise ConfigError(
+                "the passes of self-draft and prefix-verify are over several copies of a "
+                "sequence, which no cache remembers. Leave the cache out."
             )
         if isinstance(sampler, SelfSpeculative | TargetOnly):
             raise ConfigError(

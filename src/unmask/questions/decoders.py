@@ -20,13 +20,19 @@
                         that is rejected becomes the verifier's own, from probability R on (never)
     drafter/DECODER     the one that drafts for it, alone
 
+Or, with any setting, by a spec (samplers/spec.py): a name of those above that is a sampler's, too,
+begins with the settings it has here, and the spec says which are others:
+
+    threshold(threshold=0.95)+dual
+    draft-verify(rule=confidence, view=shadow, num_draft_passes=2)+prefix(block_length=16)
+
 All are greedy, go block by block, and stop where the text ends.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import get_args
+from typing import Any, get_args
 
 from unmask.caching.policies import CachePolicy, Delayed, Dual, Greedy, Prefill, Prefix
 from unmask.errors import ConfigError
@@ -40,10 +46,12 @@ from unmask.samplers.entropy_bounded import EntropyBounded
 from unmask.samplers.factor import Factor
 from unmask.samplers.klass import Klass
 from unmask.samplers.prefix_verify import PrefixVerify
+from unmask.samplers.registry import SAMPLERS
 from unmask.samplers.sampler import Sampler
 from unmask.samplers.self_draft import SelfDraft
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.samplers.semi_autoregressive import SemiAutoregressive
+from unmask.samplers.spec import read_cached
 from unmask.samplers.target_only import TargetOnly
 from unmask.samplers.threshold import Threshold
 from unmask.samplers.wino import Wino
@@ -121,6 +129,8 @@ def decoder(name: str, model: LargeModel, room: int, block: int = 0) -> Sampler:
 
 
 def _decoder(name: str, model: LargeModel, room: int, block: int) -> Sampler:
+    if _is_spec(name):
+        return _of_spec(name.removeprefix(_ALONE), model, room, block)
     if _verifies(name):
         return EarlyStop(sampler=_draft_verify(name, model, block), end_ids=model.end_ids)
     name = name.removeprefix(_ALONE)
@@ -147,6 +157,24 @@ def _decoder(name: str, model: LargeModel, room: int, block: int) -> Sampler:
         sampler = _with(sampler, "threshold", _number(threshold))
     made = EarlyStop(sampler=sampler, end_ids=model.end_ids)
     return model.cached(made, _CACHES[cache](block)) if cache else made
+
+
+def _is_spec(name: str) -> bool:
+    """Whether a decoder is not named by a name alone."""
+    rule, _, cache = name.removeprefix(_ALONE).partition("+")
+    return "(" in name or (rule in SAMPLERS and rule not in (*_RULES, "draft-verify"))
+
+
+def _of_spec(spec: str, model: LargeModel, room: int, block: int) -> Sampler:
+    usual: dict[str, Any] = {name: rule(room, block) for name, rule in _RULES.items()}
+    usual["draft-verify"] = _new_draft_verify(block)
+    usual |= {name: policy(block) for name, policy in _CACHES.items()}
+    sampler, cache = read_cached(spec, usual)
+    if cache is None and isinstance(sampler, DraftVerify):
+        cache = Dual(block)
+    made = model.ending(sampler if cache is None else model.cached(sampler, cache))
+    model.check(made)
+    return made
 
 
 def asked(name: str, model: LargeModel) -> LargeModel:
@@ -202,12 +230,10 @@ def _draft_verify(name: str, model: LargeModel, block: int) -> Sampler:
         raise _unknown(name)
     if num_passes != int(num_passes):
         raise _unknown(name)
-    verified = DraftVerify(
-        drafter=Threshold(
-            threshold=numbers.get("", DRAFT_THRESHOLD),
-            blocks=LeftToRight(block),
-            filter=_GREEDY,
-        ),
+    usual = _new_draft_verify(block)
+    verified = replace(
+        usual,
+        drafter=replace(usual.drafter, threshold=numbers.get("", DRAFT_THRESHOLD)),  # type: ignore[type-var]
         num_draft_passes=int(num_passes),
         rule=rule,  # type: ignore[arg-type]
         view=view,  # type: ignore[arg-type]
@@ -216,6 +242,16 @@ def _draft_verify(name: str, model: LargeModel, block: int) -> Sampler:
         replaced_from=numbers.get("replace", DraftVerify.replaced_from),
     )
     return model.cached(verified, Dual(block))
+
+
+def _new_draft_verify(block: int) -> DraftVerify:
+    """As it is where a decoder's name says nothing else."""
+    return DraftVerify(
+        drafter=Threshold(threshold=DRAFT_THRESHOLD, blocks=LeftToRight(block), filter=_GREEDY),
+        num_draft_passes=DRAFT_PASSES,
+        rule="confidence",
+        view="shadow",
+    )
 
 
 def _choices(name: str) -> tuple[list[str], dict[str, float]]:
@@ -243,5 +279,6 @@ def _unknown(name: str) -> ConfigError:
         "/every-4 to verify after so many passes, /keep-0.9 for another threshold of "
         "verification, /replace-0.9 for the verifier's own token in the place of the first it "
         "rejects, /own to draft without the drafter. "
-        "drafter/DECODER is the drafter alone."
+        "drafter/DECODER is the drafter alone. Any sampler can be given as a spec, such as "
+        "threshold(threshold=0.95)+dual."
     )

@@ -3,33 +3,67 @@
     self-speculative
     self-speculative(window=cosine(0.2), verify_rounds=4, order=spaced)
     threshold(threshold=0.95, blocks=left-to-right(32), temperature=0)
+    threshold(threshold=0.95)+dual(block_length=32)
 
-The names are those of registry.py, the keys the fields of what is named; without a key values
-are taken in the order of the fields. `temperature` and `top_p` stand for the field `filter`. Words
-have letters, digits, "-" and "_"; nothing is ever evaluated.
+Behind a "+" stands the cache of a large model's passes (caching/policies.py). The names are those
+of registry.py, the keys the fields of what is named; without a key values are taken in the order
+of the fields. `temperature` and `top_p` stand for the field `filter`. Words have letters, digits,
+"-" and "_"; nothing is ever evaluated.
 """
 
 import math
 import re
-from dataclasses import MISSING, fields
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, replace
 from difflib import get_close_matches
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from unmask.caching.policies import CACHES, CachePolicy
 from unmask.errors import ConfigError
 from unmask.samplers.registry import PARTS, SAMPLERS
 from unmask.samplers.sampler import Sampler
 from unmask.speculation.filters import Filter
 
-_TOKEN = re.compile(r"\s*([A-Za-z][\w-]*|[-+]?[\d.][\w.+-]*|[(),=])")
+_TOKEN = re.compile(r"\s*([A-Za-z][\w-]*|[-+]?[\d.][\w.+-]*|[(),=+])")
 _FILTER = ("temperature", "top_p")
 
 
 def read_sampler(spec: str) -> Sampler:
     """The sampler that a spec names. Raises `ConfigError`, which says what there could be."""
+    sampler, cache = read_cached(spec)
+    if cache is not None:
+        raise ConfigError(
+            f"{_short(spec)} names a cache behind its +, which only large models have. "
+            "Leave it out."
+        )
+    return sampler
+
+
+def read_cached(
+    spec: str, usual: Mapping[str, Any] | None = None
+) -> tuple[Sampler, CachePolicy | None]:
+    """The sampler that a spec names, and the cache behind a "+" if there is one.
+
+    `usual` are samplers and caches by name that have other values than their classes begin with,
+    where the spec does not say. Raises `ConfigError`, which says what there could be.
+    """
     reader = _Reader(spec)
-    found: Sampler = reader.named(SAMPLERS, "sampler")
+    found: Sampler = reader.named(SAMPLERS, "sampler", usual)
+    cache = reader.named(CACHES, "cache", usual) if reader.take_if("+") else None
     reader.expect_end()
-    return found
+    return found, cache
+
+
+def split_specs(text: str) -> list[str]:
+    """The specs of a list: commas within brackets belong to a spec."""
+    parts, depth = [""], 0
+    for sign in text:
+        depth += (sign == "(") - (sign == ")")
+        if sign == "," and depth <= 0:
+            parts.append("")
+        else:
+            parts[-1] += sign
+    return [part.strip() for part in parts]
 
 
 def spec_of(sampler: object) -> str:
@@ -43,7 +77,7 @@ class _Reader:
     def __init__(self, spec: str) -> None:
         self.spec, self.where = spec, 0
 
-    def named(self, choices: Any, what: str) -> Any:
+    def named(self, choices: Any, what: str, usual: Mapping[str, Any] | None = None) -> Any:
         """A name of these, and what stands in brackets behind it."""
         name = self._take(what)
         if name not in choices:
@@ -52,7 +86,7 @@ class _Reader:
                 f"{_short(self.spec)}.{_meant(name, choices)} "
                 f"Choose one of: {', '.join(choices)}."
             )
-        return _Call(choices[name], name, self).made()
+        return _Call(choices[name], name, self, (usual or {}).get(name)).made()
 
     def next(self) -> str:
         """What comes next, without taking it; "" at the end."""
@@ -74,7 +108,7 @@ class _Reader:
 
     def _take(self, what: str) -> str:
         found = _TOKEN.match(self.spec, self.where)
-        if not found or found[1] in "(),=":
+        if not found or found[1] in "(),=+":
             rest = self.spec[self.where :].strip()
             raise ConfigError(
                 f"a {what} was expected {f'before {_short(rest)}' if rest else 'at the end'} of "
@@ -95,10 +129,10 @@ class _Reader:
 
 
 class _Call:
-    """A class, and the values for its fields that a spec gives."""
+    """A class, and the values for its fields that a spec gives; the others are as in `usual`."""
 
-    def __init__(self, cls: type, name: str, reader: _Reader) -> None:
-        self.cls, self.name, self.reader = cls, name, reader
+    def __init__(self, cls: type, name: str, reader: _Reader, usual: Any = None) -> None:
+        self.cls, self.name, self.reader, self.usual = cls, name, reader, usual
         self.hints = get_type_hints(cls)
         self.names = [field.name for field in fields(cls)]
         self.keys = [name for name in self.names if name != "filter"]
@@ -118,7 +152,9 @@ class _Call:
                     raise self._wrong(key, "is not followed by a comma or a closing bracket")
         sharpened = {key: values.pop(key) for key in _FILTER if key in values}
         if sharpened:
-            values["filter"] = Filter(**sharpened)
+            values["filter"] = replace(getattr(self.usual, "filter", Filter()), **sharpened)
+        if self.usual is not None:
+            return replace(self.usual, **values)
         for field in fields(self.cls):
             is_needed = field.default is MISSING and field.default_factory is MISSING
             if is_needed and field.name not in values:
@@ -150,7 +186,7 @@ class _Call:
 
     def _value(self, key: str) -> Any:
         if key in PARTS:
-            return self.reader.named(PARTS[key], key)
+            return self.reader.named(PARTS[key], key, self._usual_part(key))
         kind = float if key in _FILTER else self.hints[key]
         word = self.reader.word("value")
         if get_origin(kind) is Literal:
@@ -174,6 +210,11 @@ class _Call:
         if str in options:
             return word
         raise self._wrong(key, f"is {_short(word)}, and should be {_shown(kind)}")
+
+    def _usual_part(self, key: str) -> dict[str, Any]:
+        """The part that is there already, by its name."""
+        part = getattr(self.usual, key, None)
+        return {name: part for name, cls in PARTS[key].items() if type(part) is cls}
 
     def _wrong(self, key: str, what: str) -> ConfigError:
         return ConfigError(f"{key} of {self.name} {what}, in {_short(self.reader.spec)}.")
