@@ -1,5 +1,8 @@
 """The front door: prompts first, one or many, samplers by name, and what a model says it is."""
 
+import json
+
+import pytest
 import torch
 
 import unmask
@@ -71,3 +74,40 @@ def test_what_there_is_can_be_asked():
     assert unmask.caches.Dual(8).block_length == 8
     for name in ("ConfigError", "PromptError", "DataError", "CheckpointError", "OutputError"):
         assert issubclass(getattr(unmask, name), unmask.UnmaskError)
+
+
+def test_samplers_are_compared_from_python_as_from_the_command_line(tmp_path):
+    model = unmask.load("text8s")
+    made = unmask.evaluate(
+        model, out=tmp_path / "report", samplers=["autoregressive"], budgets=[230],
+        num_samples=16, judge="none",
+    )  # fmt: skip
+    assert made == json.loads((tmp_path / "report" / "report.json").read_text())
+    assert [point["family"] for point in made["points"]] == ["autoregressive"]
+    with pytest.raises(unmask.OutputError, match="already holds a report"):
+        unmask.evaluate(model, out=tmp_path / "report", samplers="autoregressive")
+    with pytest.raises(unmask.ConfigError, match="no sampler|no family|Choose"):
+        unmask.evaluate(model, out=tmp_path / "other", samplers=["nonesuch"])
+    assert not (tmp_path / "other").exists()
+
+
+def test_decoders_are_compared_from_python(tmp_path):
+    chat = unmask.load("arithmetic")
+    questions = [("What is 2 plus 3?", "5"), ("What is 9 minus 4?", "5")]
+    decoders = ["left-to-right", "threshold(threshold=0.8)+dual"]
+    told = []
+    made = unmask.answer(
+        chat, questions, decoders=decoders, out=tmp_path / "answers", max_new_tokens=16,
+        observe=lambda num_done, num_all, name: told.append((num_done, num_all)),
+    )  # fmt: skip
+    assert [row["name"] for row in made["decoders"]] == decoders
+    assert told[-1] == (4, 4) and sorted(told) == told
+    records = sorted(file.name for file in (tmp_path / "answers" / "records").iterdir())
+    assert records == ["left-to-right.jsonl", "threshold-threshold-0.8-+dual.jsonl"]
+    with pytest.raises(unmask.ConfigError, match="named twice"):
+        unmask.answer(chat, questions, decoders="wino,wino", out=tmp_path / "b")
+    with pytest.raises(unmask.ConfigError, match="at least 2 questions"):
+        unmask.answer(chat, questions[:1], out=tmp_path / "b")
+    with pytest.raises(unmask.ConfigError, match="no level 'simple'"):
+        unmask.answer(chat, "arithmetic:simple", out=tmp_path / "b")
+    assert not (tmp_path / "b").exists()

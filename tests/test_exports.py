@@ -15,7 +15,7 @@ PUBLIC = """
     LosslessBranching MarkovChain MaskGIT Model NoEnd PrefixVerify ReMDM Recipe Request Sample
     SeededDraws SelfDraft SelfSpeculative SemiAutoregressive StarShaped StreamTransformer
     TargetOnly Team Threshold TopKEntropy TopKMargin UnmaskError Whole Wino count_work
-    draft_verify_across flush_denormals keep_freed_memory load preset sample train
+    answer draft_verify_across evaluate flush_denormals keep_freed_memory load preset sample train
 """.split()
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from unmask.errors import PromptError as PromptError
     from unmask.errors import UnmaskError as UnmaskError
     from unmask.files.model_folder import shipped_names as model_names  # noqa: F401
+    from unmask.frontier.run import evaluate as evaluate
     from unmask.models.base import Sample as Sample
     from unmask.models.chat import LargeModel as LargeModel
     from unmask.models.cross_tokenizer import draft_verify_across as draft_verify_across
@@ -148,6 +149,7 @@ _HOME = {
     "Wino": "samplers.wino",
     "count_work": "predictors.counter",
     "draft_verify_across": "models.cross_tokenizer",
+    "evaluate": "frontier.run",
     "flush_denormals": "speed.denormals",
     "keep_freed_memory": "speed.allocator",
     "load": "models.load",

@@ -8,7 +8,7 @@ from unmask.errors import ConfigError, OutputError
 from unmask.frontier import evaluate as module
 from unmask.frontier import plots, report
 from unmask.frontier.entries import contenders
-from unmask.frontier.evaluate import Plan, evaluate
+from unmask.frontier.evaluate import Plan, measured_points
 from unmask.frontier.folder import Settings, fingerprint, open_folder
 from unmask.models.load import load
 from unmask.network.policy import PolicyNetwork, write_policy
@@ -27,7 +27,7 @@ def settings_of(model, plan=PLAN, **others):
 
 def run(folder, model, plan=PLAN, resume="never", **options):
     opened = open_folder(folder, settings_of(model, plan), resume)
-    return evaluate(contenders(plan.samplers, model), plan, opened, **options)
+    return measured_points(contenders(plan.samplers, model), plan, opened, **options)
 
 
 def without_seconds(points):

@@ -15,7 +15,7 @@ from unmask.evaluation.divergence import log_ratios
 from unmask.frontier import exact as module
 from unmask.frontier import plots, report
 from unmask.frontier.entries import contenders
-from unmask.frontier.evaluate import Plan, evaluate
+from unmask.frontier.evaluate import Plan, measured_points
 from unmask.frontier.exact import ExactPlan, measure_exact, text_fingerprint, yardsticks
 from unmask.frontier.exact_report import summarise_exact
 from unmask.frontier.families import FAMILIES
@@ -208,7 +208,7 @@ def test_progress_is_told_up_to_the_whole(tmp_path):
 
 def test_the_report_tells_all_of_it(made, tmp_path):
     _, exact = made
-    measured = evaluate(
+    measured = measured_points(
         contenders(PLAN.samplers, small_model()),
         PLAN,
         open_folder(tmp_path / "other", settings_of(), "never"),
@@ -236,7 +236,7 @@ def test_the_report_tells_all_of_it(made, tmp_path):
 
 def test_there_are_pictures_of_it(made, tmp_path):
     _, exact = made
-    measured = evaluate(
+    measured = measured_points(
         contenders(PLAN.samplers, small_model()),
         PLAN,
         open_folder(tmp_path / "other", settings_of(), "never"),
@@ -251,7 +251,7 @@ def test_there_are_pictures_of_it(made, tmp_path):
 
 def test_a_report_without_known_laws_has_empty_pictures(made, tmp_path):
     _, exact = made
-    measured = evaluate(
+    measured = measured_points(
         contenders(PLAN.samplers, small_model()),
         PLAN,
         open_folder(tmp_path / "o", settings_of(), "never"),

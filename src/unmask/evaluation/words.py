@@ -23,6 +23,7 @@ from pathlib import Path
 from unmask.data.files import read_bytes
 from unmask.errors import ConfigError, DataError
 from unmask.files.atomic import replacing
+from unmask.files.model_folder import WORDS_FILE, find_folder
 
 _FORMAT = "unmask-words-1"
 _DIGITS = string.digits + string.ascii_lowercase
@@ -88,3 +89,17 @@ def _decoded(lines: list[str]) -> Iterator[str]:
             raise ValueError(f"line {number}, {line!r}, does not follow from the one above it")
         yield word
         above = word
+
+
+def words_of(model_name: str, words: Path | str = "") -> frozenset[str]:
+    """The words of a list, or those that lie with the model.
+
+    Raises `DataError` if there are none.
+    """
+    file = Path(words) if words else find_folder(model_name) / WORDS_FILE
+    if not file.exists():
+        raise DataError(
+            f"{file} does not exist: spelling is judged by the words of the training text. Make "
+            "the list with `unmask words TEXT --out words.xz` and name it with --words."
+        )
+    return read_words(file)

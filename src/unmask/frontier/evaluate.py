@@ -76,7 +76,7 @@ def _ignore(name: str, budget: float, share: float) -> None:
     pass
 
 
-def evaluate(
+def measured_points(
     compared: Mapping[str, Contender],
     plan: Plan,
     folder: ReportFolder,

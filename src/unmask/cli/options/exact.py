@@ -1,13 +1,9 @@
 """The options of exact quality: how much of it is computed, and on what."""
 
-from typing import Any
-
 from jsonargparse import Namespace
 
 from unmask.cli.options.parser import Parser
-from unmask.data.text import Corpus
-from unmask.errors import ConfigError
-from unmask.frontier.exact import ExactPlan, text_fingerprint
+from unmask.frontier.exact import ExactPlan
 
 
 def add_exact_options(parser: Parser) -> None:
@@ -43,24 +39,8 @@ def exact_plan(options: Namespace) -> ExactPlan | None:
     """
     if options.exact_sequences == 0:
         return None
-    plan = ExactPlan(
+    return ExactPlan(
         num_sequences=options.exact_sequences,
         chain_order=options.chain_order,
         chain_length=options.chain_length,
     )
-    if not options.data:
-        raise ConfigError(
-            "--exact-sequences needs text: name it with --data. Its validation part is scored, "
-            "and a chain is fitted to its training part."
-        )
-    return plan
-
-
-def exact_settings(plan: ExactPlan, corpus: Corpus) -> dict[str, Any]:
-    """What the settings of a report say of it."""
-    return {
-        "exact_sequences": plan.num_sequences,
-        "chain_order": plan.chain_order,
-        "chain_length": plan.chain_length,
-        "exact_text": text_fingerprint(corpus),
-    }

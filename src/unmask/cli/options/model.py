@@ -1,14 +1,13 @@
 """Which model, on which device, in which precision; and the words it was trained on."""
 
 import shutil
-from pathlib import Path
 
 import torch
 from jsonargparse import Namespace
 
 from unmask.cli.options.parser import Parser
-from unmask.errors import ConfigError, DataError
-from unmask.evaluation.words import read_words
+from unmask.errors import ConfigError
+from unmask.evaluation.words import words_of
 from unmask.files.model_folder import WORDS_FILE, find_folder, shipped_names
 from unmask.files.tensors import CONFIG_FILE, read_json
 from unmask.models.chat import LargeModel, load_large
@@ -203,10 +202,4 @@ def known_words(options: Namespace) -> frozenset[str]:
 
     Raises `DataError` if there are none.
     """
-    file = Path(options.words) if options.words else find_folder(options.model) / WORDS_FILE
-    if not file.exists():
-        raise DataError(
-            f"{file} does not exist: spelling is judged by the words of the training text. Make "
-            "the list with `unmask words TEXT --out words.xz` and name it with --words."
-        )
-    return read_words(file)
+    return words_of(options.model, options.words)

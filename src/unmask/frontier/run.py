@@ -1,0 +1,197 @@
+"""Samplers of one model compared: `unmask.evaluate` and the verb of that name.
+
+A folder holds the points (folder.py), the report made of them (report.py), and pictures.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from unmask.data.text import Corpus, load_corpus
+from unmask.errors import ConfigError
+from unmask.evaluation.judge import check_is_judge, judge_bits
+from unmask.evaluation.ngrams import crops_like
+from unmask.evaluation.words import words_of
+from unmask.frontier import plots, report
+from unmask.frontier.entries import Contender, contenders
+from unmask.frontier.evaluate import Plan, measured_points, usual
+from unmask.frontier.exact import (
+    ExactPlan,
+    Yardsticks,
+    measure_exact,
+    text_fingerprint,
+    yardsticks,
+)
+from unmask.frontier.folder import ReportFolder, Settings, fingerprint, open_folder
+from unmask.models.load import load_text_model
+from unmask.models.text import Model
+from unmask.samplers.spec import split_specs
+
+SHIPPED_JUDGE = "text8s-judge"
+
+Note = Callable[[str, float], None]
+"""Told what is measured, and which share of it is done."""
+
+
+def evaluate(
+    model: Model,
+    *,
+    out: Path | str,
+    samplers: str | Iterable[str] = (),
+    budgets: Iterable[float] = (),
+    num_samples: int = Plan.num_samples,
+    batch_size: int = Plan.batch_size,
+    seed: int = 0,
+    judge: str = "auto",
+    data: str = "",
+    words: Path | str = "",
+    exact: ExactPlan | None = None,
+    resume: bool = False,
+    name: str = "",
+    precision: str = "",
+    observe: Note = lambda what, share: None,
+) -> dict[str, Any]:
+    """Measure what is not measured yet, write the report in `out`, and return it as JSON has it.
+
+    Args:
+        model: a model of characters.
+        out: the folder of the report.
+        samplers: families by name (families.py), on other models as FAMILY@MODEL; the cost of the
+            others is compared with that of the first. () are those that suit the model.
+        budgets: network passes per sample to aim at; () are those that suit the model.
+        num_samples: of each point, at least 16.
+        batch_size: samples drawn at a time.
+        seed: of the first sample of each point.
+        judge: a model that scores the samples; "auto" is the shipped one, if it can read them;
+            "none".
+        data: a text whose validation part is scored beside them.
+        words: a list of words by which spelling is judged; "" is that of the model.
+        exact: exact quality too, on that text.
+        resume: go on with the report in `out`.
+        name: what the report calls the model, if otherwise than the model itself.
+        precision: likewise of its weights.
+        observe: told how far it is.
+
+    Raises:
+        ConfigError: no such sampler, or one that cannot work on this model; wrong numbers.
+        CheckpointError: no such judge.
+        DataError: the text or the words cannot be read.
+        OutputError: `out` holds another report, or cannot be written to.
+    """
+    names, usual_budgets = usual(model)
+    asked = split_specs(samplers) if isinstance(samplers, str) and samplers else tuple(samplers)
+    plan = Plan(
+        samplers=tuple(asked) or names,
+        budgets=tuple(budgets) or usual_budgets,
+        num_samples=num_samples,
+        seed=seed,
+        batch_size=batch_size,
+    )
+    compared = contenders(plan.samplers, model)
+    known_words = words_of(model.name, words)
+    reader = _judge(judge, model)
+    corpus = load_corpus(data, model.codec) if data else None
+    if exact and not corpus:
+        raise ConfigError(
+            "--exact-sequences needs text: name it with --data. Its validation part is scored, "
+            "and a chain is fitted to its training part."
+        )
+    held_out = _held_out(corpus, model, plan)
+    held_to = yardsticks(model, corpus, exact) if exact and corpus else None
+    settings = Settings(
+        model=name or Path(model.name).name,
+        weights=fingerprint(model),
+        precision=precision or str(next(model.network.parameters()).dtype).removeprefix("torch."),
+        num_samples=num_samples,
+        seed=seed,
+        batch_size=batch_size,
+        judge=fingerprint(reader) if reader else "",
+    )
+    if exact and corpus:
+        settings = replace(
+            settings,
+            exact_sequences=exact.num_sequences,
+            chain_order=exact.chain_order,
+            chain_length=exact.chain_length,
+            exact_text=text_fingerprint(corpus),
+        )
+    folder = open_folder(out, settings, "auto" if resume else "never")
+    points = measured_points(
+        compared,
+        plan,
+        folder,
+        judge=reader,
+        advance=lambda name, budget, share: observe(f"{name} at {budget:g} passes", share),
+    )
+    exact_points = _exact_points(compared, points, held_to, folder, plan, observe)
+    made = report.build(
+        points,
+        known_words,
+        settings,
+        held_out=held_out,
+        held_out_judged=_judged(reader, held_out),
+        exact=exact_points,
+        ours=plan.samplers[0],
+    )
+    report.write(folder, made)
+    report.write_trace(folder, compared, points)
+    plots.draw_all(folder.path, made)
+    return made
+
+
+def _judge(name: str, model: Model) -> Model | None:
+    if name == "none":
+        return None
+    is_chosen = name != "auto"
+    judge = load_text_model(name if is_chosen else SHIPPED_JUDGE, device=str(model.network.device))
+    check_is_judge(judge.network)
+    if judge.codec != model.codec or judge.length < model.length:
+        if not is_chosen:
+            return None
+        raise ConfigError(
+            f"the judge {judge.name} reads up to {judge.length} tokens of "
+            f"{judge.codec.alphabet!r}, {model.name} writes {model.length} of "
+            f"{model.codec.alphabet!r}. Choose a judge that can read all of it."
+        )
+    return judge
+
+
+def _exact_points(
+    compared: Mapping[str, Contender],
+    points: Sequence[dict[str, Any]],
+    held_to: Yardsticks | None,
+    folder: ReportFolder,
+    plan: Plan,
+    observe: Note,
+) -> list[dict[str, Any]]:
+    if held_to is None:
+        return []
+    return measure_exact(
+        compared,
+        points,
+        held_to,
+        folder,
+        num_samples=plan.num_samples,
+        seed=plan.seed,
+        batch_size=plan.batch_size,
+        advance=lambda label, share: observe(f"exact quality: {label}", share),
+    )
+
+
+def _held_out(corpus: Corpus | None, model: Model, plan: Plan) -> list[str]:
+    """Crops of the validation text, as many and as long as the samples."""
+    if corpus is None:
+        return []
+    text = model.codec.decode(corpus.valid)
+    return crops_like([" " * model.length] * plan.num_samples, text)
+
+
+def _judged(judge: Model | None, texts: Sequence[str]) -> list[float]:
+    """The judge's bits per token of each text, all of one length."""
+    if judge is None or not texts:
+        return []
+    token_ids = torch.cat([judge.encode(text) for text in texts])
+    return list(judge_bits(judge.network, token_ids).tolist())
