@@ -111,3 +111,42 @@ def test_decoders_are_compared_from_python(tmp_path):
     with pytest.raises(unmask.ConfigError, match="no level 'simple'"):
         unmask.answer(chat, "arithmetic:simple", out=tmp_path / "b")
     assert not (tmp_path / "b").exists()
+
+
+def test_a_generation_can_be_watched_step_by_step():
+    model = unmask.load("text8s")
+    steps = list(model.stream("the ", length=32, seed=3, sampler="lossless"))
+    (sample,) = model.generate("the ", length=32, seed=3, sampler="lossless")
+    assert steps[-1].sample.token_ids == sample.token_ids
+    assert all(step.sample is None for step in steps[:-1])
+    assert steps[-1].trunk_passes == sample.trunk_passes
+    assert "the " + steps[-1].text == sample.text
+    written = {}
+    for step in steps:
+        written |= dict(zip(step.positions, step.pieces, strict=True))
+        shown = "".join(written.get(n, "_") for n in range(4, 32))
+        assert shown == step.text and not step.masked_again
+    assert sorted(written) == list(range(4, 32))
+
+
+def test_what_is_taken_back_is_told():
+    model = unmask.load("text8s-any")
+    written = {}
+    for step in model.stream(sampler="remdm(num_steps=24)", length=24):
+        for position in step.masked_again:
+            written.pop(position)
+        written |= dict(zip(step.positions, step.pieces, strict=True))
+        assert step.text == "".join(written.get(n, "_") for n in range(24))
+    assert step.sample.text == step.text
+
+
+def test_an_answer_can_be_watched_step_by_step():
+    chat = unmask.load("arithmetic")
+    question = "What is 2 plus 3?"
+    steps = list(chat.stream(question, max_new_tokens=16))
+    assert steps[-1].sample.text == chat.chat(question, max_new_tokens=16).text
+    assert steps[0].trunk_passes == 1 and len(steps) == steps[-1].trunk_passes
+    with pytest.raises(unmask.ConfigError, match="Did you mean"):
+        chat.stream(question, sampler="treshold")
+    with pytest.raises(unmask.PromptError):
+        chat.stream([])

@@ -51,7 +51,7 @@ def run(arguments: Sequence[str]) -> int:
             num_done += num_revealed
             advance(num_done, "tokens")
 
-        stream = model.stream(
+        finished = model.samples(
             sampler,
             given,
             num_samples=num_samples,
@@ -62,7 +62,7 @@ def run(arguments: Sequence[str]) -> int:
         samples = []
         restart_peak(device)
         with _output(options.output) as write_line:
-            for sample in stream:
+            for sample in finished:
                 samples.append(sample)
                 is_json = options.json or options.output
                 write_line(_as_json(sample, device) if is_json else _as_text(sample))

@@ -6,7 +6,7 @@ for answer in model.chat(["What is 12 times 12?", "And 7 times 8?"]):
     print(answer.text, answer.trunk_passes)
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from unmask.dllm.tokenizer import (
 from unmask.errors import ConfigError, PromptError
 from unmask.files.atomic import make_folder, replacing
 from unmask.files.model_folder import TAIL_FOLDER, find_folder
-from unmask.models.base import GenerativeModel, check_ends
+from unmask.models.base import GenerativeModel, Revealed, check_ends
 from unmask.predictors.pair import CrossTeam, Team
 from unmask.predictors.shadows import check_casts_shadows
 from unmask.process.blocks import LeftToRight, check_divides
@@ -287,9 +287,24 @@ class LargeModel(GenerativeModel):
             self.given_ids(chat=_checked_chat(each), max_new_tokens=max_new_tokens)
             for each in asked
         ]
-        stream = self.stream(sampler, given, num_samples=1, seed=seed, batch_size=batch_size)
-        answers = sorted(stream, key=lambda sample: sample.seed)
+        finished = self.samples(sampler, given, num_samples=1, seed=seed, batch_size=batch_size)
+        answers = sorted(finished, key=lambda sample: sample.seed)
         return answers[0] if is_one else answers
+
+    def stream(
+        self,
+        question: str | Sequence[Any],
+        *,
+        sampler: Sampler | str | None = None,
+        max_new_tokens: int = 0,
+        seed: int = 0,
+    ) -> Iterator[Revealed]:
+        """`chat` of one question, step by step: what each revealed; the last has the answer.
+
+        Raises as `chat`, before the first step.
+        """
+        given = self.given_ids(chat=_checked_chat(question), max_new_tokens=max_new_tokens)
+        return self._watched(given, sampler, seed)
 
     def encode(self, text: str) -> Tensor:
         """One text as a batch of one sequence, [1, L]."""
@@ -373,6 +388,9 @@ class LargeModel(GenerativeModel):
         given = result.request.given_ids
         first = int((given == self.vocab_size).long().argmax())
         return result.token_ids[first:].cpu()
+
+    def _piece(self, token_id: int) -> str:
+        return self.tokenizer.decode(torch.tensor([token_id]))
 
     def text_of(self, token_ids: Tensor) -> str:
         """The text of an answer, up to where it ends."""

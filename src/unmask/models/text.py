@@ -6,7 +6,7 @@ for sample in model.generate("the history of ", num_samples=2, seed=7):
 print(model.infill("the ____ of the ____").text, model.score("the history of").own_law)
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from unmask.data.characters import Characters, encode_prompt, parse_template
 from unmask.errors import CheckpointError, ConfigError, PromptError
 from unmask.evaluation.bits import Score, score, score_of_stream
 from unmask.files.model_folder import ERROR_HEAD_FOLDER, POLICY_FOLDER, find_folder
-from unmask.models.base import GenerativeModel
+from unmask.models.base import GenerativeModel, Revealed, checked_text
 from unmask.network import checkpoint
 from unmask.network.config import HybridConfig
 from unmask.network.error_head import LearnedErrorPredictor, read_error_head
@@ -146,6 +146,25 @@ class Model(GenerativeModel):
 
     def _text_of(self, result: Result) -> str:
         return self.codec.decode(result.token_ids.cpu())
+
+    def stream(
+        self,
+        prompt: str = "",
+        *,
+        sampler: Sampler | str | None = None,
+        seed: int = 0,
+        template: str = "",
+        length: int = 0,
+    ) -> Iterator[Revealed]:
+        """`generate` of one sequence, step by step: what each revealed; the last has the sample.
+
+        Raises as `generate`, before the first step.
+        """
+        given = self.given_ids(prompt=checked_text(prompt), template=template, length=length)
+        return self._watched(given, sampler, seed)
+
+    def _piece(self, token_id: int) -> str:
+        return self.codec.alphabet[token_id]
 
     def encode(self, text: str) -> TokenIds:
         """One text as a batch of one sequence, [1, L]."""
