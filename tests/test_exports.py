@@ -15,7 +15,8 @@ PUBLIC = """
     LosslessBranching MarkovChain MaskGIT Model NoEnd PrefixVerify ReMDM Recipe Request Sample
     SeededDraws SelfDraft SelfSpeculative SemiAutoregressive StarShaped StreamTransformer
     TargetOnly Team Threshold TopKEntropy TopKMargin UnmaskError Whole Wino count_work
-    answer draft_verify_across evaluate flush_denormals keep_freed_memory load preset sample train
+    adapt answer draft_verify_across evaluate flush_denormals keep_freed_memory load preset
+    sample train
 """.split()
 
 

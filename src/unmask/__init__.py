@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from unmask.questions.evaluate import answer as answer
     from unmask.recipes.recipe import Recipe as Recipe
     from unmask.recipes.recipe import preset as preset
+    from unmask.recipes.run import adapt as adapt
     from unmask.recipes.run import train as train
     from unmask.samplers.ancestral import Ancestral as Ancestral
     from unmask.samplers.autoregressive import Autoregressive as Autoregressive
@@ -154,6 +155,7 @@ _HOME = {
     "keep_freed_memory": "speed.allocator",
     "load": "models.load",
     "preset": "recipes.recipe",
+    "adapt": "recipes.run",
     "answer": "questions.evaluate",
     "sample": "samplers.sampler",
     "train": "recipes.run",

@@ -36,3 +36,19 @@ def test_a_model_is_asked_as_its_folder_says(tmp_path) -> None:
     assert decoder("threshold", model, 24) == decoder("threshold", model, 24, 8)
     model.save(tmp_path / "again")
     assert unmask.load(str(tmp_path / "again")).usual == model.usual
+
+
+def test_a_folder_may_name_its_sampler(tmp_path) -> None:
+    folder = write_large_model(tmp_path / "model")
+    write_json(folder / GENERATION_FILE, {"sampler": "klass(threshold=0.7, temperature=0)"})
+    model = unmask.load(str(folder))
+    named = unmask.Klass(threshold=0.7, filter=unmask.Filter(temperature=0.0))
+    assert model.default_rule == named
+    assert model.default_sampler == model.ending(named)
+    assert model.threshold_rule.threshold == 0.9
+    write_json(folder / GENERATION_FILE, {"sampler": "self-speculative(temperature=0)"})
+    tailless = unmask.load(str(folder))
+    assert tailless.default_rule == tailless.threshold_rule  # it has no tail to do so
+    write_json(folder / GENERATION_FILE, {"sampler": 3})
+    with pytest.raises(CheckpointError, match="sampler must be a text such as"):
+        read_usual(folder)

@@ -1,9 +1,10 @@
 """How a model is usually asked: generation_config.json, where its folder has one.
 
-    {"max_new_tokens": 64, "block_length": 8}
+    {"max_new_tokens": 64, "block_length": 8, "sampler": "prefix-verify(temperature=0)"}
 
 The first is transformers' name for it; the second is how many tokens a decoder that goes block by
-block takes at once. What else such files say is for other samplers, and left alone.
+block takes at once; the third a sampler as a spec (samplers/spec.py). What else such files say is
+for other samplers, and left alone.
 """
 
 from dataclasses import dataclass, fields
@@ -23,17 +24,26 @@ class Usual:
     """Room for an answer."""
     block_length: int = 32
     """Positions of a block."""
+    sampler: str = ""
+    """What answers are drawn with, as a spec; "" is a threshold of 0.9 in blocks."""
 
 
 USUAL = Usual()
 
 
 def read_usual(folder: Path) -> Usual:
-    """What a folder says. Raises `CheckpointError` if it is no number of tokens."""
+    """What a folder says. Raises `CheckpointError` if it is no number of tokens, or no text."""
     file = folder / GENERATION_FILE
     found = read_json(file) if file.exists() else {}
     given = {each.name: found[each.name] for each in fields(Usual) if found.get(each.name)}
     for name, value in given.items():
+        if name == "sampler":
+            if type(value) is not str:
+                raise CheckpointError(
+                    f"{file}: sampler must be a text such as 'threshold(threshold=0.9)', got "
+                    f"{value!r:.60}. Correct it, or leave it out."
+                )
+            continue
         if type(value) is not int or value < 1:
             raise CheckpointError(
                 f"{file}: {name} must be a number of tokens, got {value!r}. Correct it, or leave "

@@ -39,7 +39,7 @@ from unmask.samplers.prefix_verify import PrefixVerify
 from unmask.samplers.sampler import Sampler
 from unmask.samplers.self_draft import SelfDraft
 from unmask.samplers.self_speculative import SelfSpeculative
-from unmask.samplers.spec import read_cached
+from unmask.samplers.spec import read_cached, read_sampler
 from unmask.samplers.target_only import TargetOnly
 from unmask.samplers.threshold import Threshold
 from unmask.samplers.wino import Wino
@@ -206,11 +206,21 @@ class LargeModel(GenerativeModel):
         return (self.trunk.config.eos_token_id, *(n for n in ids if n is not None))
 
     @property
-    def default_rule(self) -> Threshold:
-        """Greedy, in blocks, every token of a confidence of 0.9 at once."""
+    def threshold_rule(self) -> Threshold:
+        """Greedy, in blocks, every token of a confidence of 0.9 at once; caches go with it."""
         return Threshold(
             blocks=LeftToRight(self.usual.block_length), filter=Filter(temperature=0.0)
         )
+
+    @property
+    def default_rule(self) -> Sampler:
+        """The sampler that generation_config.json names; `threshold_rule` where it names none, or
+        one for a tail that this model was opened without."""
+        if not self.usual.sampler:
+            return self.threshold_rule
+        named = read_sampler(self.usual.sampler)
+        is_by_tail = isinstance(named, SelfSpeculative | TargetOnly)
+        return self.threshold_rule if is_by_tail and not self.has_tail else named
 
     @property
     def default_sampler(self) -> Sampler:

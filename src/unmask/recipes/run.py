@@ -21,7 +21,7 @@ from unmask.models.chat import LargeModel
 from unmask.models.load import load
 from unmask.network.config import HybridConfig
 from unmask.recipes.arithmetic import arithmetic_tail_task, arithmetic_task
-from unmask.recipes.recipe import Recipe
+from unmask.recipes.recipe import Recipe, preset
 from unmask.speed.denormals import flushing_denormals
 from unmask.training import loop
 from unmask.training.report import Observer
@@ -190,6 +190,33 @@ def train(
         task = load_task(recipe, data, normalise, model, begin)
         state = open_run(recipe, out, resume, model, begin)
         return go_on(recipe, state, task, out=out, observe=observe)
+
+
+def adapt(
+    model: LargeModel,
+    *,
+    out: Path | str,
+    data: Path | str = ARITHMETIC,
+    recipe: Recipe | None = None,
+    resume: Resume = "never",
+    begin: str = "",
+    observe: Observer = lambda report: None,
+) -> LargeModel:
+    """Train a causal tail for a large model, which stays as it is; the model with its tail.
+
+    `out` becomes a tail folder (`with_tail`, --tail); `recipe` is the preset "adapt" unless
+    another is given; a new run begins with the tail in the folder `begin`, if it is named.
+    Raises what `train` raises.
+    """
+    recipe = recipe or preset("adapt")
+    if not isinstance(recipe.model, TailConfig):
+        raise ConfigError(
+            "this recipe trains a whole network; a tail wants one like the preset adapt."
+        )
+    with flushing_denormals():
+        task = load_task(recipe, data, trunk=model, begin=begin)
+        go_on(recipe, open_run(recipe, out, resume, model, begin), task, out=out, observe=observe)
+    return model.with_tail(out)
 
 
 def go_on(

@@ -6,7 +6,7 @@
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
-from typing import get_args
+from typing import Any, cast, get_args
 
 import torch
 from jsonargparse import Namespace
@@ -88,9 +88,10 @@ class DecodingOptions:
         """The sampler for a large model: the one that was named, or the usual one."""
         if self._sampler.is_chosen:
             return self._sampler.build(options, model)
+        usual: Any = model.threshold_rule if self._cache.name != "none" else model.default_rule
         if self._sampler.is_filtered:
-            return replace(model.default_rule, filter=self._sampler.filter(options))
-        return model.default_rule
+            return cast(Sampler, replace(usual, filter=self._sampler.filter(options)))
+        return cast(Sampler, usual)
 
     def _check_is_plain(self, cache: object, options: Namespace, model: Model) -> None:
         """Raise `ConfigError` if something is asked of a model of characters that it has not."""
