@@ -96,16 +96,12 @@ def test_the_shipped_large_model_answers_with_its_tail_in_few_passes(capsys):
     question = "Nora has 22 marbles. Omar gives Nora 7 more. Nora loses 3 marbles. "
     question += "How many marbles does Nora have now?"
     ask = ["generate", "arithmetic", "--chat", question, "--num-samples", "1", "--json"]
-    window = ["--sampler.window", "fixed", "--sampler.window.num-tokens", "16"]
-    ways = {
-        "tail": ["--sampler", "self-speculative", "--sampler.order", "left-to-right", *window],
-        "usual": [],
-    }
-    ways["tail"] += ["--sampler.threshold", "0.95", "--temperature", "0"]
+    plain = "threshold(temperature=0, blocks=left-to-right(8))"
+    ways = {"usual": [], "threshold": ["--sampler", plain]}
     found = {}
     for way, choices in ways.items():
         assert run(*ask, *choices) == 0
         found[way] = json.loads(capsys.readouterr().out)
         assert found[way]["text"].endswith("#### 26")
-    assert found["usual"]["tail_passes"] == 0 < found["tail"]["tail_passes"]
-    assert found["tail"]["trunk_passes"] <= 12
+    assert found["threshold"]["tail_passes"] == 0 < found["usual"]["tail_passes"]
+    assert found["usual"]["trunk_passes"] <= 12
