@@ -1,7 +1,6 @@
 """How many samples are measured, and by which words their spelling is judged."""
 
 from pathlib import Path
-from typing import Any
 
 from jsonargparse import Namespace
 
@@ -21,8 +20,8 @@ def add_measure_options(parser: Parser, *, num_samples: int, batch_size: int, of
     add_words_option(parser)
 
 
-def settings_of(options: Namespace, model: Model, *, judge: str = "", **exact: Any) -> Settings:
-    """What the numbers of a report have in common; `exact` is what `exact_settings` says."""
+def settings_of(options: Namespace, model: Model) -> Settings:
+    """What the numbers of a report without judge and exact numbers have in common."""
     return Settings(
         model=Path(options.model).name,
         weights=fingerprint(model),
@@ -30,6 +29,5 @@ def settings_of(options: Namespace, model: Model, *, judge: str = "", **exact: A
         num_samples=options.num_samples,
         seed=options.seed,
         batch_size=options.batch_size,
-        judge=judge,
-        **exact,
+        judge="",
     )
