@@ -12,7 +12,7 @@ from tests.training.small_run import SMALL, assert_same_tensors, saved_tensors, 
 from unmask.errors import CheckpointError, ConfigError, DataError, OutputError
 from unmask.network import checkpoint
 from unmask.recipes.recipe import preset
-from unmask.recipes.run import load_task
+from unmask.recipes.run import load_task, open_run
 
 TEXT = "the quick brown fox jumps over the lazy dog " * 60
 
@@ -51,6 +51,23 @@ def test_a_run_may_begin_with_the_weights_of_a_model(text: Path, tmp_path: Path)
     with pytest.raises(CheckpointError, match="there is no model 'nonesuch'"):
         unmask.train(SMALL, data=text, out=tmp_path / "third", begin="nonesuch")
     assert not (tmp_path / "third").exists()
+
+
+def test_a_shallower_run_begins_with_blocks_of_all_depths(tmp_path: Path) -> None:
+    folder = write_large_model(tmp_path / "model", length=1024, num_blocks=5)
+    deep = unmask.load(str(folder)).trunk.state_dict()
+    recipe = preset("arithmetic")
+    model = replace(unmask.load(str(folder)).trunk.config, num_blocks=3)
+    state = open_run(replace(recipe, model=model), tmp_path / "run", begin=str(folder))
+    shallow = state.model.state_dict()
+    for new, old in enumerate((0, 2, 4)):
+        for name in [name for name in deep if name.startswith(f"blocks.{old}.")]:
+            same = name.replace(f"blocks.{old}.", f"blocks.{new}.")
+            assert torch.equal(shallow[same], deep[name].to(shallow[same].dtype)), name
+    assert torch.equal(shallow["embedding.weight"], deep["embedding.weight"].float())
+    deeper = replace(recipe, model=replace(model, num_blocks=6))
+    with pytest.raises(ConfigError, match="--begin .* is a model of another shape"):
+        open_run(deeper, tmp_path / "other", begin=str(folder))
 
 
 def test_a_run_that_begins_with_a_model_keeps_its_tokens(tmp_path: Path) -> None:

@@ -80,7 +80,8 @@ def build_parser(model: type = HybridConfig) -> Parser:
         type=str,
         default="",
         help="A model of the recipe's shape (of the recipe adapt: a tail) whose weights a new run "
-        "begins with, to train it further.",
+        "begins with, to train it further. A large model may be a deeper one, of whose blocks "
+        "some of all depths are taken: a drafter for it.",
     )
     parser.add_argument(
         "--dry-run",

@@ -10,6 +10,7 @@ arXiv:2502.09992, for their use without a causal mask.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -279,3 +280,27 @@ def new_network(config: DllmConfig, seed: int = 0) -> DllmNetwork:
         if name.endswith("bias"):
             nn.init.zeros_(parameter)
     return network
+
+
+def shallower(network: DllmNetwork, num_blocks: int) -> DllmNetwork:
+    """A network of `num_blocks` blocks of this one, evenly spread: the first, the last, those between.
+
+    What a smaller model that drafts for a larger one begins with (Sanh et al. (2019),
+    arXiv:1910.01108). A network with no more blocks than that stays as it is.
+    """
+    depth = network.config.num_blocks
+    if depth <= num_blocks:
+        return network
+    made = DllmNetwork(replace(network.config, num_blocks=num_blocks))
+    kept = torch.linspace(0, depth - 1, num_blocks).round().int().tolist()
+    weights = dict(network.state_dict())
+    taken = {name: weight for name, weight in weights.items() if not name.startswith("blocks.")}
+    for new, old in enumerate(kept):
+        stem = f"blocks.{old}."
+        taken |= {
+            f"blocks.{new}.{name.removeprefix(stem)}": weight
+            for name, weight in weights.items()
+            if name.startswith(stem)
+        }
+    made.load_state_dict(taken)
+    return made

@@ -13,7 +13,7 @@ from unmask.data.normalise import Normalise
 from unmask.data.text import load_corpus
 from unmask.dllm.adapted import TailConfig
 from unmask.dllm.config import DllmConfig
-from unmask.dllm.network import DllmNetwork
+from unmask.dllm.network import DllmNetwork, shallower
 from unmask.dllm.tail_folder import read_tail
 from unmask.errors import ConfigError, OutputError
 from unmask.files.model_folder import find_folder
@@ -132,7 +132,8 @@ def open_run(
 ) -> TrainingState:
     """The state from which a run goes on: a new one, or that of its newest checkpoint.
 
-    A new one has the weights of the model `begin`, if there is one; its optimisers are new.
+    A new one has the weights of the model `begin`, if there is one; its optimisers are new. A
+    large model may be shallower than `begin`: then it has blocks of all depths (a drafter).
 
     Raises:
         OutputError: `out` holds something already, and `resume` is "never".
@@ -152,11 +153,16 @@ def open_run(
 
 
 def _weights(name: str, model: Any, trunk: DllmNetwork | None) -> dict[str, Tensor]:
-    """Those of a model of the same shape; of a tail folder, if the recipe is for a tail."""
+    """Those of a model of the same shape; of a tail folder, if the recipe is for a tail.
+
+    A shallower large model takes blocks of all depths: the first, the last, and some between.
+    """
     if trunk is not None:
         return dict(read_tail(Path(name), trunk).state_dict())
     opened = load(name)
     found: Any = opened.trunk if isinstance(opened, LargeModel) else opened.network
+    if isinstance(opened, LargeModel) and isinstance(model, DllmNetwork):
+        found = shallower(found, model.config.num_blocks)
     if found.config != model.config:
         raise ConfigError(
             f"--begin {name} is a model of another shape: it has {found.config}, the recipe "
