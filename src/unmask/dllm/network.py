@@ -283,7 +283,7 @@ def new_network(config: DllmConfig, seed: int = 0) -> DllmNetwork:
 
 
 def shallower(network: DllmNetwork, num_blocks: int) -> DllmNetwork:
-    """A network of `num_blocks` blocks of this one, evenly spread: the first, the last, those between.
+    """A network of `num_blocks` blocks of this one, evenly spread from the first to the last.
 
     What a smaller model that drafts for a larger one begins with (Sanh et al. (2019),
     arXiv:1910.01108). A network with no more blocks than that stays as it is.
