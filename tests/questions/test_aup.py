@@ -46,6 +46,13 @@ def test_it_is_at_most_the_largest_rectangle(points, best):
             "draft-verify/confidence/shadow/0.99/every-2/keep-0.99/prefix/replace-0.9/own",
             "draft-verify/confidence/shadow/prefix/own",
         ),
+        ("klass(threshold=0.9,kl_bound=0.005)", "klass"),
+        ("factor(factor=0.1)+dual", "factor+dual"),
+        (
+            "draft-verify(rule=kl, threshold=1e-3, view=shadow)",
+            "draft-verify(rule=kl, view=shadow)",
+        ),
+        ("draft-verify(threshold=0.2, view=shadow, num=3)", "draft-verify(view=shadow)"),
     ],
 )
 def test_settings_of_one_decoder_share_a_name(name, bare):

@@ -48,5 +48,7 @@ def of_decoders(rows: Iterable[Mapping[str, Any]]) -> dict[str, float]:
 
 
 def without_numbers(name: str) -> str:
-    """What the settings of one decoder have in common: its name without its numbers."""
+    """What the settings of one decoder have in common: its name or spec without its numbers."""
+    name = re.sub(r"\w+=[-+]?[\d.]+(e[-+]?\d+)?\s*,?\s*", "", name)
+    name = re.sub(r",?\s*\)", ")", name).replace("()", "")
     return re.sub(r"(/(every|keep|replace))?[-/]\d+(\.\d+)?", "", name)

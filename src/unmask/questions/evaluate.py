@@ -194,7 +194,7 @@ class _Work:
             self.questions,
             self.protocol,
             sampler,
-            Records(folder / "records" / f"{_file_name(name)}.jsonl"),
+            Records(record_file(folder, name)),
             max_new_tokens=self.room,
             batch_size=self.batch_size,
             seed=self.seed,
@@ -217,6 +217,11 @@ def _check_names(names: Sequence[str], *, has_drafter: bool) -> None:
             "a decoder of the drafter alone needs one: name it with --drafter, or leave the "
             "decoder out."
         )
+
+
+def record_file(folder: Path, decoder_name: str) -> Path:
+    """Where a report has the answers of one decoder."""
+    return folder / "records" / f"{_file_name(decoder_name)}.jsonl"
 
 
 def _file_name(decoder_name: str) -> str:
