@@ -13,17 +13,18 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "unmask"
 
-BASE = {"errors", "shapes", "batches", "draws", "files"}
+BASE = {"errors", "named", "shapes", "batches", "draws", "files"}
 MATHEMATICS = BASE | {"process", "speculation", "predictors"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
+    "named": set(),
     "shapes": set(),
     "batches": set(),
     "version": set(),
     "shipped": set(),
     "draws": {"errors", "shapes"},
     "files": {"errors", "shipped"},
-    "process": {"errors", "shapes", "draws"},
+    "process": {"errors", "named", "shapes", "draws"},
     "speculation": {"errors", "shapes", "draws", "process"},
     "predictors": BASE | {"process"},
     "network": BASE | {"process", "predictors"},

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from unmask.models.cross_tokenizer import draft_verify_across as draft_verify_across
     from unmask.models.load import load as load
     from unmask.models.text import Model as Model
+    from unmask.named import spec_of as spec_of
     from unmask.network.config import HybridConfig as HybridConfig
     from unmask.network.hybrid import HybridTransformer as HybridTransformer
     from unmask.network.stream import StreamTransformer as StreamTransformer
@@ -66,7 +67,6 @@ if TYPE_CHECKING:
     from unmask.samplers.self_speculative import SelfSpeculative as SelfSpeculative
     from unmask.samplers.semi_autoregressive import SemiAutoregressive as SemiAutoregressive
     from unmask.samplers.spec import read_sampler as read_sampler
-    from unmask.samplers.spec import spec_of as spec_of
     from unmask.samplers.star_shaped import StarShaped as StarShaped
     from unmask.samplers.target_only import TargetOnly as TargetOnly
     from unmask.samplers.threshold import Threshold as Threshold
@@ -144,7 +144,7 @@ _HOME = {
     "model_names": "files.model_folder",
     "read_sampler": "samplers.spec",
     "sampler_names": "samplers.registry",
-    "spec_of": "samplers.spec",
+    "spec_of": "named",
     "windows": "process.windows",
     "Whole": "process.windows",
     "Wino": "samplers.wino",

@@ -10,9 +10,16 @@ from unmask.frontier.budget import knob_for
 from unmask.frontier.families import FAMILIES, family, rounds_for
 from unmask.models.load import load
 from unmask.network.error_head import ErrorHead, LearnedErrorPredictor, write_error_head
+from unmask.process.remasking import Cap
+from unmask.process.windows import Cosine
+from unmask.samplers.first_hitting import FirstHitting
 from unmask.samplers.learned_policy import LearnedPolicy
 from unmask.samplers.registry import SAMPLERS, describe
+from unmask.samplers.remdm import ReMDM
 from unmask.samplers.sampler import sample
+from unmask.samplers.self_speculative import SelfSpeculative
+from unmask.samplers.spec import read_sampler
+from unmask.speculation.filters import Filter
 
 needs_stream = ("lossless", "autoregressive")  # tests/frontier/test_causal.py
 with_formula = [
@@ -109,3 +116,25 @@ def test_a_pilot_finds_the_setting_that_spends_a_budget():
 def test_an_unknown_family_is_answered_with_those_there_are():
     with pytest.raises(ConfigError, match="no sampler 'magic'.*self-speculative.*remdm/loop"):
         family("magic", small_model())
+
+
+def test_a_spec_leaves_the_budget_what_it_does_not_say():
+    spaced = family("self-speculative(order=spaced, verify_rounds=4)", small_model())
+    assert spaced.make(0.2) == SelfSpeculative(window=Cosine(0.2), verify_rounds=4, order="spaced")
+    assert spaced.make(0.1).window == Cosine(0.1)
+    cool = family("remdm(temperature=0.8)", small_model())
+    assert cool.make(8) == ReMDM(num_steps=8, remasking=Cap(), filter=Filter(temperature=0.8))
+
+
+def test_a_spec_that_says_all_is_one_setting():
+    said = "self-speculative(window=fixed(4), verify_rounds=2)"
+    one = family(said, small_model())
+    assert one.make(one.low) == one.make(one.high) == read_sampler(said)
+    assert family("first-hitting", small_model()).make(1.0) == FirstHitting()
+
+
+def test_what_a_spec_has_wrong_is_said():
+    with pytest.raises(ConfigError, match="has no 'dtau'.*It has: .*window"):
+        family("self-speculative(dtau=0.2)", small_model())
+    with pytest.raises(ConfigError, match="no sampler 'self-speculative/cold'.*or give a spec"):
+        family("self-speculative/cold", small_model())

@@ -4,6 +4,8 @@ import math
 
 import pytest
 
+import unmask
+from tests.large_model_folder import write_large_model
 from unmask.caching.policies import Delayed, Dual
 from unmask.errors import ConfigError
 from unmask.process.blocks import LeftToRight
@@ -13,7 +15,7 @@ from unmask.samplers.draft_verify import DraftVerify
 from unmask.samplers.klass import Klass
 from unmask.samplers.registry import SAMPLERS
 from unmask.samplers.self_speculative import SelfSpeculative
-from unmask.samplers.spec import read_cached, read_sampler, spec_of, split_specs
+from unmask.samplers.spec import read_cached, read_sampler, split_specs
 from unmask.samplers.threshold import Threshold
 from unmask.speculation.filters import Filter
 
@@ -42,13 +44,13 @@ READ = {
 @pytest.mark.parametrize("spec", READ)
 def test_a_spec_is_read_and_written_back(spec):
     assert read_sampler(spec) == READ[spec]
-    assert read_sampler(spec_of(READ[spec])) == READ[spec]
+    assert read_sampler(str(READ[spec])) == READ[spec]
 
 
 @pytest.mark.parametrize("name", sorted(SAMPLERS.keys() - {"learned-policy"}))
 def test_every_sampler_is_its_name_where_it_is_as_usual(name):
     assert read_sampler(name) == SAMPLERS[name]()
-    assert spec_of(SAMPLERS[name]()) == name
+    assert str(SAMPLERS[name]()) == name
 
 
 @pytest.mark.parametrize(
@@ -77,6 +79,14 @@ def test_what_cannot_be_read_is_answered_with_what_can(spec, said):
     with pytest.raises(ConfigError, match=said) as found:
         read_sampler(spec)
     assert len(str(found.value)) < 900
+
+
+def test_what_is_put_around_a_sampler_is_written_too(tmp_path):
+    model = unmask.load(str(write_large_model(tmp_path / "model")))
+    spec = "threshold(threshold=0.95, temperature=0)+dual(block_length=8)"
+    sampler, cache = read_cached(spec)
+    assert str(model.ending(model.cached(sampler, cache))) == spec
+    assert str(sampler.blocks) == "whole"
 
 
 def test_a_spec_may_name_a_cache():

@@ -27,6 +27,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from unmask.errors import ConfigError
+from unmask.named import Named
 from unmask.shapes import PAD, Counts, TokenIds
 
 
@@ -92,16 +93,20 @@ class CachePolicy(Protocol):
 
 
 @dataclass(frozen=True)
-class NoCache:
+class NoCache(Named):
     """Every pass is whole."""
+
+    name = "none"
 
     def queries(self, seen: Seen) -> Bool[Tensor, "B L"]:
         return seen.is_real
 
 
 @dataclass(frozen=True)
-class Reuse:
+class Reuse(Named):
     """A pass over a sequence that has not changed is not made."""
+
+    name = "reuse"
 
     def queries(self, seen: Seen) -> Bool[Tensor, "B L"]:
         has_changed = ((seen.token_ids != seen.run_ids) & seen.is_real).any(dim=1)
@@ -109,9 +114,10 @@ class Reuse:
 
 
 @dataclass(frozen=True)
-class Prefix:
+class Prefix(Named):
     """What comes before the block is run once per block."""
 
+    name = "prefix"
     block_length: int = 32
     """Positions in a block; that of the sampler."""
 
@@ -126,9 +132,10 @@ class Prefix:
 
 
 @dataclass(frozen=True)
-class Dual:
+class Dual(Named):
     """What comes before and after the block is run once per block."""
 
+    name = "dual"
     block_length: int = 32
     """Positions in a block; that of the sampler."""
 
@@ -143,9 +150,10 @@ class Dual:
 
 
 @dataclass(frozen=True)
-class Delayed:
+class Delayed(Named):
     """Tokens are remembered from the pass after the one that revealed them."""
 
+    name = "delayed"
     refresh: int = 8
     """Passes from one whole pass to the next, that one counted; 1 makes every pass whole."""
     block_length: int = 32
@@ -164,9 +172,10 @@ class Delayed:
 
 
 @dataclass(frozen=True)
-class Greedy:
+class Greedy(Named):
     """Little more is run than what is about to be revealed: for orders known in advance."""
 
+    name = "greedy"
     refresh: int = 2
     """Passes from one whole pass to the next, that one counted; 1 makes every pass whole."""
     window: int = 4
@@ -189,21 +198,17 @@ class Greedy:
 
 
 @dataclass(frozen=True)
-class Prefill:
+class Prefill(Named):
     """What was given is run once, everything else in every pass."""
+
+    name = "prefill"
 
     def queries(self, seen: Seen) -> Bool[Tensor, "B L"]:
         return _without_prompt(seen.is_real, seen)
 
 
 CACHES: dict[str, type[CachePolicy]] = {
-    "none": NoCache,
-    "reuse": Reuse,
-    "prefix": Prefix,
-    "dual": Dual,
-    "delayed": Delayed,
-    "greedy": Greedy,
-    "prefill": Prefill,
+    rule.name: rule for rule in (NoCache, Reuse, Prefix, Dual, Delayed, Greedy, Prefill)
 }
 """The policies by the name they have on the command line."""
 

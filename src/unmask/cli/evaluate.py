@@ -62,9 +62,10 @@ def build_parser() -> Parser:
         "--samplers",
         type=str,
         default="",
-        help="Which, with commas; by default those that suit the model. The cost of the others is "
-        "compared with that of the first. SAMPLER@MODEL samples another model, of the same "
-        "alphabet and length.",
+        help="Names or specs of samplers, with commas; by default those that suit the model. The "
+        "cost of the others is compared with that of the first. A spec, such as "
+        "self-speculative(order=spaced, verify_rounds=4), leaves the budget what it does not say. "
+        "SAMPLER@MODEL samples another model, of the same alphabet and length.",
     )
     parser.add_argument(
         "--budgets",

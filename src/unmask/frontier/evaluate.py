@@ -88,8 +88,8 @@ def measured_points(
 
     `compared` are the contenders by name, all that the plan names.
 
-    A point is the JSON of a `Measurement` with the family's name, the budget, and the judge's
-    bits per token of each sample. One that cannot be had (no setting of the sampler comes near
+    A point is the JSON of a `Measurement` with the family's name, the budget, the spec of the
+    sampler that was run, and the judge's bits per token of each sample. One that cannot be had (no setting of the sampler comes near
     the budget) holds a sentence under "skipped" instead.
 
     Raises `ConfigError` if a point in the folder was measured with other weights.
@@ -131,12 +131,13 @@ def _measured(
     knob, nfe = knob_for(chosen, model.network, budget, length=model.length, nfe=nfe_of)
     if reason := why_skipped(nfe, budget):
         return {**point, "skipped": reason}
+    sampler = chosen.make(knob)
     found = measure_point(
         model,
-        chosen.make(knob),
+        sampler,
         num_samples=plan.num_samples,
         seed=plan.seed,
         batch_size=plan.batch_size,
         observe=tell,
     )
-    return {**point, "knob": knob, **found}
+    return {**point, "knob": knob, "spec": str(sampler), **found}

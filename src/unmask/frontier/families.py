@@ -32,10 +32,12 @@ from unmask.samplers.lookahead import Lookahead
 from unmask.samplers.lossless import Lossless
 from unmask.samplers.lossless_branching import LosslessBranching
 from unmask.samplers.maskgit import MaskGIT
+from unmask.samplers.registry import SAMPLERS
 from unmask.samplers.remdm import ReMDM
 from unmask.samplers.sampler import Sampler
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.samplers.semi_autoregressive import SemiAutoregressive
+from unmask.samplers.spec import read_sampler
 from unmask.samplers.star_shaped import StarShaped
 from unmask.samplers.target_only import TargetOnly
 from unmask.samplers.threshold import Threshold
@@ -269,19 +271,42 @@ def family_names() -> list[str]:
 
 
 def check_is_family(name: str) -> None:
-    """Raises `ConfigError` with the list of names."""
-    if name not in family_names():
+    """Raises `ConfigError`: with the list of names, or with what a spec may say."""
+    if name in family_names():
+        return
+    if "(" not in name and name not in SAMPLERS:
         raise ConfigError(
-            f"there is no sampler {name!r} to evaluate. Choose from: {', '.join(family_names())}."
+            f"there is no sampler {name!r} to evaluate. Choose from: {', '.join(family_names())}; "
+            "or give a spec, such as self-speculative(order=spaced, verify_rounds=4)."
         )
+    read_sampler(name)
 
 
 def family(name: str, model: Model) -> Family:
-    """A family by name, for a model.
+    """A family by name, or by the spec of a sampler, for a model.
 
     Raises:
         ConfigError: there is no such family.
         CheckpointError: it needs a trained part that the model has not got.
     """
     check_is_family(name)
-    return LEARNED[name](model) if name in LEARNED else FAMILIES[name]
+    if name in LEARNED:
+        return LEARNED[name](model)
+    return FAMILIES[name] if name in FAMILIES else _of_spec(name)
+
+
+def _of_spec(spec: str) -> Family:
+    """The family of a sampler, whose knob turns what the spec does not say.
+
+    If the spec says it, every knob is one setting, which stands for the budgets it comes near.
+    """
+    kind = type(read_sampler(spec))
+    head = next((name for name, one in FAMILIES.items() if type(one.make(one.low)) is kind), "")
+    if not head:
+        return Family(lambda knob: read_sampler(spec), 1.0, 1.0)
+    begun = FAMILIES[head]
+
+    def make(knob: float) -> Sampler:
+        return read_sampler(spec, {head.partition("/")[0]: begun.make(knob)})
+
+    return replace(begun, make=make, passes=None)

@@ -59,8 +59,9 @@ def evaluate(
     Args:
         model: a model of characters.
         out: the folder of the report.
-        samplers: families by name (families.py), on other models as FAMILY@MODEL; the cost of the
-            others is compared with that of the first. () are those that suit the model.
+        samplers: families by name (families.py) or specs, whose budget turns what they do not say;
+            on other models as FAMILY@MODEL. The cost of the others is compared with that of the
+            first. () are those that suit the model.
         budgets: network passes per sample to aim at; () are those that suit the model.
         num_samples: of each point, at least 16.
         batch_size: samples drawn at a time.

@@ -17,6 +17,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from unmask.errors import ConfigError
+from unmask.named import Named
 from unmask.shapes import Counts
 
 
@@ -30,17 +31,20 @@ class Blocks(Protocol):
 
 
 @dataclass(frozen=True)
-class Whole:
+class Whole(Named):
     """Every masked position, all the time."""
+
+    name = "whole"
 
     def candidates(self, is_masked: Bool[Tensor, "B L"], origin: Counts) -> Bool[Tensor, "B L"]:
         return is_masked
 
 
 @dataclass(frozen=True)
-class LeftToRight:
+class LeftToRight(Named):
     """The masked positions of the first block that has any."""
 
+    name = "left-to-right"
     block_length: int = 32
     """Positions in a block, at least 1. The last block may be shorter."""
 
@@ -59,9 +63,10 @@ class LeftToRight:
 
 
 @dataclass(frozen=True)
-class Sliding:
+class Sliding(Named):
     """The first few masked positions, wherever they are."""
 
+    name = "sliding"
     width: int = 32
     """w: masked positions in the window, at least 1. 1: from left to right."""
 
@@ -102,9 +107,5 @@ def places(is_masked: Bool[Tensor, "B L"], origin: Counts) -> Int[Tensor, "B L"]
     return torch.arange(is_masked.shape[1], device=is_masked.device) - origin[:, None]
 
 
-BLOCKS: dict[str, type[Blocks]] = {
-    "whole": Whole,
-    "left-to-right": LeftToRight,
-    "sliding": Sliding,
-}
+BLOCKS: dict[str, type[Blocks]] = {rule.name: rule for rule in (Whole, LeftToRight, Sliding)}
 """The rules by the name they have on the command line."""

@@ -20,6 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unmask.errors import ConfigError
+from unmask.named import Named
 
 
 @runtime_checkable
@@ -32,16 +33,20 @@ class Grid(Protocol):
 
 
 @dataclass(frozen=True)
-class Linear:
+class Linear(Named):
     """t_n = 1 - n/T: equal steps."""
+
+    name = "linear"
 
     def times(self, num_steps: int) -> Float[Tensor, " {num_steps}+1"]:
         return 1 - _share_done(num_steps)
 
 
 @dataclass(frozen=True)
-class Cosine:
+class Cosine(Named):
     """t_n = cos(pi/2 n/T): short steps first."""
+
+    name = "cosine"
 
     def times(self, num_steps: int) -> Float[Tensor, " {num_steps}+1"]:
         # The sine of the complement, since cos(pi/2) is not 0 in floating point.
@@ -49,9 +54,10 @@ class Cosine:
 
 
 @dataclass(frozen=True)
-class Polynomial:
+class Polynomial(Named):
     """t_n = 1 - (n/T)^exponent: short steps first if the exponent is above 1."""
 
+    name = "polynomial"
     exponent: float = 2.0
     """1 is the linear grid, 2 close to the cosine grid."""
 
@@ -66,7 +72,7 @@ class Polynomial:
         return 1 - _share_done(num_steps) ** self.exponent
 
 
-GRIDS: dict[str, type[Grid]] = {"linear": Linear, "cosine": Cosine, "polynomial": Polynomial}
+GRIDS: dict[str, type[Grid]] = {rule.name: rule for rule in (Linear, Cosine, Polynomial)}
 """The grids by the name they have on the command line."""
 
 

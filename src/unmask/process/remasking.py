@@ -31,6 +31,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unmask.errors import ConfigError
+from unmask.named import Named
 from unmask.process.schedules import Schedule
 
 
@@ -56,9 +57,10 @@ class Remasking(Protocol):
 
 
 @dataclass(frozen=True)
-class Cap(Remasking):
+class Cap(Named, Remasking):
     """sigma = min(eta, sigma_max)."""
 
+    name = "cap"
     eta: float = 0.008
     """Share of the revealed tokens that a step takes back, at most."""
 
@@ -75,9 +77,10 @@ class Cap(Remasking):
 
 
 @dataclass(frozen=True)
-class Rescale(Remasking):
+class Rescale(Named, Remasking):
     """sigma = eta sigma_max."""
 
+    name = "rescale"
     eta: float = 0.015
     """Share of what could be taken back that is."""
 
@@ -94,13 +97,14 @@ class Rescale(Remasking):
 
 
 @dataclass(frozen=True)
-class Confidence(Remasking):
+class Confidence(Named, Remasking):
     """One sigma_max for all revealed tokens together; the unsure ones have more of it.
 
     Where sigma depends on what is revealed, the share of revealed tokens no longer follows
     alpha to the letter: up to eta tokens per step are masked on top of what the schedule asks.
     """
 
+    name = "confidence"
     eta: float = 1.0
     """Tokens that a step takes back, at most, on average."""
 
@@ -119,9 +123,10 @@ class Confidence(Remasking):
 
 
 @dataclass(frozen=True)
-class Loop(Remasking):
+class Loop(Named, Remasking):
     """No remasking first and last; in between a constant share revealed, in constant exchange."""
 
+    name = "loop"
     eta: float = 0.02
     """Share of the revealed tokens that a step of the loop takes back."""
     t_on: float = 0.55
@@ -167,10 +172,7 @@ class Loop(Remasking):
 
 
 REMASKINGS: dict[str, type[Remasking]] = {
-    "cap": Cap,
-    "rescale": Rescale,
-    "confidence": Confidence,
-    "loop": Loop,
+    rule.name: rule for rule in (Cap, Rescale, Confidence, Loop)
 }
 """The rules by the name they have on the command line."""
 

@@ -22,6 +22,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unmask.errors import ConfigError
+from unmask.named import Named
 
 
 @runtime_checkable
@@ -38,8 +39,10 @@ class Schedule(Protocol):
 
 
 @dataclass(frozen=True)
-class Linear:
+class Linear(Named):
     """alpha(t) = 1 - t."""
+
+    name = "linear"
 
     def alpha(self, t: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
         return 1 - t
@@ -49,9 +52,10 @@ class Linear:
 
 
 @dataclass(frozen=True)
-class Polynomial:
+class Polynomial(Named):
     """alpha(t) = 1 - t^exponent."""
 
+    name = "polynomial"
     exponent: float = 1.0
     """Above 1, tokens stay unmasked longer as t grows; 1 is the linear schedule."""
 
@@ -70,8 +74,10 @@ class Polynomial:
 
 
 @dataclass(frozen=True)
-class Cosine:
+class Cosine(Named):
     """alpha(t) = 1 - sin(pi t / 2)."""
+
+    name = "cosine"
 
     # The sine, not the cosine of the complement: it is exact at both ends.
     def alpha(self, t: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
@@ -81,9 +87,5 @@ class Cosine:
         return -math.pi / 2 * torch.cos(math.pi / 2 * t)
 
 
-SCHEDULES: dict[str, type[Schedule]] = {
-    "linear": Linear,
-    "polynomial": Polynomial,
-    "cosine": Cosine,
-}
+SCHEDULES: dict[str, type[Schedule]] = {rule.name: rule for rule in (Linear, Polynomial, Cosine)}
 """The schedules by the name they have on the command line."""

@@ -22,6 +22,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from unmask.errors import ConfigError
+from unmask.named import Named
 
 Length: TypeAlias = int | Int[Tensor, "*n"]
 """D: one for all, or one for each of the numbers that are asked about."""
@@ -46,9 +47,10 @@ def check_is_window(window: object) -> None:
 
 
 @dataclass(frozen=True)
-class Cosine:
+class Cosine(Named):
     """Equal steps of time on the cosine schedule: narrow windows first, wide ones last."""
 
+    name = "cosine"
     dtau: float = 0.02
     """Share of the schedule's time that one window spans, in (0, 1]."""
 
@@ -63,9 +65,10 @@ class Cosine:
 
 
 @dataclass(frozen=True)
-class Linear:
+class Linear(Named):
     """Windows of one width, the given share of the sequence."""
 
+    name = "linear"
     dtau: float = 0.02
     """Share of the sequence that one window spans, in (0, 1]."""
 
@@ -79,9 +82,10 @@ class Linear:
 
 
 @dataclass(frozen=True)
-class Fixed:
+class Fixed(Named):
     """Windows of one width, in tokens. `Fixed(1)` reveals one token per pass."""
 
+    name = "fixed"
     num_tokens: int
     """Width of the window, at least 1."""
 
@@ -97,19 +101,16 @@ class Fixed:
 
 
 @dataclass(frozen=True)
-class Whole:
+class Whole(Named):
     """All that is still masked: only a rejection ends a pass early."""
+
+    name = "whole"
 
     def size(self, num_revealed: Int[Tensor, "*n"], length: Length) -> Int[Tensor, "*n"]:
         return (length - num_revealed).clamp(min=1)
 
 
-WINDOWS: dict[str, type[Window]] = {
-    "cosine": Cosine,
-    "linear": Linear,
-    "fixed": Fixed,
-    "whole": Whole,
-}
+WINDOWS: dict[str, type[Window]] = {rule.name: rule for rule in (Cosine, Linear, Fixed, Whole)}
 """The windows by the name they have on the command line."""
 
 

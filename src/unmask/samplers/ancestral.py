@@ -18,6 +18,7 @@ import torch
 
 from unmask.draws import Draws
 from unmask.errors import ConfigError
+from unmask.named import Named
 from unmask.predictors.protocol import Predictor
 from unmask.process import grids, schedules
 from unmask.process.grids import Grid
@@ -30,9 +31,10 @@ from unmask.speculation.filters import Filter
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ancestral:
+class Ancestral(Named):
     """How an ancestral sampler spends its passes."""
 
+    name = "ancestral"
     num_steps: int = 64
     """Steps from all masked to all revealed: trunk passes, at most."""
     grid: Grid = field(default_factory=grids.Cosine)

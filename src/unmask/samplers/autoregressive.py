@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from unmask.draws import Draws
+from unmask.named import Named
 from unmask.predictors.stream import StreamPredictor
 from unmask.samplers.common import columns, ordered_state
 from unmask.samplers.common.ordered_state import OrderedState
@@ -20,9 +21,10 @@ from unmask.speculation.filters import Filter
 
 
 @dataclass(frozen=True, kw_only=True)
-class Autoregressive:
+class Autoregressive(Named):
     """One token per pass."""
 
+    name = "autoregressive"
     filter: Filter = field(default_factory=Filter)
     """Temperature and top-p of the law."""
 

@@ -26,6 +26,7 @@ from torch import Tensor
 
 from unmask.draws import Draws
 from unmask.errors import ConfigError
+from unmask.named import Named
 from unmask.predictors.protocol import Predictor
 from unmask.process import blocks
 from unmask.samplers.common import masked_state
@@ -36,9 +37,10 @@ from unmask.speculation.filters import Filter
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dilated:
+class Dilated(Named):
     """How far apart the tokens of one pass lie."""
 
+    name = "dilated"
     block_length: int = 32
     """Positions in a block; a power of the base is best. The last block may be cut short."""
     base: int = 2

@@ -39,6 +39,7 @@ from torch import Tensor
 from unmask.batches import Rows, padded_with
 from unmask.draws import Draws
 from unmask.errors import ConfigError
+from unmask.named import Named
 from unmask.predictors.pair import Team
 from unmask.samplers.common import columns, scores
 from unmask.samplers.common.columns import WindowColumns
@@ -79,9 +80,10 @@ class DraftVerifyState(Rows):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DraftVerify:
+class DraftVerify(Named):
     """How drafts are made, and how they are checked."""
 
+    name = "draft-verify"
     drafter: Sampler = field(default_factory=Threshold)
     """Makes the drafts; one with a cache is a `Cached`."""
     num_draft_passes: int = 4

@@ -25,6 +25,7 @@ import torch
 
 from unmask.draws import Draws
 from unmask.errors import ConfigError
+from unmask.named import Named
 from unmask.predictors.protocol import Predictor
 from unmask.process import blocks
 from unmask.process.blocks import Blocks
@@ -39,9 +40,10 @@ Ranking = Literal["entropy", "confidence", "margin"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class EntropyBounded:
+class EntropyBounded(Named):
     """How much information the tokens of one pass may share."""
 
+    name = "entropy-bounded"
     bound: float = 0.1
     """gamma, in nats; inf is all at once, 0 one token per pass, unless entropies are 0.
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 
 from unmask.draws import Draws
 from unmask.errors import ConfigError
+from unmask.named import Named
 from unmask.predictors.protocol import Predictor
 from unmask.process import blocks
 from unmask.process.blocks import Blocks
@@ -30,9 +31,10 @@ from unmask.speculation.filters import Filter
 
 
 @dataclass(frozen=True, kw_only=True)
-class Factor:
+class Factor(Named):
     """How much doubt the tokens revealed by one pass may share."""
 
+    name = "factor"
     factor: float = 1.0
     """f; 0 is one token per pass, inf all at once. Certain tokens (c = 1) cost nothing."""
     blocks: Blocks = field(default_factory=blocks.Whole)

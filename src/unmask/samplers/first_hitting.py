@@ -25,6 +25,7 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from unmask.draws import Draws
+from unmask.named import Named
 from unmask.predictors.protocol import Predictor
 from unmask.samplers.common import columns, ordered_state
 from unmask.samplers.common.ordered_state import OrderedState
@@ -34,9 +35,10 @@ from unmask.speculation.filters import Filter
 
 
 @dataclass(frozen=True, kw_only=True)
-class FirstHitting:
+class FirstHitting(Named):
     """How a first-hitting sampler draws its tokens; it spends a pass on each."""
 
+    name = "first-hitting"
     filter: Filter = field(default_factory=Filter)
     """Temperature and top-p of the prediction."""
 

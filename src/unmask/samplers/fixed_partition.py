@@ -23,6 +23,7 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from unmask.draws import Draws
+from unmask.named import Named
 from unmask.predictors.protocol import Predictor
 from unmask.process.windows import Cosine, Window, check_is_window
 from unmask.samplers.common import ordered_state
@@ -33,9 +34,10 @@ from unmask.speculation.filters import Filter
 
 
 @dataclass(frozen=True, kw_only=True)
-class FixedPartition:
+class FixedPartition(Named):
     """How a sampler that keeps every draft spends its passes."""
 
+    name = "fixed-partition"
     window: Window = field(default_factory=lambda: Cosine(0.04))
     """How many tokens one pass reveals."""
     order: OrderChoice = "random"

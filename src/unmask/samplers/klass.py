@@ -25,6 +25,7 @@ from torch import Tensor
 from unmask.batches import padded_with
 from unmask.draws import Draws
 from unmask.errors import ConfigError
+from unmask.named import Named
 from unmask.predictors.protocol import Predictor
 from unmask.process import blocks
 from unmask.process.blocks import Blocks
@@ -46,9 +47,10 @@ class KlassState(MaskedState):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Klass:
+class Klass(Named):
     """How confident and stable a prediction must be. Defaults: the paper's for LLaDA on MATH."""
 
+    name = "klass"
     threshold: float = 0.6
     """tau: the confidence above which a token may be revealed."""
     kl_bound: float = 0.01

@@ -30,6 +30,7 @@ from torch import Tensor
 
 from unmask.draws import Draws
 from unmask.errors import ConfigError
+from unmask.named import Named
 from unmask.predictors.protocol import Predictor
 from unmask.samplers.common import masked_state, scores
 from unmask.samplers.common.masked_state import MaskedState
@@ -57,9 +58,10 @@ class UnmaskingPolicy(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LearnedPolicy:
+class LearnedPolicy(Named):
     """How a learned policy is followed."""
 
+    name = "learned-policy"
     policy: UnmaskingPolicy
     """Says which positions are ripe; `Model.policy()` is one trained for that model."""
     boldness: float = 1.0

@@ -25,6 +25,7 @@ import torch
 
 from unmask.draws import Draws
 from unmask.errors import ConfigError
+from unmask.named import Named
 from unmask.predictors.protocol import Predictor
 from unmask.samplers.common import columns, lookahead_state, masked_state, scores, subsets
 from unmask.samplers.common.lookahead_state import ForeseenState
@@ -35,9 +36,10 @@ from unmask.speculation.filters import Filter
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lookahead:
+class Lookahead(Named):
     """How a sampler that looks ahead spends its passes."""
 
+    name = "lookahead"
     num_paths: int = 2
     """Ways to go on that a step compares: its trunk passes."""
     num_tokens: int = 2

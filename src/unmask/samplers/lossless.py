@@ -26,6 +26,7 @@ from torch import Tensor
 
 from unmask.draws import Draws
 from unmask.errors import ConfigError
+from unmask.named import Named
 from unmask.predictors.protocol import Draft
 from unmask.predictors.stream import StreamPredictor
 from unmask.samplers.common import columns, ordered_state
@@ -47,9 +48,10 @@ def check_is_drafts(owner: str, drafts: str) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lossless:
+class Lossless(Named):
     """How a sampler of the stream's law drafts."""
 
+    name = "lossless"
     num_tokens: int = 8
     """Tokens that are drafted in a cycle, at most; a cycle settles one more at best."""
     drafts: Drafts = "tail"

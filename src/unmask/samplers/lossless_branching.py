@@ -20,6 +20,7 @@ import torch
 from unmask.batches import padded_with
 from unmask.draws import Draws
 from unmask.errors import ConfigError
+from unmask.named import Named
 from unmask.predictors.stream import StreamPredictor
 from unmask.samplers.common import columns, ordered_state
 from unmask.samplers.common.ordered_state import OrderedState
@@ -41,9 +42,10 @@ class BranchingState(OrderedState):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LosslessBranching:
+class LosslessBranching(Named):
     """How a sampler of the stream's law drafts for every outcome of its verification."""
 
+    name = "lossless-branching"
     num_tokens: int = 8
     """Tokens a cycle settles, at most: one is sure, the others are candidates. A pass carries as
     many windows of as many MASKs."""

@@ -29,6 +29,8 @@ from unmask.samplers.sampler import StepInfo
 class MaskGIT(Quota):
     """How a MaskGIT sampler spends its passes; the source's code has choice_temperature 1."""
 
+    name = "maskgit"
+
     def step(
         self, state: MaskedState, predictor: Predictor, draws: Draws
     ) -> tuple[MaskedState, StepInfo]:

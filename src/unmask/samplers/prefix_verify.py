@@ -21,6 +21,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unmask.draws import Draws
+from unmask.named import Named
 from unmask.predictors.protocol import Predictor
 from unmask.process.windows import Fixed, Window, check_is_window
 from unmask.samplers.common import columns, ordered_state
@@ -33,9 +34,10 @@ from unmask.speculation.filters import Filter
 
 
 @dataclass(frozen=True, kw_only=True)
-class PrefixVerify:
+class PrefixVerify(Named):
     """How much a network drafts before it judges."""
 
+    name = "prefix-verify"
     window: Window = field(default_factory=lambda: Fixed(16))
     """How many tokens are drafted at once."""
     order: OrderChoice = "left-to-right"

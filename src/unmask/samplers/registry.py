@@ -1,12 +1,21 @@
 """The samplers by name, and the names of the parts that some of them are made of.
 
-What the command line offers, and what a report says was run.
+What the command line offers, and what a report says was run. A package that is installed adds
+samplers of its own by entry points of the group "unmask.samplers":
+
+    [project.entry-points."unmask.samplers"]
+    coin-flip = "my_package:CoinFlip"
+
+`unmask check-sampler coin-flip` says whether it keeps the rules (samplers/check.py).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from unmask.errors import ConfigError
+from unmask.named import Named
 from unmask.process.blocks import BLOCKS
 from unmask.process.grids import GRIDS
 from unmask.process.remasking import REMASKINGS
@@ -28,6 +37,7 @@ from unmask.samplers.lossless_branching import LosslessBranching
 from unmask.samplers.maskgit import MaskGIT
 from unmask.samplers.prefix_verify import PrefixVerify
 from unmask.samplers.remdm import ReMDM
+from unmask.samplers.sampler import Sampler
 from unmask.samplers.self_draft import SelfDraft
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.samplers.semi_autoregressive import SemiAutoregressive
@@ -37,33 +47,78 @@ from unmask.samplers.threshold import Threshold
 from unmask.samplers.top_k import TopKEntropy, TopKMargin
 from unmask.samplers.wino import Wino
 
-SAMPLERS: dict[str, type] = {
-    "self-speculative": SelfSpeculative,
-    "target-only": TargetOnly,
-    "fixed-partition": FixedPartition,
-    "lossless": Lossless,
-    "lossless-branching": LosslessBranching,
-    "autoregressive": Autoregressive,
-    "ancestral": Ancestral,
-    "first-hitting": FirstHitting,
-    "maskgit": MaskGIT,
-    "top-k-margin": TopKMargin,
-    "top-k-entropy": TopKEntropy,
-    "semi-autoregressive": SemiAutoregressive,
-    "threshold": Threshold,
-    "factor": Factor,
-    "entropy-bounded": EntropyBounded,
-    "klass": Klass,
-    "dilated": Dilated,
-    "remdm": ReMDM,
-    "star-shaped": StarShaped,
-    "lookahead": Lookahead,
-    "learned-policy": LearnedPolicy,
-    "draft-verify": DraftVerify,
-    "wino": Wino,
-    "self-draft": SelfDraft,
-    "prefix-verify": PrefixVerify,
-}
+_GROUP = "unmask.samplers"
+
+
+class _Samplers(Mapping[str, type]):
+    """Our own, then those of other packages, which are imported when one is asked for."""
+
+    def __init__(self, own: Iterable[type[Named]]) -> None:
+        self._own: dict[str, type] = {rule.name: rule for rule in own}
+
+    def __getitem__(self, name: str) -> type:
+        return self._own[name] if name in self._own else _imported(self._others()[name])
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._own or name in self._others()
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._own
+        yield from (name for name in self._others() if name not in self._own)
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def _others(self) -> dict[str, EntryPoint]:
+        return {point.name: point for point in entry_points(group=_GROUP)}
+
+
+def _imported(point: EntryPoint) -> type:
+    """The class behind an entry point. Raises `ConfigError` if it is none that can be used."""
+    said = f"the sampler {point.name!r}, which an installed package has at {point.value},"
+    try:
+        found = point.load()
+    except Exception as error:
+        raise ConfigError(
+            f"{said} cannot be imported: {error!r:.200}. Mend or uninstall that package."
+        ) from error
+    if not (isinstance(found, type) and is_dataclass(found) and issubclass(found, Sampler)):
+        raise ConfigError(
+            f"{said} is no dataclass with the methods init and step "
+            "(unmask/samplers/sampler.py). Mend or uninstall that package."
+        )
+    return found
+
+
+SAMPLERS: Mapping[str, type] = _Samplers(
+    (
+        SelfSpeculative,
+        TargetOnly,
+        FixedPartition,
+        Lossless,
+        LosslessBranching,
+        Autoregressive,
+        Ancestral,
+        FirstHitting,
+        MaskGIT,
+        TopKMargin,
+        TopKEntropy,
+        SemiAutoregressive,
+        Threshold,
+        Factor,
+        EntropyBounded,
+        Klass,
+        Dilated,
+        ReMDM,
+        StarShaped,
+        Lookahead,
+        LearnedPolicy,
+        DraftVerify,
+        Wino,
+        SelfDraft,
+        PrefixVerify,
+    )
+)
 """Every sampler, by the name it has on the command line."""
 
 
@@ -93,8 +148,7 @@ PARTS: dict[str, Mapping[str, type]] = {
 
 def describe(sampler: object) -> dict[str, Any]:
     """A sampler as plain JSON: its name, its fields, and the same of its parts."""
-    names = {cls: name for choices in (SAMPLERS, *PARTS.values()) for name, cls in choices.items()}
-    described: dict[str, Any] = {"name": names.get(type(sampler), type(sampler).__name__)}
+    described: dict[str, Any] = {"name": getattr(sampler, "name", type(sampler).__name__)}
     assert is_dataclass(sampler)
     for field in fields(sampler):
         value = getattr(sampler, field.name)

@@ -23,6 +23,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unmask.draws import Draws
+from unmask.named import Named
 from unmask.predictors.protocol import Predictor
 from unmask.process import grids, schedules
 from unmask.process.grids import Grid
@@ -36,9 +37,10 @@ from unmask.speculation.filters import Filter
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReMDM:
+class ReMDM(Named):
     """How a sampler that remasks spends its passes."""
 
+    name = "remdm"
     num_steps: int = 64
     """Steps from all masked to all revealed: trunk passes, at most."""
     grid: Grid = field(default_factory=grids.Linear)

@@ -32,6 +32,7 @@ from torch import Tensor
 
 from unmask.draws import Draws
 from unmask.errors import ConfigError
+from unmask.named import Named
 from unmask.predictors.protocol import Predictor
 from unmask.process import blocks
 from unmask.process.blocks import Blocks
@@ -46,9 +47,10 @@ from unmask.speculation.filters import Filter
 
 
 @dataclass(frozen=True, kw_only=True)
-class SelfDraft:
+class SelfDraft(Named):
     """How far greedy decoding drafts ahead of itself."""
 
+    name = "self-draft"
     num_drafts: int = 4
     """d: drafts run together. 1: one token per pass."""
     threshold: float = 2.0

@@ -36,6 +36,7 @@ from torch import Tensor
 
 from unmask.draws import Draws
 from unmask.errors import ConfigError
+from unmask.named import Named
 from unmask.predictors.protocol import Draft, HybridPredictor
 from unmask.process.masking import mask_after
 from unmask.process.windows import Cosine, Window, check_is_window
@@ -48,9 +49,10 @@ from unmask.speculation.filters import Filter
 
 
 @dataclass(frozen=True, kw_only=True)
-class SelfSpeculative:
+class SelfSpeculative(Named):
     """How a self-speculative sampler spends its passes."""
 
+    name = "self-speculative"
     window: Window = field(default_factory=lambda: Cosine(0.04))
     """How many tokens one trunk pass may reveal."""
     verify_rounds: int = 4

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from unmask.draws import Draws
 from unmask.errors import ConfigError
+from unmask.named import Named
 from unmask.predictors.protocol import Predictor
 from unmask.process import blocks
 from unmask.process.blocks import LeftToRight
@@ -35,9 +36,10 @@ from unmask.speculation.filters import Filter
 
 
 @dataclass(frozen=True, kw_only=True)
-class SemiAutoregressive:
+class SemiAutoregressive(Named):
     """How a semi-autoregressive sampler spends its passes."""
 
+    name = "semi-autoregressive"
     num_steps: int = 64
     """Passes from all masked to all revealed, at most; one or more for each block."""
     block_length: int = 32

@@ -1,4 +1,4 @@
-"""Samplers in words: `name(key=value, ...)`, read into dataclasses and written back.
+"""Samplers in words: `name(key=value, ...)`, read into dataclasses; `str` writes them back.
 
     self-speculative
     self-speculative(window=cosine(0.2), verify_rounds=4, order=spaced)
@@ -11,7 +11,6 @@ of the fields. `temperature` and `top_p` stand for the field `filter`. Words hav
 "-" and "_"; nothing is ever evaluated.
 """
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, replace
@@ -28,9 +27,12 @@ _TOKEN = re.compile(r"\s*([A-Za-z][\w-]*|[-+]?[\d.][\w.+-]*|[(),=+])")
 _FILTER = ("temperature", "top_p")
 
 
-def read_sampler(spec: str) -> Sampler:
-    """The sampler that a spec names. Raises `ConfigError`, which says what there could be."""
-    sampler, cache = read_cached(spec)
+def read_sampler(spec: str, usual: Mapping[str, Any] | None = None) -> Sampler:
+    """The sampler that a spec names. Raises `ConfigError`, which says what there could be.
+
+    `usual` as for `read_cached`.
+    """
+    sampler, cache = read_cached(spec, usual)
     if cache is not None:
         raise ConfigError(
             f"{_short(spec)} names a cache behind its +, which only large models have. "
@@ -64,11 +66,6 @@ def split_specs(text: str) -> list[str]:
         else:
             parts[-1] += sign
     return [part.strip() for part in parts]
-
-
-def spec_of(sampler: object) -> str:
-    """The spec that reads as this sampler: its name, and what differs from what is usual."""
-    return _written(sampler, {cls: name for name, cls in SAMPLERS.items()})
 
 
 class _Reader:
@@ -236,35 +233,3 @@ def _shown(kind: Any) -> str:
 def _meant(word: str, choices: Any) -> str:
     close = get_close_matches(word[:100], list(choices), n=1)
     return f" Did you mean {close[0]!r}?" if close else ""
-
-
-def _written(value: Any, names: dict[type, str]) -> str:
-    """A dataclass by its name, with the fields that are not as usual."""
-    name = names.get(type(value), type(value).__name__)
-    parts = []
-    for field in fields(value):
-        own = getattr(value, field.name)
-        usual = field.default if field.default is not MISSING else MISSING
-        if field.default_factory is not MISSING:
-            usual = field.default_factory()
-        if field.name == "filter":
-            parts += [
-                f"{key}={_plain(getattr(own, key))}"
-                for key in _FILTER
-                if getattr(own, key) != getattr(usual, key)
-            ]
-        elif field.name in PARTS:
-            within = {cls: part for part, cls in PARTS[field.name].items()}
-            if own != usual:
-                parts.append(f"{field.name}={_written(own, within)}")
-        elif own != usual:
-            parts.append(f"{field.name}={_plain(own)}")
-    return f"{name}({', '.join(parts)})" if parts else name
-
-
-def _plain(value: Any) -> str:
-    if value is None or isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return "inf" if value == math.inf else repr(value).removesuffix(".0")
-    return value if isinstance(value, str) else str(value)

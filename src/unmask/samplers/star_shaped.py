@@ -28,6 +28,7 @@ from torch import Tensor
 
 from unmask.draws import Draws
 from unmask.errors import ConfigError
+from unmask.named import Named
 from unmask.predictors.protocol import Predictor
 from unmask.process import grids, schedules
 from unmask.process.grids import Grid
@@ -75,9 +76,10 @@ class LowConfidence:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StarShaped:
+class StarShaped(Named):
     """How a star-shaped sampler spends its passes."""
 
+    name = "star-shaped"
     num_steps: int = 64
     """Steps from all masked to all revealed: trunk passes, at most, but for the predictor of
     errors."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from unmask.draws import Draws
+from unmask.named import Named
 from unmask.predictors.protocol import HybridPredictor
 from unmask.process.windows import Whole, Window, check_is_window
 from unmask.samplers.common import columns, ordered_state
@@ -22,9 +23,10 @@ from unmask.speculation.filters import Filter
 
 
 @dataclass(frozen=True, kw_only=True)
-class TargetOnly:
+class TargetOnly(Named):
     """How a target-only sampler spends its passes."""
 
+    name = "target-only"
     window: Window = field(default_factory=Whole)
     """How many tokens are drawn under the hidden states of one trunk pass."""
     order: OrderChoice = "random"

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from unmask.draws import Draws
 from unmask.errors import ConfigError
+from unmask.named import Named
 from unmask.predictors.protocol import Predictor
 from unmask.process import blocks
 from unmask.process.blocks import Blocks
@@ -25,9 +26,10 @@ from unmask.speculation.filters import Filter
 
 
 @dataclass(frozen=True, kw_only=True)
-class Threshold:
+class Threshold(Named):
     """How sure of a token a threshold sampler must be."""
 
+    name = "threshold"
     threshold: float = 0.9
     """Confidence from which a token is revealed: 0 is all at once, above 1 one per pass."""
     blocks: Blocks = field(default_factory=blocks.Whole)

@@ -54,6 +54,8 @@ class TopK(Quota, ABC):
 class TopKMargin(TopK):
     """Top-k by the margin of the most probable token."""
 
+    name = "top-k-margin"
+
     def score(self, log_probs: WindowLogProbs) -> WindowProbs:
         return scores.margin(log_probs)
 
@@ -61,6 +63,8 @@ class TopKMargin(TopK):
 @dataclass(frozen=True, kw_only=True)
 class TopKEntropy(TopK):
     """Top-k by the lowest entropy."""
+
+    name = "top-k-entropy"
 
     def score(self, log_probs: WindowLogProbs) -> WindowProbs:
         return -scores.entropy(log_probs)

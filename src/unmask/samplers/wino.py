@@ -22,6 +22,7 @@ from torch import Tensor
 from unmask.batches import padded_with
 from unmask.draws import Draws
 from unmask.errors import ConfigError
+from unmask.named import Named
 from unmask.predictors.shadows import check_casts_shadows
 from unmask.process.blocks import places
 from unmask.samplers.common import columns, masked_state, scores
@@ -40,9 +41,10 @@ class WinoState(MaskedState):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wino:
+class Wino(Named):
     """How freely tokens are drafted, and how firmly they must be believed in afterwards."""
 
+    name = "wino"
     draft_threshold: float = 0.6
     """tau_1: the confidence above which a token is revealed."""
     keep_threshold: float = 0.9

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from unmask.draws import Draws
 from unmask.errors import ConfigError
+from unmask.named import Named
 from unmask.process import grids
 from unmask.process.grids import Grid
 from unmask.samplers.common import masked_state, scores, subsets
@@ -32,7 +33,7 @@ from unmask.speculation.filters import Filter
 
 
 @dataclass(frozen=True, kw_only=True)
-class Quota:
+class Quota(Named):
     """What samplers that keep to the quota of a grid choose alike, and how they begin."""
 
     num_steps: int = 64

@@ -43,6 +43,9 @@ class Cached:
     shape: MemoryShape
     """`memory_shape` of the predictor."""
 
+    def __str__(self) -> str:
+        return f"{self.sampler}+{self.cache}"
+
     def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> CachedState:
         """The sampler's state; nothing is remembered."""
         none = torch.zeros_like(given_ids[:, 0])

@@ -24,6 +24,9 @@ class EarlyStop:
     end_ids: tuple[int, ...]
     """Tokens that end a text; the first is what is filled in."""
 
+    def __str__(self) -> str:
+        return str(self.sampler)
+
     def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> Any:
         """The sampler's beginning."""
         return self.sampler.init(given_ids, mask_id=mask_id, draws=draws)
