@@ -12,8 +12,8 @@ import torch
 
 from tests.reference.arbitrary_hybrid import ArbitraryHybrid
 from tests.reference.law import largest_difference, law_by_enumeration, law_by_recursion
-from tests.reference.scripted_draws import ScriptedDraws
 from unmask.draws import SeededDraws
+from unmask.evaluation.enumeration import ScriptedDraws
 from unmask.predictors.protocol import Draft
 from unmask.process.masking import mask_after
 from unmask.process.windows import Cosine, Fixed, Whole

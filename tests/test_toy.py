@@ -12,10 +12,10 @@ import math
 import pytest
 import torch
 
-from tests.reference.scripted_draws import every_outcome
 from unmask.data.text import split
 from unmask.data.toy import toy_chain
 from unmask.draws import SeededDraws
+from unmask.evaluation.enumeration import every_outcome
 from unmask.network.config import HybridConfig
 from unmask.process.windows import Whole
 from unmask.samplers.ancestral import Ancestral

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from tests.reference.law import law_by_enumeration, of_tokens, outcomes_by_enumeration
-from tests.reference.scripted_draws import every_outcome
 from unmask.draws import SeededDraws
 from unmask.errors import ConfigError
 from unmask.evaluation import divergence
 from unmask.evaluation.divergence import bits_per_token, log_ratios, log_ratios_of, reading_of
+from unmask.evaluation.enumeration import every_outcome
 from unmask.predictors.markov import MarkovChain
 from unmask.process.windows import Cosine, Fixed, Whole
 from unmask.samplers.ancestral import Ancestral

@@ -15,10 +15,10 @@ from tests.reference.arbitrary_hybrid import ArbitraryHybrid
 from tests.reference.counted_passes import CountedPasses
 from tests.reference.law import WithOrder, law_by_enumeration
 from tests.reference.random_network import TINY, random_network
-from tests.reference.scripted_draws import every_outcome
 from unmask.data.characters import text8
 from unmask.draws import SeededDraws
 from unmask.errors import ConfigError
+from unmask.evaluation.enumeration import every_outcome
 from unmask.evaluation.trace import Event, page, record
 from unmask.predictors.markov import MarkovChain
 from unmask.predictors.protocol import Draft

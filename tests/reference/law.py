@@ -10,7 +10,7 @@ from collections import defaultdict
 import pytest
 import torch
 
-from tests.reference.scripted_draws import every_outcome
+from unmask.evaluation.enumeration import every_outcome
 from unmask.samplers.common import ordered_state
 from unmask.samplers.likelihood import law_of, pass_tables
 from unmask.samplers.sampler import sample

@@ -15,9 +15,9 @@ from tests.reference.any_batch import check_same_in_any_batch
 from tests.reference.arbitrary_hybrid import ArbitraryHybrid
 from tests.reference.counted_passes import CountedPasses
 from tests.reference.law import mean_of, of_tokens, outcomes_by_enumeration
-from tests.reference.scripted_draws import every_outcome
 from unmask.draws import SeededDraws
 from unmask.errors import ConfigError
+from unmask.evaluation.enumeration import every_outcome
 from unmask.predictors.markov import MarkovChain
 from unmask.process import grids, schedules
 from unmask.process.remasking import Cap, Confidence, Loop, Rescale

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from tests.reference.chi_square import follows
-from tests.reference.scripted_draws import every_outcome
 from unmask.draws import SeededDraws
+from unmask.evaluation.enumeration import every_outcome
 from unmask.speculation.accept_reject import acceptance_probability, judge, residual_log_probs
 
 INF = math.inf

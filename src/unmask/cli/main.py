@@ -24,6 +24,7 @@ VERBS = {
     "reproduce": "Run an experiment of the paper again; its figures beside ours.",
     "bench": "Time generation on this machine: tokens per second, passes, overhead, memory.",
     "decode-cost": "Memory and work of decoding with a large model, from its config alone.",
+    "check-sampler": "Enumerate a sampler's law, yours or ours; check its batches and accounts.",
     "words": "Write the words of a training text, by which spelling is judged.",
     "models": "List the models and recipes that ship with the package.",
     "doctor": "Check the installation, and say what this machine can do.",

@@ -89,8 +89,8 @@ def measured_points(
     `compared` are the contenders by name, all that the plan names.
 
     A point is the JSON of a `Measurement` with the family's name, the budget, the spec of the
-    sampler that was run, and the judge's bits per token of each sample. One that cannot be had (no setting of the sampler comes near
-    the budget) holds a sentence under "skipped" instead.
+    sampler that was run, and the judge's bits per token of each sample. One that cannot be had (no
+    setting of the sampler comes near the budget) holds a sentence under "skipped" instead.
 
     Raises `ConfigError` if a point in the folder was measured with other weights.
     """

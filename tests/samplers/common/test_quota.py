@@ -5,9 +5,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.reference.scripted_draws import every_outcome
 from tests.reference.slow_quota import every_choice
 from unmask.draws import SeededDraws
+from unmask.evaluation.enumeration import every_outcome
 from unmask.process.grids import Cosine, Linear, Polynomial
 from unmask.samplers.common import quota
 from unmask.samplers.common.masked_state import MaskedState

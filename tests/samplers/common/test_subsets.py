@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from tests.reference.chi_square import follows
-from tests.reference.scripted_draws import every_outcome
 from unmask.draws import SeededDraws
+from unmask.evaluation.enumeration import every_outcome
 from unmask.samplers.common import subsets
 
 WEIGHTS = [0.5, 0.0, 2.0, 1.0, 0.7]

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from tests.reference.random_network import TINY, random_network
-from tests.reference.scripted_draws import ScriptedDraws, every_outcome
 from unmask.draws import SeededDraws
+from unmask.evaluation.enumeration import ScriptedDraws, every_outcome
 from unmask.network.error_head import ErrorHead, trunk_features
 from unmask.predictors.table import JointTable
 from unmask.training.parts.error_head import (

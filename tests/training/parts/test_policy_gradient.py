@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from tests.reference.scripted_draws import every_outcome
 from unmask.draws import SeededDraws
+from unmask.evaluation.enumeration import every_outcome
 from unmask.predictors.table import JointTable
 from unmask.training.parts.policy_gradient import (
     Passes,

@@ -90,8 +90,7 @@ def choose(
 
     `parts` has the choices for fields by their name. Raises `ConfigError` for unknown names.
     """
-    by_class = {cls: name for name, cls in choices.items()}
-    name = _named(arguments, f"--{key}", choices, by_class[type(usual)])
+    name = _named(arguments, f"--{key}", choices, usual.name)
     chosen = choices[name]
     within = {}
     for field in fields(chosen):

@@ -46,7 +46,7 @@ def _without_spec(
         if before or "(" not in spec:
             continue
         found = read_sampler(spec)
-        name = next(name for name, cls in SAMPLERS.items() if cls is type(found))
+        name = spec.partition("(")[0].strip()
         rest[place] = f"{is_joined}{name}"
     return rest, found
 
