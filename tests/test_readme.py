@@ -34,7 +34,7 @@ def folder(tmp_path):
 def commands() -> list[str]:
     """The lines of the README's commands; those of a block that builds on itself as one."""
     found = []
-    for block in blocks("bash"):
+    for block in [*blocks("bash"), *blocks("bash", DOCS / "start.md")]:
         found += [block] if "--resume" in block else [line for line in block.splitlines() if line]
     return found
 
@@ -46,6 +46,10 @@ def test_there_are_commands_to_run():
 @pytest.mark.parametrize("command", commands())
 def test_a_command_runs(command, folder):
     run(["bash", "-e", "-c", command], folder)
+
+
+def test_it_can_be_read_in_a_sitting():
+    assert len(README.read_text().splitlines()) <= 120
 
 
 def test_the_python_runs(folder):

@@ -129,7 +129,7 @@ def _output(path: str | None) -> Iterator[Callable[[str], None]]:
         yield lambda line: print(line, flush=True)
         return
     try:
-        file = Path(path).open("x")
+        file = Path(path).open("x", encoding="utf-8")
     except FileExistsError as error:
         raise OutputError(
             f"{path} already exists and is left as it is. Choose another --output."

@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 
 from unmask.errors import UnmaskError
 from unmask.speed.allocator import keep_freed_memory
@@ -27,6 +28,7 @@ VERBS = {
     "check-sampler": "Enumerate a sampler's law, yours or ours; check its batches and accounts.",
     "words": "Write the words of a training text, by which spelling is judged.",
     "models": "List the models and recipes that ship with the package.",
+    "completion": "Print a script by which bash, zsh or fish completes verbs and options.",
     "doctor": "Check the installation, and say what this machine can do.",
 }
 
@@ -39,7 +41,7 @@ def usage() -> str:
         "Fast generation with masked diffusion models: several tokens per network pass,\n"
         "drafted and verified by the same network, exactly.\n\n"
         f"verbs:\n{verbs}\n\n"
-        "Try `unmask generate` for text from the shipped model, and `unmask VERB --help`."
+        "Try `unmask generate` for text from the shipped model, and `unmask help VERB`."
     )
 
 
@@ -59,8 +61,17 @@ def main(
 
         print(f"unmask {VERSION}")
         return 0
+    if argv[0] == "help":
+        argv = [*argv[1:2], "--help"]
+        if argv == ["--help"]:
+            print(usage())
+            return 0
     if argv[0] not in VERBS:
-        return _fail(f"there is no verb {argv[0]!r}. Choose one of: {', '.join(VERBS)}.")
+        close = get_close_matches(argv[0][:100], VERBS, n=1)
+        meant = f" Did you mean {close[0]!r}?" if close else ""
+        return _fail(
+            f"there is no verb {argv[0][:100]!r}.{meant} Choose one of: {', '.join(VERBS)}."
+        )
     try:
         verb = importlib.import_module(f"unmask.cli.{argv[0].replace('-', '_')}")
         prepare()

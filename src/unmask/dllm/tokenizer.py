@@ -139,7 +139,8 @@ def read_tokenizer(folder: Path, config: DllmConfig) -> ChatTokenizer:
     settings = {}
     if (folder / TOKENIZER_CONFIG_FILE).exists():
         settings = read_json(folder / TOKENIZER_CONFIG_FILE)
-    own = (folder / TEMPLATE_FILE).read_text() if (folder / TEMPLATE_FILE).exists() else ""
+    file = folder / TEMPLATE_FILE
+    own = file.read_text(encoding="utf-8") if file.exists() else ""
     return ChatTokenizer(tokenizer, own or _template(settings), _special(settings))
 
 

@@ -24,7 +24,7 @@ class NotEnumerable(ConfigError):
     """There are infinitely many outcomes, or more than were asked for."""
 
 
-class NotReplayed(UnmaskError):
+class NotReplayed(UnmaskError, AssertionError):
     """The same choices led elsewhere."""
 
 

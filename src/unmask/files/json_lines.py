@@ -14,7 +14,7 @@ def read(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     rows = []
-    for line in path.read_text().split("\n"):
+    for line in path.read_text(encoding="utf-8").split("\n"):
         try:
             row = json.loads(line)
         except ValueError:
@@ -27,7 +27,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 def write(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """The file anew, whole or not at all. Raises `OutputError`."""
     with replacing(path) as draft:
-        draft.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        draft.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
 def append(path: Path, row: Mapping[str, Any], *, advice: str) -> None:
@@ -36,7 +36,7 @@ def append(path: Path, row: Mapping[str, Any], *, advice: str) -> None:
     Raises `OutputError`, which ends in the advice, if the file cannot be written.
     """
     try:
-        with path.open("a") as file:
+        with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
     except OSError as error:
         raise OutputError(

@@ -54,7 +54,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 def write_json(path: Path, value: dict[str, Any]) -> None:
     """One JSON file, whole or not at all."""
     with replacing(path) as draft:
-        draft.write_text(json.dumps(value, indent=2) + "\n")
+        draft.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def read_json(path: Path) -> dict[str, Any]:
         CheckpointError: the file is missing or is not a JSON object.
     """
     try:
-        value = json.loads(path.read_text())
+        value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(
             f"{path} cannot be read as JSON ({error}). A model folder needs {CONFIG_FILE} and "

@@ -174,4 +174,4 @@ def _read(file: Path, weights: str) -> dict[str, Any] | None:
 
 def _write(file: Path, content: dict[str, Any]) -> None:
     with atomic.replacing(file) as draft:
-        draft.write_text(json.dumps(content) + "\n")
+        draft.write_text(json.dumps(content) + "\n", encoding="utf-8")

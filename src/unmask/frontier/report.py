@@ -85,7 +85,7 @@ def write(folder: ReportFolder, report: dict[str, Any]) -> None:
     """report.json and report.md."""
     write_json(folder.path / "report.json", report)
     with atomic.replacing(folder.path / "report.md") as draft:
-        draft.write_text(as_markdown(report))
+        draft.write_text(as_markdown(report), encoding="utf-8")
 
 
 def write_trace(
@@ -109,7 +109,7 @@ def write_trace(
     )
     title = f"{model.name}, {point['family']}, seed {point['seed']}"
     with atomic.replacing(folder.path / "trace.html") as draft:
-        draft.write_text(trace.page(seen.to_json(), model.codec.decode, title))
+        draft.write_text(trace.page(seen.to_json(), model.codec.decode, title), encoding="utf-8")
 
 
 def as_markdown(report: dict[str, Any]) -> str:

@@ -134,7 +134,7 @@ def write(folder: ReportFolder, compared: dict[str, Any]) -> None:
     """reproduction.json and reproduction.md."""
     write_json(folder.path / "reproduction.json", compared)
     with atomic.replacing(folder.path / "reproduction.md") as draft:
-        draft.write_text(as_markdown(compared))
+        draft.write_text(as_markdown(compared), encoding="utf-8")
 
 
 def as_markdown(compared: dict[str, Any]) -> str:

@@ -179,7 +179,7 @@ def write(folder: Path, report: dict[str, Any]) -> None:
     """report.json, report.md and the pictures."""
     write_json(folder / "report.json", report)
     with replacing(folder / "report.md") as draft:
-        draft.write_text(as_markdown(report) + "\n")
+        draft.write_text(as_markdown(report) + "\n", encoding="utf-8")
     for field, label in _COSTS.items():
         drawn(folder, f"accuracy_{field}", _accuracy_against(field, label), report)
 

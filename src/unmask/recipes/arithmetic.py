@@ -89,7 +89,9 @@ def arithmetic_task(config: DllmConfig, begin: Path | None = None) -> QuestionTa
         files = new_tokenizer([*texts, "user", "assistant"], config.vocab_size)
     else:
         files = {
-            name: (begin / name).read_text() for name in TOKENIZER_FILES if (begin / name).exists()
+            name: (begin / name).read_text(encoding="utf-8")
+            for name in TOKENIZER_FILES
+            if (begin / name).exists()
         }
     usual = {GENERATION_FILE: json.dumps(asdict(_USUAL)) + "\n"}
     lessons = ArithmeticLessons() if begin is None else _EVERY_LEVEL

@@ -46,7 +46,9 @@ def preset_values(name: str) -> dict[str, dict[str, Any]]:
         raise ConfigError(
             f"there is no recipe {name!r}. Choose one of: {', '.join(preset_names())}."
         )
-    values: dict[str, dict[str, Any]] = yaml.safe_load((_PRESETS / f"{name}.yaml").read_text())
+    values: dict[str, dict[str, Any]] = yaml.safe_load(
+        (_PRESETS / f"{name}.yaml").read_text(encoding="utf-8")
+    )
     return values
 
 

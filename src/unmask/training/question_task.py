@@ -98,7 +98,7 @@ class QuestionTask:
         make_folder(folder)
         for name, text in self.other_files.items():
             with replacing(folder / name) as draft:
-                draft.write_text(text)
+                draft.write_text(text, encoding="utf-8")
         write_network(folder, config, weights)
 
     def _fitting(self, number: int, lesson: Callable[[int], Lesson]) -> _Laid:

@@ -23,7 +23,7 @@ def open_run_folder(folder: Path, notes: Mapping[str, str]) -> None:
     _sweep(folder)
     for name, text in notes.items():
         with replacing(folder / name) as draft:
-            draft.write_text(text)
+            draft.write_text(text, encoding="utf-8")
 
 
 def _sweep(folder: Path) -> None:

@@ -60,6 +60,14 @@ def test_a_mistake_is_answered_with_one_line_and_status_2(
     assert (out, err) == ("", f"unmask paint: {complaint}. See `unmask paint --help`.\n")
 
 
+def test_an_option_that_is_not_there_is_answered_with_the_nearest(capsys) -> None:
+    with pytest.raises(SystemExit):
+        parser().parse(["--brush-sice", "3"])
+    assert "--brush-sice. Did you mean '--brush-size'? See" in capsys.readouterr().err
+    with pytest.raises(SystemExit):  # no silent abbreviation
+        parser().parse(["--brush", "3"])
+
+
 def test_a_sentence_is_on_one_line_and_has_no_types_of_python() -> None:
     message = "Parser key \"a.b\":\n  Expected a typing.Literal['x', 'y']. Got value: z"
     assert sentence(message) == "--a.b: expected one of 'x', 'y', got z"

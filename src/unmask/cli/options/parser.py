@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any, NoReturn
 
 import jsonargparse
@@ -13,7 +14,9 @@ class Parser(jsonargparse.ArgumentParser):
     """Options of frozen dataclasses in dotted form; `--a.b-c` means the same as `--a.b_c`."""
 
     def __init__(self, verb: str, description: str, **options: Any) -> None:
-        super().__init__(prog=f"unmask {verb}", description=description, **options)
+        super().__init__(
+            prog=f"unmask {verb}", description=description, allow_abbrev=False, **options
+        )
 
     def parse(self, arguments: Sequence[str]) -> jsonargparse.Namespace:
         """The values of the options; exits with status 2 and a sentence if they are wrong."""
@@ -21,7 +24,17 @@ class Parser(jsonargparse.ArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """One sentence and where to read on, instead of the usage of a hundred options."""
-        self.exit(2, f"{self.prog}: {sentence(message)}. See `{self.prog} --help`.\n")
+        said = sentence(message)
+        self.exit(2, f"{self.prog}: {said}.{self._meant(said)} See `{self.prog} --help`.\n")
+
+    def _meant(self, message: str) -> str:
+        """The options nearest to those that there are not."""
+        if not message.lower().startswith("unrecognized arguments"):
+            return ""
+        wrong = [word.partition("=")[0] for word in message.split() if word.startswith("--")]
+        close = [get_close_matches(name[:100], self._option_string_actions, n=1) for name in wrong]
+        meant = [f"'{names[0]}'" for names in close if names]
+        return f" Did you mean {' and '.join(meant)}?" if meant else ""
 
 
 def _underscored(argument: str) -> str:
