@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -25,6 +26,9 @@ from unmask.cli.progress import progress
 from unmask.errors import OutputError
 from unmask.models.base import Sample
 from unmask.models.chat import LargeModel
+from unmask.models.load import load
+from unmask.models.text import Model
+from unmask.samplers.sampler import Sampler
 from unmask.speed.memory import peak_bytes, restart_peak
 
 
@@ -66,10 +70,14 @@ def run(arguments: Sequence[str]) -> int:
                 samples.append(sample)
                 is_json = options.json or options.output
                 write_line(_as_json(sample, device) if is_json else _as_text(sample))
+    if options.trace:
+        _write_page(options.trace, model, sampler, options)
     if not options.json:
         print(_summary(samples))
         if isinstance(model, LargeModel):
             print(_speed(samples, device))
+    if not arguments:
+        _first_look()
     return 0
 
 
@@ -119,7 +127,46 @@ def build_parser() -> Parser:
     add_tail_option(parser)
     parser.add_argument("--output", type=str, help="New file for the samples, a JSON each line.")
     parser.add_argument("--json", action="store_true", help="Print one JSON object per sample.")
+    parser.add_argument(
+        "--trace",
+        type=str,
+        metavar="FILE.html",
+        help="New file for a page that shows, in a browser, how the first sample comes about.",
+    )
     return parser
+
+
+def _write_page(
+    path: str, model: Model | LargeModel, sampler: Sampler, options: Namespace
+) -> None:
+    page = model.trace(
+        options.prompt,
+        sampler=sampler,
+        seed=options.seed,
+        template=options.template,
+        length=options.length,
+        **_chat(options),
+    )
+    with _output(path) as write_line:
+        write_line(page)
+    said = f"{path} shows how seed {options.seed} came about: open it in a browser."
+    print(said, file=sys.stderr)
+
+
+def _first_look() -> None:
+    """What is generated here, and what else there is to try: for who just types the command."""
+    filled = load("text8s-any").infill(_TEMPLATE)
+    print(
+        f"\ntext8s-any fills in {_TEMPLATE!r}: {filled.text!r}. Both models know 26 letters and a "
+        "space, and have 5.6 million weights, a twentieth of the smallest GPT-2: they spell most "
+        "words and mean little. Their cards, and larger models: `unmask models`, "
+        "docs/large-models.md."
+        "\nTo watch a generation: unmask generate --trace page.html",
+        file=sys.stderr,
+    )
+
+
+_TEMPLATE = "the ____ of the ____ was ______"
 
 
 @contextmanager
@@ -176,7 +223,8 @@ def _as_text(sample: Sample) -> str:
 
 def _cost(samples: list[Sample]) -> str:
     def mean(name: str) -> float:
-        return sum(getattr(sample, name) for sample in samples) / len(samples)
+        found: float = sum(getattr(sample, name) for sample in samples) / len(samples)
+        return found
 
     drafter = f"{mean('drafter_passes'):.1f} drafter passes, " if mean("drafter_passes") else ""
     is_verified = mean("tail_passes") or mean("drafter_passes") or mean("rejected")

@@ -75,7 +75,8 @@ def main(
     try:
         verb = importlib.import_module(f"unmask.cli.{argv[0].replace('-', '_')}")
         prepare()
-        return verb.run(argv[1:])
+        found: int = verb.run(argv[1:])
+        return found
     except UnmaskError as error:
         return _fail(str(error))
     except KeyboardInterrupt:

@@ -121,8 +121,8 @@ class AdaptedNetwork(TailedNetwork):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "AdaptedNetwork":
         """Where the tail goes, the trunk goes too."""
-        self.trunk._apply(fn)
-        super()._apply(fn)
+        self.trunk._apply(fn)  # type: ignore[no-untyped-call]
+        super()._apply(fn)  # type: ignore[no-untyped-call]
         return self
 
     def hidden_states(self, token_ids: TokenIds) -> Float[Tensor, "B L d"]:

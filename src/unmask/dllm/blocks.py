@@ -122,7 +122,8 @@ class Mlp(nn.Module):
         self.down = nn.Linear(config.hidden, config.width, bias=False)
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
-        return self.down(F.silu(self.gate(x)) * self.up(x))
+        found: Float[Tensor, "*n d"] = self.down(F.silu(self.gate(x)) * self.up(x))
+        return found
 
 
 class Block(nn.Module):

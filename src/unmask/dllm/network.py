@@ -100,7 +100,7 @@ class DllmNetwork(nn.Module):
         return hidden
 
     # Apart, because torch 2.11 cannot compile what makes Surroundings.
-    @torch.compiler.disable
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _around_all(self, token_ids: TokenIds) -> Surroundings:
         """Of whole sequences, one beside the other."""
         rotation = self.rotation(torch.arange(token_ids.shape[1], device=token_ids.device)[None])
@@ -110,7 +110,7 @@ class DllmNetwork(nn.Module):
             return Surroundings(rotation)
         return Surroundings(rotation, is_real[:, None, None, :])
 
-    @torch.compiler.disable
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _around_rows(self, owner: Int[Tensor, "R W"]) -> Surroundings:
         """Of packed rows, in which each token sees those of its owner."""
         rotation = self.rotation(torch.arange(owner.shape[1], device=owner.device)[None])

@@ -31,7 +31,9 @@ from unmask.errors import ConfigError
 from unmask.predictors.protocol import Draft, Predictor
 from unmask.predictors.stream import Branched, Extended, StreamPredictor
 from unmask.samplers.sampler import Sampler, StepInfo, sample
+from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.samplers.streamed import along_stream
+from unmask.samplers.target_only import TargetOnly
 from unmask.shapes import Counts, Order, TokenIds, WindowIds, WindowLogProbs
 
 EventKind = Literal["accepted", "rejected", "revealed", "masked-again"]
@@ -91,10 +93,12 @@ def record(
             f"a trace shows one sequence, got given_ids with {len(given_ids)}. Record them one by "
             "one; each comes out as it does in a batch."
         )
+    asked: Any = predictor
+    witness: _Witness | None = None
     if isinstance(predictor, StreamPredictor):
-        witness: _Witness = _StreamWitness(predictor)
-    else:
-        witness = _Witness(predictor)
+        asked = witness = _StreamWitness(predictor)
+    elif isinstance(_innermost(sampler), SelfSpeculative | TargetOnly):
+        asked = witness = _Witness(predictor)
     sampler = along_stream(sampler, predictor, given_ids[0])
     seen: list[_SeenStep] = []
     before = given_ids[0].tolist()
@@ -102,15 +106,24 @@ def record(
     def observe(state: Any, info: StepInfo, rows: Tensor) -> None:
         nonlocal before
         after = state.token_ids[0].tolist()
-        seen.append(_SeenStep(before, after, witness.drafted, info))
-        before, witness.drafted = after, {}
+        seen.append(_SeenStep(before, after, witness.drafted if witness else {}, info))
+        before = after
+        if witness:
+            witness.drafted = {}
 
-    sample(witness, sampler, given_ids, draws, observe)
+    sample(asked, sampler, given_ids, draws, observe)
     return Trace(
         mask_id=predictor.vocab_size,
         given_ids=tuple(given_ids[0].tolist()),
         steps=_steps(seen, predictor.vocab_size, nfe),
     )
+
+
+def _innermost(sampler: Any) -> Any:
+    """The rule itself, without what is put around it."""
+    while (within := getattr(sampler, "sampler", None)) is not None:
+        sampler = within
+    return sampler
 
 
 def page(trace_json: dict[str, Any], decode: Callable[[Tensor], str], title: str) -> str:
@@ -143,18 +156,22 @@ class _Witness:
 
     @property
     def vocab_size(self) -> int:
-        return self._predictor.vocab_size
+        found: int = self._predictor.vocab_size
+        return found
 
     @property
     def device(self) -> torch.device:
-        return self._predictor.device
+        found: torch.device = self._predictor.device
+        return found
 
     @property
     def first_target_is_draft(self) -> bool:
-        return self._predictor.first_target_is_draft
+        found: bool = self._predictor.first_target_is_draft
+        return found
 
     def draft(self, token_ids: TokenIds, positions: WindowIds) -> Draft:
-        return self._predictor.draft(token_ids, positions)
+        found: Draft = self._predictor.draft(token_ids, positions)
+        return found
 
     def verify(
         self, draft: Draft, *, filled_ids: TokenIds, order: Order, first: Counts, num_columns: int
@@ -165,12 +182,14 @@ class _Witness:
             if token_id != self.vocab_size:
                 # A later round of the same pass is shown the same drafts.
                 self.drafted[position] = token_id
-        return self._predictor.verify(
+        found: WindowLogProbs = self._predictor.verify(
             draft, filled_ids=filled_ids, order=order, first=first, num_columns=num_columns
         )
+        return found
 
     def select(self, draft: Draft, rows: Int[Tensor, " N"]) -> Draft:
-        return self._predictor.select(draft, rows)
+        found: Draft = self._predictor.select(draft, rows)
+        return found
 
 
 class _StreamWitness(_Witness):
@@ -202,9 +221,10 @@ class _StreamWitness(_Witness):
         else:
             self._note(token_ids, self._window)
             self._window = []
-        return self._predictor.extend(
+        found: Extended = self._predictor.extend(
             token_ids, order, first=first, window=window, num_columns=num_columns, **others
         )
+        return found
 
     def branch(
         self,
@@ -217,9 +237,10 @@ class _StreamWitness(_Witness):
     ) -> Branched:
         start = int(first[0])
         self._note(token_ids, order[0, start : start + int(num_candidates[0])].tolist())
-        return self._predictor.branch(
+        found: Branched = self._predictor.branch(
             token_ids, order, first=first, num_candidates=num_candidates, **others
         )
+        return found
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ class _Wish:
 
 
 @register_model("unmask")
-class UnmaskLM(TemplateLM):
+class UnmaskLM(TemplateLM):  # type: ignore[misc]
     """A `LargeModel` that answers the harness. What it may be told: `ModelArguments`."""
 
     def __init__(self, **arguments: Any) -> None:

@@ -7,7 +7,9 @@ from typing import Any
 
 from torch import Tensor
 
+from unmask.draws import SeededDraws
 from unmask.errors import ConfigError, PromptError
+from unmask.evaluation import trace
 from unmask.predictors.stream import StreamPredictor
 from unmask.samplers.engine import Engine, Request, Result
 from unmask.samplers.remdm import ReMDM
@@ -255,6 +257,39 @@ class GenerativeModel(ABC):
         """A template with its blanks, "_" each, filled in; see `generate`."""
         (filled,) = self.generate(template=checked_text(template), sampler=sampler, seed=seed)
         return filled
+
+    def trace(
+        self,
+        prompt: str = "",
+        *,
+        sampler: Sampler | str | None = None,
+        seed: int = 0,
+        template: str = "",
+        length: int = 0,
+        chat: str | Sequence[Mapping[str, str]] = "",
+        max_new_tokens: int = 0,
+    ) -> str:
+        """One HTML page, which needs nothing else, that shows a generation pass by pass.
+
+        Arguments and errors are those of `generate`; it shows what that makes of the same seed.
+        """
+        given = self.given_ids(
+            prompt=checked_text(prompt),
+            template=template,
+            length=length,
+            chat=chat,
+            max_new_tokens=max_new_tokens,
+        )
+        _check_seed(seed, 1)
+        (chosen,) = self._sampler_for([given], sampler)
+        draws = SeededDraws([seed], given.device)
+        nfe = self.network.config.nfe
+        seen = trace.record(self.predictor, chosen, given[None], draws, nfe=nfe)
+
+        def decode(token_ids: Tensor) -> str:
+            return "".join(map(self._piece, token_ids.tolist()))
+
+        return trace.page(seen.to_json(), decode, f"{self.name}, {chosen}, seed {seed}")
 
     def _watched(
         self, given: Tensor, sampler: Sampler | str | None, seed: int

@@ -221,7 +221,8 @@ class Model(GenerativeModel):
         if not isinstance(chosen, StreamLaw):
             law_of(chosen, token_ids.shape[1])
         along_stream(chosen, self.network, torch.full_like(token_ids[0], self.vocab_size))
-        return chosen
+        found: OwnLaw | StreamLaw = chosen
+        return found
 
     @property
     def _stream(self) -> StreamPredictor:

@@ -68,7 +68,8 @@ class Mlp(nn.Module):
             hidden = F.silu(hidden)
         else:
             hidden = F.gelu(hidden, approximate="tanh")
-        return self.down(hidden)
+        found: Float[Tensor, "B T d"] = self.down(hidden)
+        return found
 
 
 class Attention(nn.Module):
@@ -115,7 +116,8 @@ class Attention(nn.Module):
                 mixed = torch.cat([mixed, others], dim=2)
         else:
             mixed = attend(query, keys, values, layout.visible)
-        return self.out(mixed.transpose(1, 2).flatten(-2))
+        found: Float[Tensor, "B Q d"] = self.out(mixed.transpose(1, 2).flatten(-2))
+        return found
 
     def _qkv(self, x: Float[Tensor, "B T d"]) -> tuple[Tensor, Tensor, Tensor]:
         query, key, value = self.qkv(x).unflatten(-1, (3, self.num_heads, -1)).unbind(-3)
@@ -150,7 +152,8 @@ class Block(nn.Module):
         elif layout.num_silent:
             x = x[:, layout.num_silent :]
         x = x + self.dropout(attended)
-        return x + self.dropout(self.mlp(self.mlp_norm(x)))
+        found: Float[Tensor, "B Q d"] = x + self.dropout(self.mlp(self.mlp_norm(x)))
+        return found
 
     def remember(self, x: Float[Tensor, "B T d"], rotation: Rotation, cached: Cached) -> None:
         """Put the keys and values of x into the cache; nothing is updated."""

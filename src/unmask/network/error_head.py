@@ -72,13 +72,15 @@ class ErrorHead(nn.Module):
         visible = None if is_real is None else is_real[:, None, None, :]
         layout = Layout(rotation, rotation, visible)
         x = self.block(features.to(self.norm.weight.dtype), layout)
-        return self.unembedding(self.norm(x)).squeeze(-1)
+        found: Float[Tensor, "B L"] = self.unembedding(self.norm(x)).squeeze(-1)
+        return found
 
 
 @torch.no_grad()
 def trunk_features(network: HybridTransformer, token_ids: TokenIds) -> Float[Tensor, "B L d"]:
     """One trunk pass: what unembedding and tail read as well. No gradient reaches the network."""
-    return network.norm(network.hidden_states(token_ids))
+    found: Float[Tensor, "B L d"] = network.norm(network.hidden_states(token_ids))
+    return found
 
 
 class LearnedErrorPredictor:
@@ -97,7 +99,10 @@ class LearnedErrorPredictor:
         self, guess_ids: TokenIds, confidence: Float[Tensor, "B L"]
     ) -> Float[Tensor, "B L"]:
         """The logit of an error, by position."""
-        return self.head(trunk_features(self.network, guess_ids), guess_ids != PAD)
+        found: Float[Tensor, "B L"] = self.head(
+            trunk_features(self.network, guess_ids), guess_ids != PAD
+        )
+        return found
 
 
 def write_error_head(folder: Path, head: ErrorHead, network: HybridTransformer) -> None:

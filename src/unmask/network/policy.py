@@ -136,7 +136,10 @@ class PolicyNetwork(nn.Module):
         attended = (1 + scale_a) * self.attention_norm(x) + shift_a
         x = x + (1 + gate_a) * self.attention(attended, Layout(rotation, rotation, visible))
         x = x + (1 + gate_m) * self.mlp((1 + scale_m) * self.mlp_norm(x) + shift_m)
-        return self.head(torch.cat([self.norm(x), inputs], dim=-1)).squeeze(-1)
+        found: Float[Tensor, "B L"] = self.head(torch.cat([self.norm(x), inputs], dim=-1)).squeeze(
+            -1
+        )
+        return found
 
 
 def write_policy(folder: Path, policy: PolicyNetwork) -> None:

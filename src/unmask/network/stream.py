@@ -217,7 +217,7 @@ class StreamTransformer(TailParts):
         return StreamLogits(stream, draft, unembedding(refined))
 
     # Apart, because torch 2.11 cannot compile what makes a Layout.
-    @torch.compiler.disable
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _plan(self, token_ids: TokenIds, order: Order, window_start: Int[Tensor, " L"]) -> "_Plan":
         num_slots = order.shape[1]
         slots = torch.arange(num_slots, device=order.device)

@@ -202,7 +202,8 @@ class TailedNetwork(TailParts, ABC):
             parts.append(gather_rows(features, held_position).masked_fill(is_start, 0.0))
         if "next" in self.config.tail_inputs:
             parts.append(gather_rows(features, order.gather(1, slots)))
-        return self.tail_in(torch.cat(parts, dim=-1))
+        found: Float[Tensor, "B T d"] = self.tail_in(torch.cat(parts, dim=-1))
+        return found
 
     def _tail_layout(
         self,

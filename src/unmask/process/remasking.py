@@ -158,7 +158,10 @@ class Loop(Named, Remasking):
         before = self.alpha_on * (alpha / alpha_at_on).nan_to_num(0.0)
         after = 1 - (1 - self.alpha_on) * ((1 - alpha) / (1 - alpha_at_off)).nan_to_num(0.0)
         during = torch.full_like(t, self.alpha_on)
-        return before.where(t > self.t_on, after.where(t < self.t_off, during))
+        found: Float[Tensor, "*n"] = before.where(
+            t > self.t_on, after.where(t < self.t_off, during)
+        )
+        return found
 
     def sigma(
         self,

@@ -78,11 +78,13 @@ def _spent(answers: Sequence[Answered], about: dict[str, Any]) -> dict[str, floa
     )
 
     def mean(field: str) -> float:
-        return sum(getattr(each, field) for each in answers) / len(answers)
+        found: float = sum(getattr(each, field) for each in answers) / len(answers)
+        return found
 
     def of_tail(power: int) -> float:
         total = sum(each.tail_passes * each.num_positions**power for each in answers)
-        return tail_share * total / len(answers)
+        found: float = tail_share * total / len(answers)
+        return found
 
     passes = mean("trunk_passes") + share * mean("drafter_passes") + of_tail(0)
     return {

@@ -63,7 +63,7 @@ def test_a_mistake_is_answered_with_one_line_and_status_2(
 def test_an_option_that_is_not_there_is_answered_with_the_nearest(capsys) -> None:
     with pytest.raises(SystemExit):
         parser().parse(["--brush-sice", "3"])
-    assert "--brush-sice. Did you mean '--brush-size'? See" in capsys.readouterr().err
+    assert "--brush-sice 3. Did you mean '--brush-size'? See" in capsys.readouterr().err
     with pytest.raises(SystemExit):  # no silent abbreviation
         parser().parse(["--brush", "3"])
 

@@ -99,7 +99,8 @@ def area_under_curve(score: Float[Tensor, " n"], is_error: Bool[Tensor, " n"]) -
     if not num_pairs:
         return 0.5
     excess = rank[place][is_error].sum().item() - num_errors * (num_errors + 1) / 2
-    return excess / num_pairs
+    found: float = excess / num_pairs
+    return found
 
 
 @dataclass(frozen=True)
