@@ -49,7 +49,7 @@ def cli_page() -> str:
     parts += [
         "## unmask lm-eval",
         "The command line of lm-evaluation-harness, with `unmask` among its models: "
-        "[large-models.md](large-models.md#lm-evaluation-harness).",
+        "[questions.md](questions.md#lm-evaluation-harness).",
     ]
     return "\n\n".join(parts) + "\n"
 
