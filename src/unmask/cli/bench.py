@@ -121,9 +121,13 @@ def build_parser() -> Parser:
     parser.add_argument(
         "--threads", type=str, default="", help="Numbers of CPU threads to try, with commas."
     )
-    parser.add_argument("--length", type=int, default=0, help="Tokens per sample; 0: the most.")
-    parser.add_argument("--rounds", type=int, default=3, help="Turns that count.")
-    parser.add_argument("--seed", type=int, default=0, help="Of the first sample.")
+    parser.add_argument(
+        "--length", type=int, default=0, help="Tokens per sample; 0: as many as the model can."
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="Timed rounds; each setting has one turn in each."
+    )
+    parser.add_argument("--seed", type=int, default=0, help="Seed of the first sample.")
     parser.add_argument("--json", action="store_true", help="Print one JSON object.")
     return parser
 

@@ -61,7 +61,10 @@ def build_parser() -> Parser:
     )
     parser.add_argument("config", help="config.json of the model, or its folder.")
     parser.add_argument(
-        "--precision", choices=["float32", "bf16"], default="bf16", help="Of weights and cache."
+        "--precision",
+        choices=["float32", "bf16"],
+        default="bf16",
+        help="Precision of weights and cache.",
     )
     parser.add_class_arguments(Wish, "wish")
     parser.add_argument("--json", action="store_true", help="Print one JSON object.")

@@ -107,19 +107,31 @@ def build_parser() -> Parser:
         default=None,
         help="How many to generate: by default 4 texts, or 1 answer to a chat.",
     )
-    parser.add_argument("--batch-size", type=int, default=16, help="How many at a time.")
-    parser.add_argument("--seed", type=int, default=0, help="Of the first sample.")
-    parser.add_argument("--prompt", type=str, default="", help="What the text begins with.")
-    parser.add_argument("--template", type=str, default="", help="A text with _ for each blank.")
     parser.add_argument(
-        "--length", type=int, default=0, help="Tokens per sample, prompt included; 0: the most."
+        "--batch-size",
+        type=int,
+        default=16,
+        help="Samples under way at a time; changes the speed only.",
     )
-    parser.add_argument("--chat", type=str, default="", help="A question, to a large model.")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="Seed of the first sample; the next has the next."
+    )
+    parser.add_argument("--prompt", type=str, default="", help="Text to continue.")
+    parser.add_argument(
+        "--template", type=str, default="", help="A text to fill in, with _ for each blank."
+    )
+    parser.add_argument(
+        "--length",
+        type=int,
+        default=0,
+        help="Tokens per sample, prompt included; 0: as many as the model can.",
+    )
+    parser.add_argument("--chat", type=str, default="", help="A question to a large model.")
     parser.add_argument(
         "--max-new-tokens",
         type=int,
         default=0,
-        help="Room for a large model's answer; 0: 128, or what is left of its context.",
+        help="Tokens of room for a large model's answer; 0: what its folder says, else 128.",
     )
     add_whole_canvas_option(parser)
     add_drafter_option(parser)

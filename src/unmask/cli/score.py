@@ -100,12 +100,12 @@ def build_parser() -> Parser:
         "of a lossless sampler, that of finished tokens read from left to right, costs one.",
     )
     add_model_options(parser)
-    parser.add_argument("file", help="Text: plain, .gz, .xz or .zip.")
-    parser.add_argument("--num-sequences", type=int, default=8, help="How many, at most.")
+    parser.add_argument("file", help="Text to score: plain, .gz, .xz or .zip.")
+    parser.add_argument("--num-sequences", type=int, default=8, help="Most sequences to score.")
     parser.add_argument("--num-orders", type=int, default=1, help="Random orders per sequence.")
     parser.add_argument("--offset", type=int, default=0, help="Characters to skip at the start.")
-    parser.add_argument("--batch-size", type=int, default=64, help="Passes at a time.")
-    parser.add_argument("--seed", type=int, default=0, help="Of the orders.")
+    parser.add_argument("--batch-size", type=int, default=64, help="Sequences in a pass.")
+    parser.add_argument("--seed", type=int, default=0, help="Seed of the random orders.")
     parser.add_argument("--normalise", action="store_true", help="Bring into text8's form first.")
     parser.add_argument("--json", action="store_true", help="Print one JSON object.")
     return parser

@@ -59,15 +59,15 @@ def build_parser() -> Parser:
         "fresh samples, so it is no lucky draw. About as long as 1,000 samples take.",
     )
     add_model_options(parser)
-    parser.add_argument("--max-nfe", type=float, help="Passes per sample, at most.")
+    parser.add_argument("--max-nfe", type=float, help="Most network passes per sample (NFE).")
     parser.add_argument(
-        "--target-quality", type=float, help="Spelling accuracy, above 0 and at most 1."
+        "--target-quality", type=float, help="Least spelling accuracy, above 0 and at most 1."
     )
     parser.add_argument(
         "--max-seconds",
         type=float,
         default=_DEFAULTS.max_seconds,
-        help="After which no further setting is tried; what was found by then is measured.",
+        help="Seconds after which no further setting is tried; the best by then is measured.",
     )
     parser.add_argument(
         "--order",

@@ -30,7 +30,7 @@ def build_parser() -> Parser:
         "`unmask evaluate` counts a generated word as spelled correctly if it is in the list; "
         "it looks for words.xz in the model's folder.",
     )
-    parser.add_argument("data", help="Text: plain, .gz, .xz or .zip.")
+    parser.add_argument("data", help="Text whose words are listed: plain, .gz, .xz or .zip.")
     parser.add_argument("--out", type=str, default="words.xz", help="Where to write the list.")
     parser.add_argument("--normalise", action="store_true", help="Bring into text8's form first.")
     return parser

@@ -12,10 +12,8 @@ from unmask.errors import ConfigError, PromptError
 from unmask.evaluation import trace
 from unmask.predictors.stream import StreamPredictor
 from unmask.samplers.engine import Engine, Request, Result
-from unmask.samplers.remdm import ReMDM
 from unmask.samplers.sampler import Sampler, StepInfo
 from unmask.samplers.spec import read_sampler
-from unmask.samplers.star_shaped import StarShaped
 from unmask.samplers.streamed import along_stream
 
 
@@ -100,15 +98,6 @@ def checked_text(text: object) -> str:
             f"a prompt is a text, or a list of texts; got {type(text).__name__}: {text!r:.60}."
         )
     return text
-
-
-def check_ends(sampler: object) -> None:
-    """Raise `ConfigError` if a sampler cannot stop where a text ends."""
-    if isinstance(sampler, ReMDM | StarShaped):
-        raise ConfigError(
-            f"{type(sampler).__name__} cannot stop where an answer ends: how many passes it takes "
-            "is fixed beforehand. Let it fill its canvas (--whole-canvas), or choose another."
-        )
 
 
 class GenerativeModel(ABC):

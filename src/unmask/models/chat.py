@@ -29,7 +29,7 @@ from unmask.dllm.tokenizer import (
 from unmask.errors import ConfigError, PromptError
 from unmask.files.atomic import make_folder, replacing
 from unmask.files.model_folder import TAIL_FOLDER, find_folder
-from unmask.models.base import GenerativeModel, Revealed, check_ends
+from unmask.models.base import GenerativeModel, Revealed
 from unmask.predictors.pair import CrossTeam, Team
 from unmask.predictors.shadows import check_casts_shadows
 from unmask.process.blocks import LeftToRight, check_divides
@@ -377,7 +377,6 @@ class LargeModel(GenerativeModel):
 
         Raises `ConfigError` for one that cannot end before its last pass.
         """
-        check_ends(sampler)
         return EarlyStop(sampler=sampler, end_ids=self.end_ids)
 
     def _usual(self, room: int) -> int:

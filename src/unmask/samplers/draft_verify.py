@@ -2,14 +2,14 @@
 
     x: the sequence with its masks;  a round:
     K passes of the drafter, any sampler with any cache, reveal tokens D
-    one full pass of the verifier gives p_i for i in D, and a rule rejects some of them
-    (speculation/acceptance_rules.py); the rule trust rejects none, but puts argmax p_i in their
+    one full pass of the verifier gives q_i for i in D, and a rule rejects some of them
+    (speculation/acceptance_rules.py); the rule trust rejects none, but puts argmax q_i in their
     place
-    what is rejected is masked again; the first of them becomes argmax p_i instead, as in
-    speculative sampling, if p_i gives that at least rho; the c surest masked tokens of the same
+    what is rejected is masked again; the first of them becomes argmax q_i instead, as in
+    speculative sampling, if q_i gives that at least rho; the c surest masked tokens of the same
     pass are revealed
 
-What p_i is a prediction from is the *view*:
+What q_i is a prediction from is the *view*:
 
     in-place    x as it stands, x_i included: as published; the model may simply copy x_i
     pre-draft   x before the round: x_i is hidden, and so is all else that was drafted

@@ -78,6 +78,20 @@ class State(Protocol):
 
 
 @runtime_checkable
+class RewritableState(State, Protocol):
+    """A state whose tokens can be changed from outside: what can end early, or draft."""
+
+    @property
+    def origin(self) -> Counts:
+        """Tokens given at the front, behind which the text begins."""
+        ...
+
+    def rewritten(self, token_ids: TokenIds, *, mask_id: int) -> Any:
+        """The state with other tokens; masked is what is MASK."""
+        ...
+
+
+@runtime_checkable
 class Sampler(Protocol):
     """A way from masked to revealed."""
 

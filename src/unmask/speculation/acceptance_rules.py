@@ -1,13 +1,13 @@
 """Which drafts a verifier takes back: rules without a guarantee, for models that have no tail.
 
-With x_i the draft, q_i what it was drawn from and p_i what the verifier says of its position,
-the draft is rejected by
+With x_i the draft, p_i what it was drawn from and q_i what the verifier says of its position
+(letters as in accept_reject.py), the draft is rejected by
 
-    exact           if argmax p_i != x_i
-    confidence      if p_i(x_i) < tau
-    kl              if KL(p_i || q_i) > kappa
-    reverse-kl      if KL(q_i || p_i) > kappa
-    disagreement    if argmax p_i != x_i or p_i(x_i) < tau
+    exact           if argmax q_i != x_i
+    confidence      if q_i(x_i) < tau
+    kl              if KL(q_i || p_i) > kappa
+    reverse-kl      if KL(p_i || q_i) > kappa
+    disagreement    if argmax q_i != x_i or q_i(x_i) < tau
 
 and with `trust` never. Which way round the divergence of the source is taken it does not say.
 

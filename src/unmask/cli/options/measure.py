@@ -15,8 +15,15 @@ def add_measure_options(parser: Parser, *, num_samples: int, batch_size: int, of
     parser.add_argument(
         "--num-samples", type=int, default=num_samples, help=f"Of {of}, at least 16."
     )
-    parser.add_argument("--batch-size", type=int, default=batch_size, help="At a time.")
-    parser.add_argument("--seed", type=int, default=0, help=f"Of the first sample of {of}.")
+    parser.add_argument(
+        "--batch-size", type=int, default=batch_size, help="Samples drawn at a time."
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        help=f"Seed of the first sample of {of}; the next has the next.",
+    )
     add_words_option(parser)
 
 

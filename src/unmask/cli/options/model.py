@@ -38,10 +38,15 @@ def add_device_options(parser: Parser) -> None:
         "--precision",
         choices=list(_DTYPES),
         default="float32",
-        help="Of weights and products. int8: those of the trunk, on a CPU; it moves the law "
-        "(docs/performance.md).",
+        help="Precision of weights and products. int8: of the trunk alone, on a CPU; it moves "
+        "the law (docs/performance.md).",
     )
-    parser.add_argument("--device", type=str, default="cpu", help="cpu, cuda, cuda:1 ...")
+    parser.add_argument(
+        "--device",
+        type=str,
+        default="cpu",
+        help="Where the model runs: cpu, cuda, cuda:1, or auto.",
+    )
 
 
 def add_compile_option(parser: Parser) -> None:

@@ -28,30 +28,38 @@ def add_question_options(parser: Parser) -> None:
         "--decoders",
         type=str,
         default=",".join(DECODERS),
-        help="Which, with commas, by name or as a spec such as "
+        help="Decoders to compare, with commas, by name or as a spec such as "
         "'threshold(threshold=0.95)+dual'; the first is the reference.",
     )
     parser.add_argument(
         "--members",
         type=str,
         default="",
-        help="Of --data, a folder or a .zip, only files whose names begin so: test/ of MMLU.",
+        help="Where --data is a folder or a .zip: only files whose names begin so (MMLU: test/).",
     )
     add_drafter_option(parser)
     add_tail_option(parser)
-    parser.add_argument("--protocol", type=str, default="", help="How questions are put.")
-    parser.add_argument("--num-questions", type=int, default=500, help="The first so many.")
+    parser.add_argument(
+        "--protocol",
+        type=str,
+        default="",
+        help="How questions are put and answers read: worked, answer-only, letter. Default: the "
+        "task's own.",
+    )
+    parser.add_argument(
+        "--num-questions", type=int, default=500, help="How many questions, from the first."
+    )
     parser.add_argument(
         "--max-new-tokens",
         type=int,
         default=0,
-        help="Room for an answer. 0: as is usual for the model, else 128.",
+        help="Tokens of room for an answer. 0: what the model's folder says, else 128.",
     )
     parser.add_argument(
         "--block-length",
         type=int,
         default=0,
-        help="Tokens of a block of the decoders. 0: as is usual for the model, else 32.",
+        help="Tokens in a block of the decoders. 0: what the model's folder says, else 32.",
     )
 
 

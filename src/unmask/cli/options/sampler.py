@@ -72,13 +72,13 @@ class SamplerOptions:
             "--temperature",
             type=float,
             default=sharpened.temperature,
-            help="1 samples the model, 0 is greedy.",
+            help="Temperature of the draws: 1 samples the model, 0 takes the best token.",
         )
         parser.add_argument(
             "--top-p",
             type=float,
             default=sharpened.top_p,
-            help="Share of the probability kept, in (0, 1].",
+            help="Share of the probability from which tokens are drawn, in (0, 1]; 1: all.",
         )
         self._choice.add_to(parser, skip=frozenset({"filter", *LEARNED}))
         by_name = {field.name: field for field in fields(self._choice.chosen)}

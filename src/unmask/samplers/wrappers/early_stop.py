@@ -7,13 +7,33 @@ Source: the early stop of Fast-dLLM's and dLLM-Cache's code; the rule is the sam
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_type_hints
 
 import torch
 
 from unmask.draws import Draws
+from unmask.errors import ConfigError
 from unmask.samplers.sampler import Sampler, StepInfo
 from unmask.shapes import TokenIds
+
+
+def check_ends(sampler: Sampler) -> None:
+    """Raise `ConfigError` if a sampler cannot stop where a text ends.
+
+    That takes a state with `origin` and `rewritten` (`RewritableState`); which state a sampler
+    has, its `init` says.
+    """
+    within: Any = sampler
+    while within is not None:
+        state = get_type_hints(type(within).init).get("return", Any)
+        is_told = isinstance(state, type) and not getattr(state, "_is_protocol", False)
+        if is_told and not hasattr(state, "rewritten"):
+            raise ConfigError(
+                f"{type(within).__name__} cannot stop where an answer ends: how many passes it "
+                "takes is fixed beforehand. Let it fill its canvas (--whole-canvas), or choose "
+                "another."
+            )
+        within = getattr(within, "sampler", None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +43,10 @@ class EarlyStop:
     sampler: Sampler
     end_ids: tuple[int, ...]
     """Tokens that end a text; the first is what is filled in."""
+
+    def __post_init__(self) -> None:
+        """Raises `ConfigError` if the sampler's states cannot be rewritten."""
+        check_ends(self.sampler)
 
     def __str__(self) -> str:
         return str(self.sampler)
