@@ -25,8 +25,9 @@ def check_ends(sampler: Sampler) -> None:
     """
     within: Any = sampler
     while within is not None:
-        state = get_type_hints(type(within).init).get("return", Any)
-        is_told = isinstance(state, type) and not getattr(state, "_is_protocol", False)
+        state = get_type_hints(type(within).init).get("return", object)
+        is_told = isinstance(state, type) and state not in (Any, object)
+        is_told &= not getattr(state, "_is_protocol", False)
         if is_told and not hasattr(state, "rewritten"):
             raise ConfigError(
                 f"{type(within).__name__} cannot stop where an answer ends: how many passes it "
