@@ -61,11 +61,9 @@ GROUPS: dict[str, list[str]] = {
         *(f"target-only-{width}" for width in (2, 3, 4, 8)),
     ],
     "two-models": [
-        "drafter/left-to-right", "drafter/one-by-one+dual", "drafter/threshold-0.99+dual",
-        *(
-            f"draft-verify/{rule}/{view}/{_CAUTIOUS}"
-            for rule in ("confidence", "exact", "trust") for view in _VIEWS
-        ),
+        "drafter/left-to-right", "drafter/threshold-0.99+dual",
+        *(f"draft-verify/{rule}/shadow/{_CAUTIOUS}" for rule in ("confidence", "exact", "trust")),
+        f"draft-verify/confidence/pre-draft/{_CAUTIOUS}",
         *(
             f"draft-verify/confidence/{view}/0.9/every-{passes}/keep-0.9/prefix/replace-0.9"
             for view in ("shadow", "pre-draft") for passes in (1, 2, 4)

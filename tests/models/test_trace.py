@@ -7,7 +7,7 @@ import pytest
 
 import unmask
 from tests.large_model_folder import write_large_model
-from unmask.errors import ConfigError
+from unmask.errors import ConfigError, PromptError
 
 
 def steps_of(page: str) -> dict:
@@ -52,3 +52,10 @@ def test_so_is_a_large_model(spec, tmp_path):
 def test_what_cannot_be_generated_cannot_be_shown():
     with pytest.raises(ConfigError, match="no sampler 'nope'"):
         unmask.load("text8s-any").trace(sampler="nope")
+
+
+def test_a_model_of_characters_says_that_it_answers_nothing():
+    with pytest.raises(PromptError, match="answers no questions.*arithmetic"):
+        unmask.load("text8s").chat("What is 6 times 7?")
+    with pytest.raises(PromptError, match="infill takes one template"):
+        unmask.load("text8s-any").infill(["the ____", "a ____"])

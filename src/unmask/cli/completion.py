@@ -12,7 +12,7 @@ from unmask.files.model_folder import shipped_names
 _BASH = """\
 _unmask() {{
     local word="${{COMP_WORDS[COMP_CWORD]}}" verb="${{COMP_WORDS[1]}}" choices=""
-    if [ "$COMP_CWORD" -eq 1 ]; then
+    if [ "$COMP_CWORD" -eq 1 ] || [ "$verb" = help ]; then
         choices="{verbs}"
     else
         case "$verb" in
@@ -70,7 +70,10 @@ def options_of(verb: str) -> list[str]:
     """The options that `unmask VERB --help` tells of."""
     if verb == "lm-eval":  # its own extra, and its own command line
         return ["--help"]
-    return sorted(set(re.findall(r"^  (?:-\w, )?(--[\w.-]+)", help_of(verb), re.M)))
+    told = help_of(verb)
+    found = set(re.findall(r"^  (?:-\w, )?(--[\w.-]+)", told, re.M))
+    # What is chosen by name stands in the last paragraph.
+    return sorted(found | set(re.findall(r"(--[\w.]+) \{", told)))
 
 
 def help_of(verb: str) -> str:

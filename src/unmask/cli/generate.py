@@ -37,6 +37,10 @@ def run(arguments: Sequence[str]) -> int:
     parser = build_parser()
     decoding = DecodingOptions(parser, arguments)
     options = parser.parse(decoding.rest)
+    if options.trace and Path(options.trace).exists():
+        raise OutputError(
+            f"{options.trace} already exists and is left as it is. Choose another --trace."
+        )
     model = load_any_model(options)
     sampler = decoding.build(options, model)
     given = model.given_ids(

@@ -134,7 +134,8 @@ def _as_text(result: Score, sampler: Any) -> str:
 
     def line(name: str, bits: BitsPerToken) -> str:
         bound = "" if is_exact else "at most "
-        return f"{name:<34} {bound}{bits.value:.4f} +- {bits.standard_error:.4f} bits per token"
+        spread = "" if math.isnan(bits.standard_error) else f" +- {bits.standard_error:.4f}"
+        return f"{name:<34} {bound}{bits.value:.4f}{spread} bits per token"
 
     is_known = not math.isnan(result.diffusion.value)
     tightened = f"  mean of {result.num_orders} order(s) in the log"

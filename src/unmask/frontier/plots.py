@@ -126,7 +126,7 @@ def _quality_lines(axes: Any, report: dict[str, Any], measure: str, across: str)
             linewidth=_width(name, report),
             capsize=2,
         )
-    axes.set_ylabel(_LABELS[measure])
+    axes.set_ylabel(f"{_LABELS[measure]} (bars: 95 %)")
 
 
 def _tokens_per_pass(axes: Any, report: dict[str, Any]) -> None:

@@ -244,7 +244,12 @@ class GenerativeModel(ABC):
         self, template: str, *, sampler: Sampler | str | None = None, seed: int = 0
     ) -> Sample:
         """A template with its blanks, "_" each, filled in; see `generate`."""
-        (filled,) = self.generate(template=checked_text(template), sampler=sampler, seed=seed)
+        if not isinstance(template, str):
+            raise PromptError(
+                f"infill takes one template, a text with _ for each blank; got "
+                f"{type(template).__name__}: {template!r:.60}. Fill in several one by one."
+            )
+        (filled,) = self.generate(template=template, sampler=sampler, seed=seed)
         return filled
 
     def trace(

@@ -8,7 +8,7 @@ print(model.infill("the ____ of the ____").text, model.score("the history of").o
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
@@ -146,6 +146,13 @@ class Model(GenerativeModel):
 
     def _text_of(self, result: Result) -> str:
         return self.codec.decode(result.token_ids.cpu())
+
+    def chat(self, *questions: object, **choices: object) -> NoReturn:
+        """Raises `PromptError`: a model of characters answers no questions."""
+        raise PromptError(
+            f"{self.name} continues and fills in texts, and answers no questions. Use "
+            "generate(prompt), or a large model: unmask.load('arithmetic').chat(question)."
+        )
 
     def stream(
         self,

@@ -77,3 +77,9 @@ def test_help_carries_the_sentence_of_each_field_and_its_default() -> None:
     text = " ".join(parser().format_help().split())
     assert "How often to paint. (type: int, default: 2)" in text
     assert "What the walls look like" in text
+
+
+def test_an_option_that_is_given_twice_is_refused(capsys) -> None:
+    with pytest.raises(SystemExit):
+        parser().parse(["--brush-size", "3", "--brush-size=4"])
+    assert "--brush-size is given twice" in capsys.readouterr().err

@@ -7,6 +7,7 @@ The names decide which options there are, so they are looked for before the pars
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields
+from difflib import get_close_matches
 from typing import Any
 
 from unmask.cli.options.parser import Parser
@@ -121,5 +122,9 @@ def _named(arguments: Sequence[str], flag: str, choices: Mapping[str, type], usu
         elif argument.startswith(f"{flag}="):
             name = argument.removeprefix(f"{flag}=")
     if name not in choices:
-        raise ConfigError(f"{flag} {name!r} is unknown. Choose one of: {', '.join(choices)}.")
+        close = get_close_matches(name[:100], list(choices), n=1)
+        meant = f" Did you mean {close[0]!r}?" if close else ""
+        raise ConfigError(
+            f"{flag} {name[:100]!r} is unknown.{meant} Choose one of: {', '.join(choices)}."
+        )
     return name

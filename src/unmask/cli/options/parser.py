@@ -20,7 +20,14 @@ class Parser(jsonargparse.ArgumentParser):
 
     def parse(self, arguments: Sequence[str]) -> jsonargparse.Namespace:
         """The values of the options; exits with status 2 and a sentence if they are wrong."""
+        self._check_once(arguments)
         return self.parse_args([_underscored(argument) for argument in arguments])
+
+    def _check_once(self, arguments: Sequence[str]) -> None:
+        """Of an option that is given twice the first value would go unused, without a word."""
+        given = [word.partition("=")[0] for word in arguments if word.startswith("--")]
+        if twice := next((name for name in given if given.count(name) > 1), ""):
+            self.error(f"{twice} is given twice, and takes one value. Give it once")
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """One sentence and where to read on, instead of the usage of a hundred options."""

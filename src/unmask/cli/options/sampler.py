@@ -93,8 +93,8 @@ class SamplerOptions:
                 + ("" if is_needed else f" {_UNTRAINED}: a rule in its place."),
             )
         parser.epilog = (
-            "The sampler is chosen by name, and decides which --sampler.* options there are. "
-            + self._choice.explained()
+            "Without --sampler the model's own is used (of text8s: lossless). Named before them, "
+            "it decides which --sampler.* options there are. " + self._choice.explained()
         )
         self.rest = self._choice.without(arguments)
         """The command line without the names chosen, for the parser."""
