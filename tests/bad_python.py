@@ -87,6 +87,12 @@ OF_TEXT = {
     "a template without a blank": (
         lambda model: model.infill("the cat"), "PromptError", "_",
     ),
+    "several templates": (
+        lambda model: model.infill(["the ____", "a ____"]), "PromptError", "takes one template",
+    ),
+    "a question to a model of characters": (
+        lambda model: model.chat("What is 6 times 7?"), "PromptError", "answers no questions",
+    ),
     "ids that are no letters": (
         lambda model: model.decode(torch.tensor([99])), "PromptError", "token ids must lie in",
     ),

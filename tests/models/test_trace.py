@@ -57,5 +57,3 @@ def test_what_cannot_be_generated_cannot_be_shown():
 def test_a_model_of_characters_says_that_it_answers_nothing():
     with pytest.raises(PromptError, match="answers no questions.*arithmetic"):
         unmask.load("text8s").chat("What is 6 times 7?")
-    with pytest.raises(PromptError, match="infill takes one template"):
-        unmask.load("text8s-any").infill(["the ____", "a ____"])

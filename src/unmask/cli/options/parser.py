@@ -26,6 +26,7 @@ class Parser(jsonargparse.ArgumentParser):
     def _check_once(self, arguments: Sequence[str]) -> None:
         """Of an option that is given twice the first value would go unused, without a word."""
         given = [word.partition("=")[0] for word in arguments if word.startswith("--")]
+        given = [name for name in given if "." not in name]  # of a choice, the last counts
         if twice := next((name for name in given if given.count(name) > 1), ""):
             self.error(f"{twice} is given twice, and takes one value. Give it once")
 
