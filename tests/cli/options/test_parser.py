@@ -79,7 +79,10 @@ def test_help_carries_the_sentence_of_each_field_and_its_default() -> None:
     assert "What the walls look like" in text
 
 
-def test_an_option_that_is_given_twice_is_refused(capsys) -> None:
+def test_a_text_that_is_given_twice_is_refused(capsys) -> None:
+    generate = Parser("generate", "Write.")
+    generate.add_argument("--prompt", type=str, default="")
     with pytest.raises(SystemExit):
-        parser().parse(["--brush-size", "3", "--brush-size=4"])
-    assert "--brush-size is given twice" in capsys.readouterr().err
+        generate.parse(["--prompt", "a", "--prompt=b"])
+    assert "--prompt is given twice" in capsys.readouterr().err
+    assert parser().parse(["--brush-size", "3", "--brush-size=4"]).brush_size == 4

@@ -24,11 +24,14 @@ class Parser(jsonargparse.ArgumentParser):
         return self.parse_args([_underscored(argument) for argument in arguments])
 
     def _check_once(self, arguments: Sequence[str]) -> None:
-        """Of an option that is given twice the first value would go unused, without a word."""
+        """Of texts one may expect to give several; the first would go unused, without a word.
+
+        Of other options the last one counts, as everywhere.
+        """
         given = [word.partition("=")[0] for word in arguments if word.startswith("--")]
-        given = [name for name in given if "." not in name]  # of a choice, the last counts
+        given = [name for name in given if name in _TEXTS]
         if twice := next((name for name in given if given.count(name) > 1), ""):
-            self.error(f"{twice} is given twice, and takes one value. Give it once")
+            self.error(f"{twice} is given twice, and takes one value. Several: from Python")
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """One sentence and where to read on, instead of the usage of a hundred options."""
@@ -43,6 +46,9 @@ class Parser(jsonargparse.ArgumentParser):
         close = [get_close_matches(name[:100], self._option_string_actions, n=1) for name in wrong]
         meant = [f"'{names[0]}'" for names in close if names]
         return f" Did you mean {' and '.join(meant)}?" if meant else ""
+
+
+_TEXTS = ("--prompt", "--chat", "--template")
 
 
 def _underscored(argument: str) -> str:
