@@ -4,6 +4,9 @@
 message alone and exits with status 2.
 """
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class UnmaskError(Exception):
     """Anything wrong with what the user gave us."""
@@ -35,3 +38,9 @@ class OutputError(UnmaskError, OSError):
 
 class MissingExtraError(UnmaskError, ImportError):
     """An optional dependency that this command needs is not installed."""
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """A sentence with the nearest of the choices, behind a space; empty if none is near."""
+    close = get_close_matches(word[:100], list(choices), n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""

@@ -11,8 +11,8 @@ from unmask.errors import ConfigError, PromptError
 
 
 def steps_of(page: str) -> dict:
-    found = re.search(r"const shown = (.*?);\n|<script[^>]*json[^>]*>(.*?)</script>", page, re.S)
-    return json.loads(found[1] or found[2])["trace"]
+    found = re.search(r'<script type="application/json" id="trace">(.*?)</script>', page, re.S)
+    return json.loads(found[1])["trace"]
 
 
 def replayed(seen: dict) -> list[int]:

@@ -7,9 +7,8 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
-from difflib import get_close_matches
 
-from unmask.errors import UnmaskError
+from unmask.errors import UnmaskError, did_you_mean
 from unmask.speed.allocator import keep_freed_memory
 from unmask.speed.denormals import flush_denormals
 
@@ -67,10 +66,9 @@ def main(
             print(usage())
             return 0
     if argv[0] not in VERBS:
-        close = get_close_matches(argv[0][:100], VERBS, n=1)
-        meant = f" Did you mean {close[0]!r}?" if close else ""
         return _fail(
-            f"there is no verb {argv[0][:100]!r}.{meant} Choose one of: {', '.join(VERBS)}."
+            f"there is no verb {argv[0][:100]!r}.{did_you_mean(argv[0], VERBS)} "
+            f"Choose one of: {', '.join(VERBS)}."
         )
     try:
         verb = importlib.import_module(f"unmask.cli.{argv[0].replace('-', '_')}")

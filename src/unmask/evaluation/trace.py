@@ -30,7 +30,7 @@ from unmask.draws import Draws
 from unmask.errors import ConfigError
 from unmask.predictors.protocol import Draft, Predictor
 from unmask.predictors.stream import Branched, Extended, StreamPredictor
-from unmask.samplers.sampler import Sampler, StepInfo, sample
+from unmask.samplers.sampler import Sampler, StepInfo, layers, sample
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.samplers.streamed import along_stream
 from unmask.samplers.target_only import TargetOnly
@@ -97,7 +97,7 @@ def record(
     witness: _Witness | None = None
     if isinstance(predictor, StreamPredictor):
         asked = witness = _StreamWitness(predictor)
-    elif isinstance(_innermost(sampler), SelfSpeculative | TargetOnly):
+    elif any(isinstance(within, SelfSpeculative | TargetOnly) for within in layers(sampler)):
         asked = witness = _Witness(predictor)
     sampler = along_stream(sampler, predictor, given_ids[0])
     seen: list[_SeenStep] = []
@@ -117,13 +117,6 @@ def record(
         given_ids=tuple(given_ids[0].tolist()),
         steps=_steps(seen, predictor.vocab_size, nfe),
     )
-
-
-def _innermost(sampler: Any) -> Any:
-    """The rule itself, without what is put around it."""
-    while (within := getattr(sampler, "sampler", None)) is not None:
-        sampler = within
-    return sampler
 
 
 def page(trace_json: dict[str, Any], decode: Callable[[Tensor], str], title: str) -> str:

@@ -12,7 +12,7 @@ from unmask.errors import ConfigError, PromptError
 from unmask.evaluation import trace
 from unmask.predictors.stream import StreamPredictor
 from unmask.samplers.engine import Engine, Request, Result
-from unmask.samplers.sampler import Sampler, StepInfo
+from unmask.samplers.sampler import Sampler, StepInfo, layers
 from unmask.samplers.spec import read_sampler
 from unmask.samplers.streamed import along_stream
 
@@ -173,10 +173,8 @@ class GenerativeModel(ABC):
 
     def check(self, sampler: Sampler) -> None:
         """Raise `ConfigError` if a sampler cannot work on this model, whatever it is asked."""
-        within: Any = sampler
-        while within is not None:
+        for within in layers(sampler):
             self._check_works(within)
-            within = getattr(within, "sampler", None)
 
     @abstractmethod
     def _check_works(self, sampler: Any) -> None:

@@ -6,7 +6,7 @@ samplers of its own by entry points of the group "unmask.samplers":
     [project.entry-points."unmask.samplers"]
     coin-flip = "my_package:CoinFlip"
 
-`unmask check-sampler coin-flip` says whether it keeps the rules (samplers/check.py).
+`unmask check-sampler coin-flip` says whether it keeps the rules (evaluation/sampler_check.py).
 """
 
 from collections.abc import Iterable, Iterator, Mapping

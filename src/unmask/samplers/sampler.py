@@ -9,7 +9,7 @@ The division into state and info is that of blackjax.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -102,6 +102,13 @@ class Sampler(Protocol):
     def step(self, state: Any, predictor: Any, draws: Draws) -> tuple[Any, StepInfo]:
         """One trunk pass, as a rule, and what follows from it."""
         ...
+
+
+def layers(sampler: Any) -> Iterator[Any]:
+    """A sampler, and those that it is put around, to the innermost."""
+    while sampler is not None:
+        yield sampler
+        sampler = getattr(sampler, "sampler", None)
 
 
 @dataclass(frozen=True)

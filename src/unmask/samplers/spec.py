@@ -14,11 +14,10 @@ of the fields. `temperature` and `top_p` stand for the field `filter`. Words hav
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, replace
-from difflib import get_close_matches
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from unmask.caching.policies import CACHES, CachePolicy
-from unmask.errors import ConfigError
+from unmask.errors import ConfigError, did_you_mean
 from unmask.samplers.registry import PARTS, SAMPLERS
 from unmask.samplers.sampler import Sampler
 from unmask.speculation.filters import Filter
@@ -80,7 +79,7 @@ class _Reader:
         if name not in choices:
             raise ConfigError(
                 f"there is no {what} {_short(name)}, in "
-                f"{_short(self.spec)}.{_meant(name, choices)} "
+                f"{_short(self.spec)}.{did_you_mean(name, choices)} "
                 f"Choose one of: {', '.join(choices)}."
             )
         return _Call(choices[name], name, self, (usual or {}).get(name)).made()
@@ -169,7 +168,7 @@ class _Call:
             if word not in self.keys:
                 raise ConfigError(
                     f"{self.name} has no {_short(word)}, in {_short(self.reader.spec)}."
-                    f"{_meant(word, self.keys)} It has: {', '.join(self.keys) or 'nothing'}."
+                    f"{did_you_mean(word, self.keys)} It has: {', '.join(self.keys) or 'nothing'}."
                 )
             return word
         self.reader.where = before
@@ -228,8 +227,3 @@ def _shown(kind: Any) -> str:
         return "|".join(map(str, options))
     names = {int: "a whole number", float: "a number", bool: "true or false", type(None): "none"}
     return " or ".join(names.get(each, "a name") for each in options)
-
-
-def _meant(word: str, choices: Any) -> str:
-    close = get_close_matches(word[:100], list(choices), n=1)
-    return f" Did you mean {close[0]!r}?" if close else ""

@@ -7,11 +7,10 @@ The names decide which options there are, so they are looked for before the pars
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields
-from difflib import get_close_matches
 from typing import Any
 
 from unmask.cli.options.parser import Parser
-from unmask.errors import ConfigError
+from unmask.errors import ConfigError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -122,9 +121,8 @@ def _named(arguments: Sequence[str], flag: str, choices: Mapping[str, type], usu
         elif argument.startswith(f"{flag}="):
             name = argument.removeprefix(f"{flag}=")
     if name not in choices:
-        close = get_close_matches(name[:100], list(choices), n=1)
-        meant = f" Did you mean {close[0]!r}?" if close else ""
         raise ConfigError(
-            f"{flag} {name[:100]!r} is unknown.{meant} Choose one of: {', '.join(choices)}."
+            f"{flag} {name[:100]!r} is unknown.{did_you_mean(name, choices)} "
+            f"Choose one of: {', '.join(choices)}."
         )
     return name

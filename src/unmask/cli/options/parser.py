@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import Any, NoReturn
 
 import jsonargparse
+
+from unmask.errors import did_you_mean
 
 jsonargparse.set_parsing_settings(docstring_parse_attribute_docstrings=True)
 
@@ -43,9 +44,7 @@ class Parser(jsonargparse.ArgumentParser):
         if not message.lower().startswith("unrecognized arguments"):
             return ""
         wrong = [word.partition("=")[0] for word in message.split() if word.startswith("--")]
-        close = [get_close_matches(name[:100], self._option_string_actions, n=1) for name in wrong]
-        meant = [f"'{names[0]}'" for names in close if names]
-        return f" Did you mean {' and '.join(meant)}?" if meant else ""
+        return "".join(did_you_mean(name, self._option_string_actions) for name in wrong)
 
 
 _TEXTS = ("--prompt", "--chat", "--template")

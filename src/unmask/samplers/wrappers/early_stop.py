@@ -13,7 +13,7 @@ import torch
 
 from unmask.draws import Draws
 from unmask.errors import ConfigError
-from unmask.samplers.sampler import Sampler, StepInfo
+from unmask.samplers.sampler import Sampler, StepInfo, layers
 from unmask.shapes import TokenIds
 
 
@@ -23,8 +23,7 @@ def check_ends(sampler: Sampler) -> None:
     That takes a state with `origin` and `rewritten` (`RewritableState`); which state a sampler
     has, its `init` says.
     """
-    within: Any = sampler
-    while within is not None:
+    for within in layers(sampler):
         state = get_type_hints(type(within).init).get("return", object)
         is_told = isinstance(state, type) and state not in (Any, object)
         is_told &= not getattr(state, "_is_protocol", False)
@@ -34,7 +33,6 @@ def check_ends(sampler: Sampler) -> None:
                 "takes is fixed beforehand. Let it fill its canvas (--whole-canvas), or choose "
                 "another."
             )
-        within = getattr(within, "sampler", None)
 
 
 @dataclass(frozen=True, kw_only=True)
