@@ -47,7 +47,7 @@ def main() -> None:
     print(
         f"{options.recipe}, {options.precision}: {options.batch_size} sequences of "
         f"{config.length} tokens, V = {config.vocab_size}, a window of {width}, "
-        f"{int(info.tail_passes.max())} tail passes, {time.perf_counter() - start:.0f} s\n"
+        f"{int(info.tail.passes.max())} tail passes, {time.perf_counter() - start:.0f} s\n"
         f"peak {peak / 1e9:.2f} GB, {before / 1e9:.2f} GB of them before the step"
     )
 

@@ -23,7 +23,7 @@ NOTE = "Made by `python docs/generate.py`. Words: [glossary](glossary.md).\n"
 GROUPS = {
     "Models": ("models", "files"),
     "Comparing, asking, training": ("frontier", "questions", "recipes"),
-    "Samplers": ("samplers", "named"),
+    "Samplers, and what they cost": ("samplers", "named", "cost"),
     "Windows, blocks, caches, filters, draws": ("process", "caching", "speculation", "draws"),
     "Networks and exact predictors": ("network", "predictors"),
     "The process": ("speed", "version"),

@@ -13,13 +13,14 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "unmask"
 
-BASE = {"errors", "named", "shapes", "batches", "draws", "files"}
+BASE = {"errors", "named", "shapes", "batches", "cost", "draws", "files"}
 MATHEMATICS = BASE | {"process", "speculation", "predictors"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "named": set(),
     "shapes": set(),
     "batches": set(),
+    "cost": {"batches", "shapes"},
     "version": set(),
     "shipped": set(),
     "draws": {"errors", "shapes"},

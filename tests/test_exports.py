@@ -9,12 +9,12 @@ OTHERS = {"__version__": "VERSION", "model_names": "shipped_names"}
 PUBLIC = """
     CheckpointError ConfigError DataError MissingExtraError OrderError OutputError PromptError
     __version__ blocks caches model_names read_sampler sampler_names spec_of windows
-    Ancestral Autoregressive Cached Cosine Dilated DraftVerify EarlyStop EndLast Engine
+    Ancestral Autoregressive Cached Cosine Cost Dilated DraftVerify EarlyStop EndLast Engine
     EntropyBounded Factor Filter FirstHitting Fixed FixedPartition Guided HybridConfig
     HybridTransformer JointTable Klass LargeModel LearnedPolicy Linear Lookahead Lossless
     LosslessBranching MarkovChain MaskGIT Model NoEnd PrefixVerify ReMDM Recipe Request Sample
     SeededDraws SelfDraft SelfSpeculative SemiAutoregressive StarShaped StreamTransformer
-    TargetOnly Team Threshold TopKEntropy TopKMargin UnmaskError Whole Wino count_work
+    TargetOnly Team Threshold TopKEntropy TopKMargin UnmaskError Whole Wino Work count_work
     adapt answer draft_verify_across evaluate flush_denormals keep_freed_memory load preset
     sample train
 """.split()

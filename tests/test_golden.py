@@ -38,7 +38,8 @@ def of_model(name: str, model: str, **asked: Any) -> list[Any]:
     (drawn,) = unmask.load(model).generate(
         sampler=SAMPLERS[name](), num_samples=1, seed=3, **asked
     )
-    costs = [getattr(drawn, cost) for cost in (*COSTS, "query_tokens", "query_keys")]
+    cost = drawn.cost.to_json()
+    costs = [cost[name] for name in (*COSTS, "query_tokens", "query_keys")]
     return [drawn.token_ids, *costs, round(drawn.nfe, 6)]
 
 

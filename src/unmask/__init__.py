@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from unmask.caching import policies as caches  # noqa: F401
+    from unmask.cost import Cost as Cost
+    from unmask.cost import Work as Work
     from unmask.draws import SeededDraws as SeededDraws
     from unmask.errors import CheckpointError as CheckpointError
     from unmask.errors import ConfigError as ConfigError
@@ -88,6 +90,7 @@ _HOME = {
     "Autoregressive": "samplers.autoregressive",
     "Cached": "samplers.wrappers.cached",
     "Cosine": "process.windows",
+    "Cost": "cost",
     "Dilated": "samplers.dilated",
     "DraftVerify": "samplers.draft_verify",
     "EarlyStop": "samplers.wrappers.early_stop",
@@ -148,6 +151,7 @@ _HOME = {
     "windows": "process.windows",
     "Whole": "process.windows",
     "Wino": "samplers.wino",
+    "Work": "cost",
     "count_work": "predictors.counter",
     "draft_verify_across": "models.cross_tokenizer",
     "evaluate": "frontier.run",

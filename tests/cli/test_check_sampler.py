@@ -17,7 +17,7 @@ import torch
 
 from unmask.named import Named
 from unmask.samplers.common import masked_state
-from unmask.samplers.sampler import StepInfo
+from unmask.cost import Cost
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,10 @@ class Everywhere(Named):
         positions = torch.arange(state.token_ids.shape[1]).expand_as(state.token_ids)
         log_probs = predictor.draft(state.token_ids, positions).log_probs
         drawn = draws.categorical(log_probs, is_masked)
-        none = torch.zeros(len(drawn), dtype=torch.long)
-        info = StepInfo(
-            trunk_passes=none + 1, tail_passes=none, accepted=is_masked.sum(dim=1), rejected=none
-        )
         token_ids = torch.where(is_masked, drawn, state.token_ids)
-        return state.rewritten(token_ids, mask_id=predictor.vocab_size), info
+        one = torch.ones(len(drawn), dtype=torch.long)
+        cost = Cost.of_passes(one, token_ids, accepted=is_masked.sum(dim=1))
+        return state.rewritten(token_ids, mask_id=predictor.vocab_size), cost
 '''
 
 

@@ -36,8 +36,8 @@ def test_every_pass_says_what_the_slow_twin_says(family: str) -> None:
         for column, position in enumerate(wanted):
             expected = slow.log_probs(token_ids, position)
             torch.testing.assert_close(found.draft.log_probs[0, column], expected)
-        assert found.query_tokens.tolist() == [len(queries)]
-        assert found.query_keys.tolist() == [len(queries) * 6]
+        assert found.work.tokens.tolist() == [len(queries)]
+        assert found.work.pairs.tolist() == [len(queries) * 6]
     assert memory.run_ids.tolist() == [[5, 7, 9, MASK, MASK, 2]]
 
 
@@ -49,7 +49,7 @@ def test_what_was_never_run_is_not_attended_to() -> None:
     found = network.recall(ids, torch.tensor([[1]]), is_query=as_mask([0, 1]), memory=memory)
     slow.run(token_ids, [0, 1])
     torch.testing.assert_close(found.draft.log_probs[0, 0], slow.log_probs(token_ids, 1))
-    assert found.query_keys.tolist() == [4]
+    assert found.work.pairs.tolist() == [4]
 
 
 @pytest.mark.parametrize("family", CONFIGS)
@@ -88,8 +88,8 @@ def test_a_sequence_says_in_a_batch_what_it_says_alone(family: str) -> None:
             alone[row] = own.memory
             log_probs = found.draft.log_probs[row : row + 1]
             torch.testing.assert_close(log_probs, own.draft.log_probs)
-            assert found.query_tokens[row] == own.query_tokens[0]
-            assert found.query_keys[row] == own.query_keys[0]
+            assert found.work.tokens[row] == own.work.tokens[0]
+            assert found.work.pairs[row] == own.work.pairs[0]
 
 
 def test_the_work_that_is_told_is_the_work_that_is_done() -> None:
@@ -109,6 +109,6 @@ def test_the_work_that_is_told_is_the_work_that_is_done() -> None:
         memory = found.memory
         if queries:
             num_queries, num_keys = seen.pop()
-            assert found.query_tokens.item() == num_queries
-            assert found.query_keys.item() == num_queries * num_keys
+            assert found.work.tokens.item() == num_queries
+            assert found.work.pairs.item() == num_queries * num_keys
         assert not seen

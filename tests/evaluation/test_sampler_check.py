@@ -77,7 +77,7 @@ class Crowded(Broken):
 class Flattering(Broken):
     def step(self, state, predictor, draws):
         state, info = super().step(state, predictor, draws)
-        return state, replace(info, trunk_passes=info.trunk_passes * 0)
+        return state, replace(info, trunk=info.trunk * 0)
 
 
 class Boastful(Broken):

@@ -122,10 +122,10 @@ def check(trace, name, sampler, seed):
     assert settled == samples.accepted
     steps, states = iter(trace.steps), [given_ids[0].tolist()]
     for info, state in infos:
-        if int(info.trunk_passes) or state != states[-1]:
+        if int(info.trunk.passes) or state != states[-1]:
             step = next(steps)
-            assert step.trunk_passes == info.trunk_passes
-            assert step.tail_passes == info.tail_passes
+            assert step.trunk_passes == info.trunk.passes
+            assert step.tail_passes == info.tail.passes
             assert sum(event.kind == "rejected" for event in step.events) == info.rejected
             changed = {e.position for e in step.events if e.token_id != states[-1][e.position]}
             assert changed == {p for p, token in enumerate(state) if token != states[-1][p]}

@@ -31,7 +31,7 @@ def test_work_and_what_waits_are_measured_apart(name):
     sampler = FAMILIES[name].make(4.0)
     found = measure(model(), sampler, num_samples=2, seed=1, batch_size=2)
     for n in range(2):
-        in_turn = 2 * found.trunk_passes[n] + found.tail_passes[n]
+        in_turn = 2 * found.costs[n].trunk.passes + found.costs[n].tail.passes
         assert found.critical_path[n] == pytest.approx(in_turn / 3)
         assert found.nfe[n] > 0
     if name == "autoregressive":

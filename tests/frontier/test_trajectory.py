@@ -2,23 +2,20 @@ import pytest
 import torch
 
 from tests.frontier.small_model import small_model
+from unmask.cost import Cost, Work
 from unmask.draws import SeededDraws
 from unmask.frontier.trajectory import Course
 from unmask.process.windows import Whole
 from unmask.samplers.ancestral import Ancestral
 from unmask.samplers.remdm import ReMDM
-from unmask.samplers.sampler import StepInfo, sample
+from unmask.samplers.sampler import sample
 from unmask.samplers.self_speculative import SelfSpeculative
 
 
 def step(accepted, rejected):
     counts = torch.ones(len(accepted), dtype=torch.long)
-    return StepInfo(
-        trunk_passes=counts,
-        tail_passes=counts,
-        accepted=torch.tensor(accepted),
-        rejected=torch.tensor(rejected),
-    )
+    work = Work.whole(counts, 4 * counts)
+    return Cost(work, torch.tensor(accepted), torch.tensor(rejected), work)
 
 
 def test_shares_are_spread_over_the_places_that_a_step_settles():

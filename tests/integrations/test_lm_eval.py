@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.large_model_folder import write_large_model
+from unmask.cost import Cost, Work
 from unmask.errors import ConfigError, DataError, PromptError
 from unmask.evaluation.continuation import Continuation, score
 from unmask.questions.decoders import decoder
@@ -80,11 +81,11 @@ def test_an_answer_ends_at_the_first_text_that_the_task_names(lm) -> None:
 def test_an_answer_ends_at_a_special_token_that_the_task_names(lm) -> None:
     wanted = lm.model.tokenizer.encode("12 apples<|start_header_id|>and 30 pears")
     wish = lm._wish("user", {"until": ["<|start_header_id|>"], "max_gen_toks": len(wanted)})
-    cost = dict(trunk_passes=1, tail_passes=0, accepted=1, rejected=0)
-    work = dict(query_tokens=1, query_keys=1, seconds=0.5, busy_seconds=0.5)
-    work |= dict(drafter_passes=0, drafter_tokens=0, drafter_keys=0)
+    cost = Cost(Work(1, 1, 1), accepted=1, rejected=0)
     request = Request(given_ids=wish.given_ids, sampler=lm._decoder(wish.num_new), seed=0)
-    result = Result(number=0, request=request, token_ids=wanted, **cost, **work)
+    result = Result(
+        number=0, request=request, token_ids=wanted, cost=cost, seconds=0.5, busy_seconds=0.5
+    )
     assert lm._text(result, wish) == "12 apples"
 
 

@@ -7,13 +7,13 @@ from torch.testing import assert_close
 import unmask
 from tests.large_model_folder import CONFIG, write_large_model
 from unmask.caching.policies import Dual
+from unmask.cost import Cost
 from unmask.dllm.adapted import AdaptedNetwork, TailConfig
 from unmask.errors import CheckpointError, OutputError, PromptError
 from unmask.files.tensors import read_tensors
 from unmask.models.chat import LargeModel
 from unmask.process.blocks import LeftToRight
 from unmask.samplers.common import masked_state
-from unmask.samplers.sampler import StepInfo
 from unmask.samplers.wrappers.early_stop import EarlyStop
 
 GREEDY = unmask.Filter(temperature=0.0)
@@ -54,8 +54,8 @@ def test_answers_end_where_they_end_and_say_what_they_cost(model) -> None:
         assert len(answer.token_ids) == len(model.given_ids(chat="12 and 30?", max_new_tokens=24))
         assert MASK not in answer.token_ids
         assert answer.trunk_passes >= 1
-        assert answer.query_tokens == answer.trunk_passes * len(answer.token_ids)
-        assert answer.query_keys == answer.query_tokens * len(answer.token_ids)
+        assert answer.cost.trunk.tokens == answer.trunk_passes * len(answer.token_ids)
+        assert answer.cost.trunk.pairs == answer.cost.trunk.tokens * len(answer.token_ids)
 
 
 def test_text_is_cut_at_the_first_end_of_any_kind(model) -> None:
@@ -121,7 +121,7 @@ class FromTheEnd:
         token_ids = state.token_ids.clone()
         token_ids[0, last] = EOS if last == 4 else 7
         one = torch.ones_like(state.num_wanted)
-        info = StepInfo(one, one * 0, one, one * 0)
+        info = Cost.of_passes(one, token_ids, one)
         return state.advanced(token_ids, token_ids == MASK), info
 
 
@@ -140,7 +140,7 @@ def test_a_cache_saves_work_for_an_answer(model) -> None:
         model.generate(sampler=sampler, chat="12 and 30?", max_new_tokens=24, num_samples=1)[0]
         for sampler in (rule, cached)
     )
-    assert saving.query_tokens < plain.query_tokens / 2
+    assert saving.cost.trunk.tokens < plain.cost.trunk.tokens / 2
 
 
 def test_a_smaller_model_drafts_and_counts_as_its_share(model, tmp_path) -> None:
@@ -155,9 +155,9 @@ def test_a_smaller_model_drafts_and_counts_as_its_share(model, tmp_path) -> None
     (answer,) = team.generate(sampler=sampler, chat="12 and 30?", max_new_tokens=12, num_samples=1)
     weights = [sum(p.numel() for p in m.network.parameters()) for m in (small, model)]
     assert answer.nfe == pytest.approx(
-        answer.trunk_passes + weights[0] / weights[1] * answer.drafter_passes
+        answer.trunk_passes + weights[0] / weights[1] * answer.cost.drafter.passes
     )
-    assert team.drafter_pair_share == 0.5 and answer.drafter_passes > 0
+    assert team.drafter_pair_share == 0.5 and answer.cost.drafter.passes > 0
     (plain,) = team.generate(chat="12 and 30?", max_new_tokens=12, num_samples=1)
     (same,) = model.generate(chat="12 and 30?", max_new_tokens=12, num_samples=1)
     assert plain.token_ids == same.token_ids and plain.nfe == same.nfe

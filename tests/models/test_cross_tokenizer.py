@@ -32,8 +32,8 @@ def test_an_answer_and_what_it_cost(models, view) -> None:
     assert answer.token_ids[:-24] == given[:-24].tolist()
     assert drafter.vocab_size not in answer.token_ids
     share = drafter.network.config.num_weights / verifier.network.config.num_weights
-    assert answer.drafter_passes > 0
-    assert answer.nfe == pytest.approx(answer.trunk_passes + share * answer.drafter_passes)
+    assert answer.cost.drafter.passes > 0
+    assert answer.nfe == pytest.approx(answer.trunk_passes + share * answer.cost.drafter.passes)
     assert answer.text == drafter.text_of(given.new_tensor(answer.token_ids[-24:]))
 
 
@@ -45,7 +45,7 @@ def test_a_verifier_that_rejects_nothing_changes_nothing(models) -> None:
     assert checked.token_ids == plain.token_ids
     cached = drafter.cached(DRAFT_RULE, Dual(8))
     (saving,) = draft_verify_across(drafter, verifier, rule=cached, threshold=0.0, **ask)
-    assert saving.drafter_tokens < checked.drafter_tokens
+    assert saving.cost.drafter.tokens < checked.cost.drafter.tokens
 
 
 def test_the_verifier_reads_the_question_in_its_own_format(models) -> None:

@@ -186,4 +186,4 @@ def test_a_changed_token_is_run_again_and_all_behind_it(is_sound, monkeypatch):
     is_same = torch.allclose(again.law_log_probs, whole.law_log_probs, atol=1e-12)
     assert is_same == is_sound
     if is_sound:
-        assert again.query_tokens.item() == TINY.length - 4
+        assert again.work.tokens.item() == TINY.length - 4

@@ -9,6 +9,7 @@ import pytest
 import unmask
 from tests.large_model_folder import CONFIG, write_large_model
 from unmask.caching.policies import Dual
+from unmask.cost import Cost, Work
 from unmask.data.questions import Question, arithmetic_questions, protocol
 from unmask.dllm.adapted import AdaptedNetwork, TailConfig
 from unmask.dllm.tail_folder import write_tail
@@ -46,7 +47,7 @@ def test_every_decoder_answers(name, model, tmp_path) -> None:
     found = answered(model, Records(tmp_path / "a.jsonl"), name, QUESTIONS[:2])
     assert [each.number for each in found] == [0, 1]
     for each in found:
-        assert 0 <= each.num_tokens <= 16 and each.trunk_passes >= 1 and each.query_keys > 0
+        assert 0 <= each.num_tokens <= 16 and each.trunk_passes >= 1 and each.cost.trunk.pairs > 0
         assert each.said == PROTOCOL.said(each.text)
         assert each.is_right == (each.said == str(each.number))
 
@@ -68,7 +69,9 @@ def test_a_spec_decodes_like_the_decoder_it_says(name, model) -> None:
         model.generate(chat="1 + 1?", sampler=decoder(each, model, 16, 8), max_new_tokens=16)
         for each in (name, SPECS[name])
     ]
-    old, new = ([(s.token_ids, s.trunk_passes, s.query_keys) for s in each] for each in texts)
+    old, new = (
+        [(s.token_ids, s.trunk_passes, s.cost.trunk.pairs) for s in each] for each in texts
+    )
     assert old == new
 
 
@@ -117,7 +120,9 @@ def test_judged_by_the_whole_network_it_answers_as_from_left_to_right(model, tmp
     )
     assert [each.text for each in fast] == [each.text for each in slow]
     assert sum(each.trunk_passes for each in fast) < sum(each.trunk_passes for each in slow)
-    assert sum(each.query_keys for each in fast) >= sum(each.query_keys for each in slow)
+    assert sum(each.cost.trunk.pairs for each in fast) >= sum(
+        each.cost.trunk.pairs for each in slow
+    )
 
 
 def test_the_parts_of_a_verifying_decoder_are_those_named(model) -> None:
@@ -189,8 +194,8 @@ def test_the_batch_changes_no_answer(model, tmp_path) -> None:
 def made_up(rights: str, keys: int, seconds: float) -> list[Answered]:
     return [
         Answered(
-            number=n, is_right=right == "1", said="", text="", num_tokens=10, trunk_passes=4,
-            query_tokens=40, query_keys=keys, seconds=seconds,
+            number=n, is_right=right == "1", said="", text="", num_tokens=10,
+            cost=Cost(Work(4, 40, keys), accepted=10, rejected=0), seconds=seconds,
         )
         for n, right in enumerate(rights)
     ]  # fmt: skip
@@ -220,7 +225,7 @@ def test_a_report_compares_on_the_same_questions(tmp_path) -> None:
 
 def test_what_a_drafter_does_counts_as_its_share() -> None:
     drafted = [
-        replace(each, trunk_passes=2, drafter_passes=20, drafter_tokens=100, drafter_keys=800)
+        replace(each, cost=Cost(Work(2, 40, 250), 10, 0, drafter=Work(20, 100, 800)))
         for each in made_up("11", keys=250, seconds=0.1)
     ]
     about = {**ABOUT, "drafter": "small", "drafter_share": 0.1, "drafter_pair_share": 0.25}
@@ -238,7 +243,7 @@ def test_what_a_drafter_does_counts_as_its_share() -> None:
 
 def test_a_tail_pass_counts_as_its_share_of_a_pass_over_the_whole_sequence() -> None:
     verified = [
-        replace(each, trunk_passes=3, tail_passes=10, num_positions=20)
+        replace(each, cost=Cost(Work(3, 40, 250), 10, 0, Work(10, 0, 0)), num_positions=20)
         for each in made_up("11", keys=250, seconds=0.1)
     ]
     answers = {"alone": made_up("11", keys=1000, seconds=0.2), "verified": verified}

@@ -8,6 +8,7 @@ import torch
 
 from tests.dllm.small import CONFIGS, random_network
 from unmask.caching.policies import Delayed, Dual, Prefix
+from unmask.cost import Cost, Work
 from unmask.draws import SeededDraws
 from unmask.errors import ConfigError
 from unmask.predictors.markov import MarkovChain
@@ -83,7 +84,7 @@ def test_what_is_drafted_one_by_one_the_same_model_confirms() -> None:
     assert tokens(verified) == tokens(plain)
     for seed, result in plain.items():
         assert verified[seed].trunk_passes == 2 * result.trunk_passes
-        assert verified[seed].query_keys == 2 * result.query_keys
+        assert verified[seed].cost.trunk.pairs == 2 * result.cost.trunk.pairs
 
 
 def test_a_rule_that_rejects_nothing_leaves_the_drafts() -> None:
@@ -120,7 +121,7 @@ def test_sequences_are_the_same_in_any_batch(rule: str, view: str) -> None:
         assert tokens(alone) == tokens(some)
         for seed, result in alone.items():
             assert (result.token_ids != MASK).all()
-            assert result.query_keys == some[seed].query_keys
+            assert result.cost.trunk.pairs == some[seed].cost.trunk.pairs
             assert result.trunk_passes == some[seed].trunk_passes
 
 
@@ -250,16 +251,17 @@ def test_what_two_models_cost_is_told_apart(view: str) -> None:
     drafter, verifier = Counting(OTHER), Counting(NETWORK)
     found = generated(sampler, Team(drafter, verifier), num_slots=1).values()
 
-    def total(name: str) -> int:
-        return sum(getattr(result, name) for result in found)
+    def spent(found) -> Cost:
+        return sum((result.cost for result in found), start=Cost.none())
 
-    assert total("drafter_passes") == drafter.passes > verifier.passes == total("trunk_passes")
-    assert (total("drafter_tokens"), total("drafter_keys")) == (drafter.tokens, drafter.pairs)
-    assert (total("query_tokens"), total("query_keys")) == (verifier.tokens, verifier.pairs)
+    def ran(counting: Counting) -> Work:
+        return Work(counting.passes, counting.tokens, counting.pairs)
+
+    assert (spent(found).drafter, spent(found).trunk) == (ran(drafter), ran(verifier))
+    assert drafter.passes > verifier.passes
     one = Counting(NETWORK)
     found = generated(sampler, Team(one, one), num_slots=1).values()
-    assert total("drafter_passes") == total("drafter_keys") == 0
-    assert (total("trunk_passes"), total("query_keys")) == (one.passes, one.pairs)
+    assert (spent(found).drafter, spent(found).trunk) == (Work.none(), ran(one))
 
 
 def test_to_other_samplers_a_team_is_its_verifier() -> None:
@@ -269,8 +271,8 @@ def test_to_other_samplers_a_team_is_its_verifier() -> None:
         by_team, by_verifier = generated(sampler, team), generated(sampler, NETWORK)
         assert tokens(by_team) == tokens(by_verifier) != tokens(generated(sampler, OTHER))
         for seed, result in by_team.items():
-            assert result.query_keys == by_verifier[seed].query_keys
-            assert result.drafter_passes == 0
+            assert result.cost.trunk.pairs == by_verifier[seed].cost.trunk.pairs
+            assert result.cost.drafter.passes == 0
 
 
 def test_a_verifier_without_shadows_is_refused() -> None:
@@ -326,7 +328,7 @@ def test_the_verifiers_pass_renews_what_the_drafter_remembers(cache, view) -> No
     torch.testing.assert_close(memory.keys_values, whole.memory.keys_values)
     assert state.drafter.age.tolist() == [1]
     num_shadows = 5 if view == "shadow" else 0
-    assert info.query_tokens.item() < 15 * info.trunk_passes.item() + num_shadows
+    assert info.trunk.tokens.item() < 15 * info.trunk.passes.item() + num_shadows
 
 
 @pytest.mark.parametrize("view", ["in-place", "shadow"])
@@ -344,8 +346,8 @@ def test_what_is_rejected_is_forgotten_and_a_block_begins_without_a_whole_pass(v
     assert (memory.run_ids[is_rejected] == PAD).all()
     assert (memory.run_ids[~is_rejected] != PAD).all()
     following = drafter.step(state.drafter, NETWORK, draws)[1]
-    assert following.query_tokens.item() == 3
-    assert following.query_keys.item() <= 3 * (15 - is_rejected.sum().item() + 3)
+    assert following.trunk.tokens.item() == 3
+    assert following.trunk.pairs.item() <= 3 * (15 - is_rejected.sum().item() + 3)
 
 
 @pytest.mark.parametrize("drafter", [Klass(threshold=0.05), SemiAutoregressive(num_steps=20)])

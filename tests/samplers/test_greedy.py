@@ -9,7 +9,7 @@ from tests.samplers.test_engine import CHOICES, every_predictor
 from unmask.draws import SeededDraws
 from unmask.predictors.markov import MarkovChain
 from unmask.samplers.draft_verify import DraftVerify
-from unmask.samplers.sampler import COUNTED, sample
+from unmask.samplers.sampler import sample
 from unmask.samplers.self_draft import SelfDraft
 from unmask.samplers.star_shaped import StarShaped
 from unmask.speculation.filters import Filter
@@ -37,8 +37,10 @@ def sampled(predictor, sampler):
     given_ids[1, 3], given_ids[2, :2] = 1, 0
     draws = SeededDraws(range(4))
     samples = sample(predictor, sampler, given_ids, draws)
-    counts = {name: getattr(samples, name).tolist() for name in COUNTED}
-    return {"token_ids": samples.token_ids.tolist(), **counts}, draws._num_drawn.tolist()
+    return {
+        "token_ids": samples.token_ids.tolist(),
+        "cost": samples.cost.each(),
+    }, draws._num_drawn.tolist()
 
 
 @every_predictor

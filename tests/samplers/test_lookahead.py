@@ -200,7 +200,7 @@ def test_a_finished_sequence_may_stay_in_the_batch():
     state, passes = sampler.init(given_ids, mask_id=3, draws=draws), []
     while not state.is_done.all():
         state, info = sampler.step(state, CHAIN, draws)
-        passes.append(info.trunk_passes.tolist())
+        passes.append(info.trunk.passes.tolist())
     assert passes == [[1, 3], [0, 2], [0, 0]]
     alone = sample(CHAIN, sampler, given_ids[1:], SeededDraws([1]))
     assert torch.equal(state.token_ids[1:], alone.token_ids)

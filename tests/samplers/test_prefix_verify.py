@@ -73,8 +73,8 @@ def test_a_step_waits_for_two_passes_and_runs_a_sequence_for_each_token_of_its_w
         SeededDraws([0]),
         observe=lambda state, info, rows: seen.append(info),
     )
-    assert seen[0].trunk_passes.tolist() == [2]
-    assert seen[0].query_tokens.tolist() == [3 * 5] and seen[0].query_keys.tolist() == [3 * 25]
+    assert seen[0].trunk.passes.tolist() == [2]
+    assert seen[0].trunk.tokens.tolist() == [3 * 5] and seen[0].trunk.pairs.tolist() == [3 * 25]
     assert sum(int(info.num_revealed) for info in seen) == 4
     # A window of one token is settled by its draft.
     alone = PrefixVerify(window=Fixed(1))

@@ -1,6 +1,6 @@
 """The driver: what a sequence becomes and costs depends on its own prompt and stream alone."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from tests.reference.arbitrary_hybrid import ArbitraryHybrid
 from tests.reference.random_network import TINY, random_network
+from unmask.batches import join
+from unmask.cost import Cost
 from unmask.draws import SeededDraws
 from unmask.errors import PromptError
 from unmask.predictors.markov import MarkovChain
@@ -54,9 +56,8 @@ def drawn(predictor, sampler, given_ids, seeds, batch_size):
         )
     ]
     return {
-        field.name: torch.cat([getattr(part, field.name) for part in parts])
-        for field in fields(parts[0])
-        if field.name != "seconds"
+        "token_ids": torch.cat([part.token_ids for part in parts]),
+        **join([part.cost for part in parts]).to_json(),
     }
 
 
@@ -143,19 +144,17 @@ def test_finished_sequences_leave_the_batch(sampler):
 def test_what_observers_are_told_adds_up_to_the_samples(sampler):
     predictor, length = PREDICTORS["chain-2"]
     given_ids = prompts(predictor.vocab_size, length)
-    names = ("trunk_passes", "tail_passes", "accepted", "rejected")
-    totals = {name: torch.zeros(NUM_SEQUENCES).long() for name in names}
+    totals = [Cost.none()] * NUM_SEQUENCES
     final_ids = given_ids.clone()
 
     def observe(state, info, rows):
         final_ids[rows] = state.token_ids
-        for name in names:
-            totals[name][rows] += getattr(info, name)
+        for row, cost in zip(rows.tolist(), info.each(), strict=True):
+            totals[row] += cost
 
     samples = sample(predictor, sampler, given_ids, SeededDraws(range(NUM_SEQUENCES)), observe)
     assert torch.equal(samples.token_ids, final_ids)
-    for name in names:
-        assert torch.equal(getattr(samples, name), totals[name])
+    assert samples.cost.each() == totals
     assert (samples.seconds > 0).all()
 
 
@@ -172,8 +171,7 @@ def test_a_sequence_with_nothing_masked_is_finished_before_it_starts(sampler):
     assert alone.token_ids.tolist() == [[0, 1, 1, 0]]
     for costs in (samples, alone):
         row = min(1, len(costs.token_ids) - 1)
-        for name in ("trunk_passes", "tail_passes", "accepted", "rejected"):
-            assert getattr(costs, name)[row] == 0
+        assert costs.cost.each()[row] == Cost.none()
     assert (samples.trunk_passes[[0, 2]] > 0).all()
 
 

@@ -45,7 +45,7 @@ def generated(predictor, sampler, num_slots: int = 6) -> list[tuple[list[int], i
     waits = [0] * 6
 
     def watch(state, info, numbers) -> None:
-        for number, passes in zip(numbers.tolist(), info.trunk_passes.tolist(), strict=True):
+        for number, passes in zip(numbers.tolist(), info.trunk.passes.tolist(), strict=True):
             waits[number] += passes > 0
 
     requests = [
@@ -214,7 +214,7 @@ def test_independent_tokens_are_all_foreseen() -> None:
         state, total = sampler.init(given_ids, mask_id=2, draws=draws), 0
         while not state.is_done.all():
             state, info = sampler.step(state, table, draws)
-            steps, total = steps + 1, total + int(info.trunk_passes)
+            steps, total = steps + 1, total + int(info.trunk.passes)
         assert steps == -(-4 // num_drafts)
         assert total == passes  # the last draft, which is whole, is never run
         assert state.token_ids.tolist() == [[0, 0, 0, 0]]

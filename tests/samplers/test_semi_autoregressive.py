@@ -115,7 +115,7 @@ def revealed_in_each_step(sampler, given):
 
     def observe(state, info, rows):
         nonlocal before
-        assert info.trunk_passes.tolist() == [1]
+        assert info.trunk.passes.tolist() == [1]
         steps.append((before & ~state.is_masked[0]).nonzero().squeeze(1).tolist())
         before = state.is_masked[0]
 

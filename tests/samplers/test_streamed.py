@@ -114,11 +114,11 @@ def test_the_work_is_what_the_blocks_did(sampler):
     given = torch.full((TINY.length,), TINY.vocab_size)
     with unmask.count_work(network) as work:
         (result,) = Engine(network).run([Request(given_ids=given, sampler=cached, seed=1)])
-    assert work.trunk.tokens == result.query_tokens
-    pairs = result.query_keys
-    assert 0 < pairs <= result.query_tokens * TINY.length
+    assert work.trunk.tokens == result.cost.trunk.tokens
+    pairs = result.cost.trunk.pairs
+    assert 0 < pairs <= result.cost.trunk.tokens * TINY.length
     if isinstance(sampler, Autoregressive):
-        assert result.query_tokens == TINY.length
+        assert result.cost.trunk.tokens == TINY.length
         assert pairs == TINY.length * (TINY.length + 1) // 2
 
 

@@ -82,11 +82,11 @@ def test_work_counts_the_shadows() -> None:
     draws, given_ids = SeededDraws([0]), torch.tensor([given([3, 1, 4])])
     state = SAMPLER.init(given_ids, mask_id=MASK, draws=draws)
     state, first = SAMPLER.step(state, NETWORK, draws)
-    assert first.query_tokens.tolist() == [22]
+    assert first.trunk.tokens.tolist() == [22]
     standing = int(((state.token_ids != MASK) & (given_ids == MASK)).sum())
     _, second = SAMPLER.step(state, NETWORK, draws)
-    assert second.query_tokens.tolist() == [22 + standing]
-    assert second.query_keys.tolist() == [(22 + standing) * 22]
+    assert second.trunk.tokens.tolist() == [22 + standing]
+    assert second.trunk.pairs.tolist() == [(22 + standing) * 22]
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def real_work(cache=None) -> tuple[int, int, int]:
     given_ids = torch.tensor([1, 2, 3, 4, 5] + [CONFIG.mask_id] * 16)
     request = unmask.Request(given_ids=given_ids, sampler=sampler, seed=0)
     (result,) = unmask.Engine(network).run([request])
-    return result.trunk_passes, result.query_tokens, result.query_keys
+    return result.trunk_passes, result.cost.trunk.tokens, result.cost.trunk.pairs
 
 
 def test_the_work_is_that_of_real_decoding() -> None:

@@ -5,7 +5,6 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from unmask.cli.options.model import (
 )
 from unmask.cli.options.parser import Parser
 from unmask.cli.progress import progress
+from unmask.cost import mean as mean_cost
 from unmask.errors import OutputError
 from unmask.models.base import Sample
 from unmask.models.chat import LargeModel
@@ -225,8 +225,7 @@ def _as_json(sample: Sample, device: torch.device) -> str:
     peak = peak_bytes(device)
     return json.dumps(
         {
-            **asdict(sample),
-            "tokens_per_second": sample.tokens_per_second,
+            **sample.to_json(),
             "peak_memory_bytes": None if math.isnan(peak) else peak,
             "peak_memory_of": "device" if device.type == "cuda" else "process",
         }
@@ -242,11 +241,12 @@ def _cost(samples: list[Sample]) -> str:
         found: float = sum(getattr(sample, name) for sample in samples) / len(samples)
         return found
 
-    drafter = f"{mean('drafter_passes'):.1f} drafter passes, " if mean("drafter_passes") else ""
-    is_verified = mean("tail_passes") or mean("drafter_passes") or mean("rejected")
+    cost = mean_cost(sample.cost for sample in samples)
+    drafter = f"{cost.drafter.passes:.1f} drafter passes, " if cost.drafter.passes else ""
+    is_verified = cost.tail.passes or cost.drafter.passes or cost.rejected
     accepted = f"{mean('acceptance_rate'):.0%} of the tokens accepted drafts, "
     return (
-        f"{mean('trunk_passes'):.1f} trunk passes, {mean('tail_passes'):.1f} tail passes, "
+        f"{cost.trunk.passes:.1f} trunk passes, {cost.tail.passes:.1f} tail passes, "
         f"{drafter}{mean('nfe'):.1f} NFE, {accepted if is_verified else ''}"
         f"{mean('seconds'):.2f} s"
     )

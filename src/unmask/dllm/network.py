@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from unmask.batches import join
+from unmask.cost import Work
 from unmask.dllm.blocks import Block, Remembered, RmsNorm, Surroundings, write_rows
 from unmask.dllm.config import DllmConfig
 from unmask.dllm.packing import Packing
@@ -198,8 +199,9 @@ class DllmNetwork(nn.Module):
         back = torch.cat(groups).argsort()
         memory = join(parts).select(back)
         hidden = gather_rows(memory.hidden, self.said_at(token_ids, positions))
-        query_keys = num_queries * is_key.sum(dim=1)
-        return Recalled(Draft(self.log_probs(hidden), None), memory, num_queries, query_keys)
+        one = torch.ones_like(num_queries)
+        work = Work(one, num_queries, num_queries * is_key.sum(dim=1))
+        return Recalled(Draft(self.log_probs(hidden), None), memory, work)
 
     def _run_queries(
         self,

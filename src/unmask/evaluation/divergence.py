@@ -32,6 +32,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from unmask.cost import Cost
 from unmask.draws import Draws, SeededDraws
 from unmask.errors import ConfigError
 from unmask.predictors.exact import ExactPredictor
@@ -42,7 +43,7 @@ from unmask.samplers.entropy_bounded import EntropyBounded
 from unmask.samplers.first_hitting import FirstHitting
 from unmask.samplers.fixed_partition import FixedPartition
 from unmask.samplers.learned_policy import LearnedPolicy
-from unmask.samplers.sampler import Sampler, StepInfo, sample
+from unmask.samplers.sampler import Sampler, sample
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.samplers.target_only import TargetOnly
 from unmask.samplers.top_k import TopK
@@ -139,7 +140,7 @@ class _Watched:
         self._seen, self._posterior = token_ids.clone(), self._predictor.posterior(token_ids)
         return Draft(self._posterior.take_along_dim(positions[..., None], dim=1), None)
 
-    def note(self, state: Any, info: StepInfo, rows: Tensor) -> None:
+    def note(self, state: Any, cost: Cost[Counts], rows: Tensor) -> None:
         before, after = self._token_ids[rows], state.token_ids
         is_revealed = before != after
         changed = is_revealed.any(dim=1).nonzero().squeeze(1)

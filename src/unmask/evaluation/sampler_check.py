@@ -29,7 +29,7 @@ from unmask.named import Named
 from unmask.predictors.stream import StreamPredictor
 from unmask.samplers.autoregressive import Autoregressive
 from unmask.samplers.engine import Engine, Request
-from unmask.samplers.sampler import COUNTED, Sampler, StepInfo, sample
+from unmask.samplers.sampler import Sampler, sample
 from unmask.samplers.spec import read_sampler
 from unmask.samplers.streamed import along_stream
 
@@ -194,12 +194,10 @@ def _batch(sampler: Sampler, predictor: Any) -> str:
                 f"seed {seed}, {len(given_ids)} tokens: {result.token_ids.tolist()} beside "
                 f"others, {alone.token_ids[0].tolist()} alone"
             )
-        for name in COUNTED:
-            if getattr(result, name) != int(getattr(alone, name)[0]):
-                raise _Broken(
-                    f"seed {seed}: {getattr(result, name)} {name} beside others, "
-                    f"{int(getattr(alone, name)[0])} alone"
-                )
+        beside = result.cost.to_json()
+        for name, value in alone.cost.each()[0].to_json().items():
+            if beside[name] != value:
+                raise _Broken(f"seed {seed}: {beside[name]} {name} beside others, {value} alone")
     return (
         f"{len(wanted)} sequences of {min(_LENGTHS)} to {max(_LENGTHS)} tokens, as each is alone"
     )
@@ -208,16 +206,11 @@ def _batch(sampler: Sampler, predictor: Any) -> str:
 def _account(sampler: Sampler, predictor: Any) -> str:
     told, num_tokens = 0, 0
     for wanted in _requests(sampler, predictor):
-        counting, infos = _Counting(predictor), list[StepInfo]()
+        counting = _Counting(predictor)
         given_ids = wanted.given_ids[None]
 
-        def note(state: Any, info: StepInfo, rows: Tensor, infos: list[StepInfo] = infos) -> None:
-            infos.append(info)
-
-        sample(counting, wanted.sampler, given_ids, SeededDraws([wanted.seed]), note)
-        length = torch.tensor([given_ids.shape[1]])
-        spent = sum(int(info.work(length)[0]) for info in infos)
-        settled = sum(int(info.num_revealed) for info in infos)
+        found = sample(counting, wanted.sampler, given_ids, SeededDraws([wanted.seed]))
+        spent, settled = int(found.cost.trunk.tokens), int(found.cost.num_revealed)
         num_masked = int((given_ids == predictor.vocab_size).sum())
         most = counting.num_tokens + counting.num_shadows
         is_whole = not isinstance(predictor, StreamPredictor)

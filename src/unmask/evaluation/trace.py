@@ -26,11 +26,12 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from unmask.cost import Cost
 from unmask.draws import Draws
 from unmask.errors import ConfigError
 from unmask.predictors.protocol import Draft, Predictor
 from unmask.predictors.stream import Branched, Extended, StreamPredictor
-from unmask.samplers.sampler import Sampler, StepInfo, layers, sample
+from unmask.samplers.sampler import Sampler, layers, sample
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.samplers.streamed import along_stream
 from unmask.samplers.target_only import TargetOnly
@@ -103,10 +104,10 @@ def record(
     seen: list[_SeenStep] = []
     before = given_ids[0].tolist()
 
-    def observe(state: Any, info: StepInfo, rows: Tensor) -> None:
+    def observe(state: Any, cost: Cost[Counts], rows: Tensor) -> None:
         nonlocal before
         after = state.token_ids[0].tolist()
-        seen.append(_SeenStep(before, after, witness.drafted if witness else {}, info))
+        seen.append(_SeenStep(before, after, witness.drafted if witness else {}, cost))
         before = after
         if witness:
             witness.drafted = {}
@@ -243,7 +244,7 @@ class _SeenStep:
     before: list[int]
     after: list[int]
     drafted: dict[int, int]
-    info: StepInfo
+    cost: Cost[Counts]
 
     def events(self, mask_id: int, unverified: EventKind) -> tuple[Event, ...]:
         """`unverified` is what to call a token that was settled without being verified."""
@@ -272,7 +273,7 @@ def _steps(
     steps, trunk_passes, tail_passes = [], 0, 0
     for step in seen:
         events = step.events(mask_id, unverified)
-        trunk, tail = int(step.info.trunk_passes), int(step.info.tail_passes)
+        trunk, tail = int(step.cost.trunk.passes), int(step.cost.tail.passes)
         trunk_passes, tail_passes = trunk_passes + trunk, tail_passes + tail
         if events or trunk or tail:
             so_far = nfe(trunk_passes, tail_passes)

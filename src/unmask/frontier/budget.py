@@ -14,10 +14,12 @@ from typing import Any
 
 import torch
 
+from unmask.cost import Cost
 from unmask.draws import SeededDraws
 from unmask.predictors.protocol import Predictor
-from unmask.samplers.sampler import Sampler, StepInfo, sample
+from unmask.samplers.sampler import Sampler, sample
 from unmask.samplers.streamed import along_stream
+from unmask.shapes import Counts
 
 Passes = tuple[float, float]
 """Trunk passes and tail passes of one sample."""
@@ -45,7 +47,7 @@ _PILOT_SAMPLES, _PILOT_SEED = 8, 1 << 40
 _FARTHEST, _TOO_DEAR = 1.5, 2.0
 
 
-Cost = Callable[[float, float], float]
+Nfe = Callable[[float, float], float]
 """What trunk passes and tail passes cost together, linear in both."""
 
 
@@ -59,7 +61,7 @@ def why_skipped(cost: float, budget: float) -> str:
 
 
 def knob_for(
-    chosen: Family, predictor: Predictor, budget: float, *, length: int, nfe: Cost
+    chosen: Family, predictor: Predictor, budget: float, *, length: int, nfe: Nfe
 ) -> tuple[float, float]:
     """The knob with which sequences of `length` tokens cost about the budget; what they cost."""
     passes = chosen.passes
@@ -93,14 +95,14 @@ def find_knob(
 
 
 def pilot_cost(
-    predictor: Predictor, sampler: Sampler, budget: float, *, length: int, nfe: Cost
+    predictor: Predictor, sampler: Sampler, budget: float, *, length: int, nfe: Nfe
 ) -> float:
     """The mean cost of a few samples; infinite as soon as it is sure to be twice the budget."""
     spent = 0.0
 
-    def note(state: Any, info: StepInfo, rows: torch.Tensor) -> None:
+    def note(state: Any, cost: Cost[Counts], rows: torch.Tensor) -> None:
         nonlocal spent
-        spent += nfe(float(info.trunk_passes.sum()), float(info.tail_passes.sum()))
+        spent += nfe(float(cost.trunk.passes.sum()), float(cost.tail.passes.sum()))
         if spent > _TOO_DEAR * budget * _PILOT_SAMPLES:
             raise _TooDear
 

@@ -6,11 +6,12 @@ in it, so that the seconds of all samples add up to what a user waits for them.
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
 
+from unmask.cost import Cost
 from unmask.errors import ConfigError
 from unmask.frontier.trajectory import Course
 from unmask.models.text import Model
@@ -30,15 +31,12 @@ class Measurement:
     seed: int
     """Sample n has the seed `seed` + n."""
     token_ids: list[list[int]]
-    trunk_passes: list[int]
-    tail_passes: list[int]
+    costs: list[Cost[int]]
     nfe: list[float]
     """Work, in passes of the whole network over the whole sequence."""
     critical_path: list[float]
     """Passes that wait for one another, in passes of the whole network: where all passes run the
     whole sequence, the same as `nfe`."""
-    accepted: list[int]
-    rejected: list[int]
     seconds: list[float]
     """Its share of the time that all samples took."""
     tokens_per_pass: list[float]
@@ -49,8 +47,10 @@ class Measurement:
     """Of the process on a CPU, of the device on a GPU; not a number where it cannot be known."""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON."""
-        return asdict(self)
+        """Plain JSON: of the costs the four columns that reports are made of."""
+        own = {each.name: getattr(self, each.name) for each in fields(self)}
+        costs = [cost.to_json() for cost in own.pop("costs")]
+        return own | {name: [cost[name] for cost in costs] for name in _COUNTED}
 
 
 def _ignore(num_samples: int) -> None:
@@ -86,19 +86,17 @@ def measure(
     results.sort(key=lambda result: result.number)
     # What is not of any step, such as filling slots, is shared out with the rest.
     overhead = elapsed / sum(result.busy_seconds for result in results)
-    columns = {name: [getattr(result, name) for result in results] for name in _COUNTED}
-    in_turn = map(network.config.nfe, columns["trunk_passes"], columns["tail_passes"])
     return Measurement(
         sampler=described,
         seed=seed,
         token_ids=[result.token_ids.tolist() for result in results],
+        costs=[result.cost for result in results],
         nfe=[model.nfe(result) for result in results],
-        critical_path=list(in_turn),
+        critical_path=[network.config.nfe(r.trunk_passes, r.tail_passes) for r in results],
         seconds=[result.busy_seconds * overhead for result in results],
         tokens_per_pass=course.tokens_per_pass(),
         acceptance=course.acceptance(),
         peak_memory_bytes=memory.peak_bytes(network.device),
-        **columns,
     )
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from unmask.samplers.sampler import StepInfo
+from unmask.cost import Cost
+from unmask.shapes import Counts
 
 
 class Course:
@@ -27,9 +28,9 @@ class Course:
         self._kept = torch.zeros(length + 1, dtype=torch.float64)
         self._met = torch.zeros(length + 1, dtype=torch.float64)
 
-    def note(self, state: Any, info: StepInfo, rows: torch.Tensor) -> None:
+    def note(self, state: Any, cost: Cost[Counts], rows: torch.Tensor) -> None:
         """The next step of each of the sequences `rows`."""
-        settled, accepted, rows = info.num_revealed.cpu(), info.accepted.cpu(), rows.cpu()
+        settled, accepted, rows = cost.num_revealed.cpu(), cost.accepted.cpu(), rows.cpu()
         step = self._num_steps[rows]
         self._num_steps[rows] += 1
         num_new = int(step.max()) + 1 - len(self._tokens)
@@ -37,7 +38,7 @@ class Course:
         self._sequences = F.pad(self._sequences, (0, max(0, num_new)))
         self._sequences.index_add_(0, step, torch.ones_like(step))
 
-        self._is_verified |= bool(info.rejected.any())
+        self._is_verified |= bool(cost.rejected.any())
         start = self._num_revealed[rows]
         self._num_revealed[rows] += settled
         moves_on = settled > 0  # one that masks more than it reveals tells of no places

@@ -235,8 +235,8 @@ class UnmaskLM(TemplateLM):  # type: ignore[misc]
             answers=1,
             tokens=len(new_ids),
             passes=result.trunk_passes,
-            query_tokens=result.query_tokens,
-            query_keys=result.query_keys,
+            query_tokens=result.cost.trunk.tokens,
+            query_keys=result.cost.trunk.pairs,
             seconds=result.busy_seconds,  # type: ignore[call-overload]
         )
         text = self.model.tokenizer.decode(new_ids)

@@ -36,6 +36,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from unmask.cost import Work
 from unmask.draws import weight_generator
 from unmask.errors import ConfigError
 from unmask.network.blocks import Block, Cached, Layout, gather_rows, init_weights
@@ -323,8 +324,11 @@ class StreamTransformer(TailParts):
             law,
             Draft(draft_log_probs, context),
             replace(memory, run_ids=new.run_ids),
-            query_tokens=new.num + window if num_columns else new.num,
-            query_keys=new.num_seen + window * end if num_columns else new.num_seen,
+            Work(
+                torch.ones_like(first),
+                new.num + window if num_columns else new.num,
+                new.num_seen + window * end if num_columns else new.num_seen,
+            ),
         )
 
     @torch.inference_mode()
@@ -404,8 +408,7 @@ class StreamTransformer(TailParts):
             draft,
             contexts.choose,
             replace(memory, run_ids=new.run_ids),
-            query_tokens=new.num + is_real.sum(dim=1),
-            query_keys=new.num_seen + seen,
+            Work(torch.ones_like(first), new.num + is_real.sum(dim=1), new.num_seen + seen),
         )
 
     def _unknown(

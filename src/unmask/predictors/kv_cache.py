@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from unmask.batches import Rows, padded_with
+from unmask.cost import Work
 from unmask.predictors.protocol import Draft, Predictor
 from unmask.shapes import PAD, Counts, TokenIds, WindowIds
 
@@ -65,10 +66,8 @@ class Recalled:
 
     draft: Draft
     memory: Memory
-    query_tokens: Counts
-    """Tokens that were run."""
-    query_keys: Counts
-    """Pairs of a token that was run and one that it attended to."""
+    work: Work[Counts]
+    """Tokens that were run, and pairs of such a one and one that it attended to."""
 
 
 @runtime_checkable

@@ -20,6 +20,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from unmask.batches import Rows
+from unmask.cost import Work
 from unmask.predictors.protocol import Draft, HybridPredictor
 from unmask.shapes import Counts, Order, TokenIds
 
@@ -80,10 +81,9 @@ class Extended:
     draft: Draft
     """Of the window, which may be empty."""
     memory: StreamMemory
-    query_tokens: Counts
-    """Tokens and MASKs that were run."""
-    query_keys: Counts
-    """Pairs of such a one and one that it attended to, itself included."""
+    work: Work[Counts]
+    """Tokens and MASKs that were run; pairs of such a one and one that it attended to, itself
+    included."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,7 @@ class Branched:
     """What verifying needs of the window behind so many candidates of each sequence; opaque to
     samplers."""
     memory: StreamMemory
-    query_tokens: Counts
-    query_keys: Counts
+    work: Work[Counts]
 
     def chosen(self, number: Counts) -> Draft:
         """The draft of the window behind so many candidates."""

@@ -27,6 +27,7 @@ from typing import Any
 
 import torch
 
+from unmask.cost import mean as mean_cost
 from unmask.draws import SeededDraws
 from unmask.evaluation.curves import interval
 from unmask.files.atomic import replacing
@@ -77,27 +78,27 @@ def _spent(answers: Sequence[Answered], about: dict[str, Any]) -> dict[str, floa
         about.get(name, 0.0) for name in ("drafter_share", "drafter_pair_share", "tail_share")
     )
 
-    def mean(field: str) -> float:
-        found: float = sum(getattr(each, field) for each in answers) / len(answers)
-        return found
+    cost = mean_cost(each.cost for each in answers)
+    num_tokens = sum(each.num_tokens for each in answers) / len(answers)
+    seconds = sum(each.seconds for each in answers) / len(answers)
 
     def of_tail(power: int) -> float:
         total = sum(each.tail_passes * each.num_positions**power for each in answers)
         found: float = tail_share * total / len(answers)
         return found
 
-    passes = mean("trunk_passes") + share * mean("drafter_passes") + of_tail(0)
+    passes = cost.trunk.passes + share * cost.drafter.passes + of_tail(0)
     return {
         "passes": passes,
-        "tokens_per_pass": mean("num_tokens") / passes,
-        "trunk_passes": mean("trunk_passes"),
-        "drafter_passes": mean("drafter_passes"),
-        "tail_passes": mean("tail_passes"),
-        "query_tokens": mean("query_tokens") + share * mean("drafter_tokens") + of_tail(1),
-        "query_keys": mean("query_keys") + pair_share * mean("drafter_keys") + of_tail(2),
-        "seconds": mean("seconds"),
-        "num_tokens": mean("num_tokens"),
-        "tokens_per_second": mean("num_tokens") / mean("seconds"),
+        "tokens_per_pass": num_tokens / passes,
+        "trunk_passes": cost.trunk.passes,
+        "drafter_passes": cost.drafter.passes,
+        "tail_passes": cost.tail.passes,
+        "query_tokens": cost.trunk.tokens + share * cost.drafter.tokens + of_tail(1),
+        "query_keys": cost.trunk.pairs + pair_share * cost.drafter.pairs + of_tail(2),
+        "seconds": seconds,
+        "num_tokens": num_tokens,
+        "tokens_per_second": num_tokens / seconds,
     }
 
 

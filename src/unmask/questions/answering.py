@@ -6,11 +6,13 @@ A line is written when its answer is there, so a run that is killed goes on wher
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
+from unmask.cost import Cost, Costed, Work
 from unmask.data.questions import Protocol, Question
 from unmask.files import json_lines
 from unmask.files.atomic import make_folder
@@ -20,7 +22,7 @@ from unmask.samplers.sampler import Sampler
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answered:
+class Answered(Costed):
     """One question's answer, and its cost."""
 
     number: int
@@ -29,19 +31,23 @@ class Answered:
     text: str
     num_tokens: int
     """Up to where the answer ends, the prompt not counted."""
-    trunk_passes: int
-    query_tokens: int
-    query_keys: int
+    cost: Cost[int]
     seconds: float
     """Its share of the time of its passes."""
-    drafter_passes: int = 0
-    """Of a smaller model that drafts. None of them is counted above."""
-    drafter_tokens: int = 0
-    drafter_keys: int = 0
-    tail_passes: int = 0
-    """Of a causal tail. None of them is counted above."""
     num_positions: int = 0
     """Of the sequence, prompt and canvas."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Flat, as it stands in a file of records."""
+        own = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "cost"}
+        return own | self.cost.to_json()
+
+    @staticmethod
+    def of_json(values: dict[str, Any]) -> "Answered":
+        """What `to_json` made. Raises `TypeError` if something is missing or unknown."""
+        cost = Cost.of_json(values)
+        own = {name: value for name, value in values.items() if name not in cost.to_json()}
+        return Answered(**own, cost=cost)
 
 
 @dataclass(frozen=True)
@@ -55,20 +61,20 @@ class Records:
         found = []
         for row in json_lines.read(self.file):
             try:
-                found.append(Answered(**row))
+                found.append(Answered.of_json(row))
             except TypeError:
                 continue
         return sorted(found, key=lambda each: each.number)
 
     def drop_cut_line(self) -> None:
         """Write the file anew without what a crash left; the next line would be glued to it."""
-        json_lines.write(self.file, map(asdict, self.read()))
+        json_lines.write(self.file, [each.to_json() for each in self.read()])
 
     def append(self, answered: Answered) -> None:
         """Add one. Raises `OutputError` if it cannot be written."""
         json_lines.append(
             self.file,
-            asdict(answered),
+            answered.to_json(),
             advice="What it holds is whole; make room and go on with --resume.",
         )
 
@@ -120,10 +126,9 @@ def answer_all(
         number = result.request.seed - seed
         new_ids = result.token_ids[-max_new_tokens:].cpu()
         text = model.text_of(new_ids)
-        work = result.trunk_passes, result.query_tokens, result.query_keys
-        of_drafter = result.drafter_passes, result.drafter_tokens, result.drafter_keys
+        cost = result.cost
         if is_drafter:
-            work, of_drafter = (0, 0, 0), work
+            cost = replace(cost, trunk=Work.none(), drafter=cost.trunk)
         records.append(
             Answered(
                 number=number,
@@ -131,14 +136,8 @@ def answer_all(
                 said=protocol.said(text),
                 text=text,
                 num_tokens=model.num_before_end(new_ids),
-                trunk_passes=work[0],
-                query_tokens=work[1],
-                query_keys=work[2],
+                cost=cost,
                 seconds=result.busy_seconds,
-                drafter_passes=of_drafter[0],
-                drafter_tokens=of_drafter[1],
-                drafter_keys=of_drafter[2],
-                tail_passes=result.tail_passes,
                 num_positions=len(result.token_ids),
             )
         )

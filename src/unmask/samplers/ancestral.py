@@ -16,6 +16,7 @@ from typing import Literal
 
 import torch
 
+from unmask.cost import Cost
 from unmask.draws import Draws
 from unmask.errors import ConfigError
 from unmask.named import Named
@@ -25,8 +26,7 @@ from unmask.process.grids import Grid
 from unmask.process.schedules import Schedule
 from unmask.samplers.common import columns, masked_state, quota
 from unmask.samplers.common.masked_state import MaskedState
-from unmask.samplers.sampler import StepInfo
-from unmask.shapes import TokenIds
+from unmask.shapes import Counts, TokenIds
 from unmask.speculation.filters import Filter
 
 
@@ -59,7 +59,7 @@ class Ancestral(Named):
 
     def step(
         self, state: MaskedState, predictor: Predictor, draws: Draws
-    ) -> tuple[MaskedState, StepInfo]:
+    ) -> tuple[MaskedState, Cost[Counts]]:
         """From one time of the grid to the next."""
         alpha = self.schedule.alpha(self.grid.times(self.num_steps)).to(state.token_ids.device)
         alpha_t, alpha_s = alpha[state.num_steps_taken], alpha[state.num_steps_taken + 1]
@@ -76,6 +76,5 @@ class Ancestral(Named):
             drawn = self.filter.draw(draft.log_probs, window.in_window, draws.rows(rows))
             token_ids[rows] = window.write(token_ids[rows], drawn)
 
-        zero = torch.zeros_like(state.num_steps_taken)
-        info = StepInfo((~is_idle).long(), zero, is_revealed.sum(dim=1), zero)
-        return state.advanced(token_ids, state.is_masked & ~is_revealed), info
+        cost = Cost.of_passes((~is_idle).long(), token_ids, is_revealed.sum(dim=1))
+        return state.advanced(token_ids, state.is_masked & ~is_revealed), cost

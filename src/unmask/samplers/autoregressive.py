@@ -10,13 +10,13 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
+from unmask.cost import Cost
 from unmask.draws import Draws
 from unmask.named import Named
 from unmask.predictors.stream import StreamPredictor
 from unmask.samplers.common import columns, ordered_state
 from unmask.samplers.common.ordered_state import OrderedState
-from unmask.samplers.sampler import StepInfo
-from unmask.shapes import TokenIds
+from unmask.shapes import Counts, TokenIds
 from unmask.speculation.filters import Filter
 
 
@@ -34,7 +34,7 @@ class Autoregressive(Named):
 
     def step(
         self, state: OrderedState, predictor: StreamPredictor, draws: Draws
-    ) -> tuple[OrderedState, StepInfo]:
+    ) -> tuple[OrderedState, Cost[Counts]]:
         """One pass, one token."""
         first = state.num_revealed
         none = torch.zeros_like(first)
@@ -44,8 +44,5 @@ class Autoregressive(Named):
         column = columns.of_order(state.order, first, first + 1, width=1)
         drawn = self.filter.draw(found.law_log_probs[:, -1:], column.in_window, draws)
         token_ids = column.write(state.token_ids, drawn)
-        info = StepInfo(
-            none + 1, none, none + 1, none,
-            query_tokens=found.query_tokens, query_keys=found.query_keys,
-        )  # fmt: skip
-        return replace(state, token_ids=token_ids, num_revealed=first + 1), info
+        cost = Cost(found.work, accepted=none + 1, rejected=none)
+        return replace(state, token_ids=token_ids, num_revealed=first + 1), cost

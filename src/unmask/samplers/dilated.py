@@ -24,6 +24,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from unmask.cost import Cost
 from unmask.draws import Draws
 from unmask.errors import ConfigError
 from unmask.named import Named
@@ -31,8 +32,7 @@ from unmask.predictors.protocol import Predictor
 from unmask.process import blocks
 from unmask.samplers.common import masked_state
 from unmask.samplers.common.masked_state import MaskedState
-from unmask.samplers.sampler import StepInfo
-from unmask.shapes import TokenIds
+from unmask.shapes import Counts, TokenIds
 from unmask.speculation.filters import Filter
 
 
@@ -66,7 +66,7 @@ class Dilated(Named):
 
     def step(
         self, state: MaskedState, predictor: Predictor, draws: Draws
-    ) -> tuple[MaskedState, StepInfo]:
+    ) -> tuple[MaskedState, Cost[Counts]]:
         """One pass for the next group that has anything masked."""
         length = state.is_masked.shape[1]
         turn = turns(length, self.block_length, self.base).to(state.is_masked.device)

@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 
 from unmask.batches import join
+from unmask.cost import Cost, Work
 from unmask.draws import Draws
 from unmask.predictors.kv_cache import Memory, Recalled
 from unmask.predictors.pair import CrossTeam, Team
 from unmask.predictors.protocol import Draft
 from unmask.predictors.shadows import check_casts_shadows
 from unmask.samplers.common.columns import WindowColumns
-from unmask.samplers.sampler import Sampler, StepInfo
+from unmask.samplers.sampler import Sampler
 from unmask.samplers.wrappers.cached import CachedState
 from unmask.shapes import PAD, Counts, TokenIds, WindowIds, WindowLogProbs
 
@@ -53,9 +54,8 @@ class DraftRound:
 
     def __init__(self, drafter: Any, team: Team | CrossTeam, draws: Draws) -> None:
         self.state, self.team, self._draws = drafter, team, draws
-        # Rows: passes, tokens, pairs.
-        self._drafter_work = drafter.origin.new_zeros(3, len(drafter.origin))
-        self._verifier_work = torch.zeros_like(self._drafter_work)
+        nothing = Cost.nothing_yet(drafter.origin)
+        self._drafter_work, self._verifier_work = nothing.drafter, nothing.trunk
         self._drawn_from: Tensor | None = None
         self._is_renewed = False
 
@@ -71,9 +71,8 @@ class DraftRound:
             return
         before = self.token_ids[rows]
         drafter = Watched(self.team.drafter) if is_watched else self.team.drafter
-        moved, info = sampler.step(self.state.select(rows), drafter, self._draws.rows(rows))
-        work = torch.stack([info.trunk_passes, *info.work((before != PAD).sum(dim=1))])
-        self._drafter_work = self._drafter_work.index_add(1, rows, work)
+        moved, cost = sampler.step(self.state.select(rows), drafter, self._draws.rows(rows))
+        self._drafter_work += cost.trunk.among(rows, len(self.state.origin))
         others = torch.ones_like(self.state.origin).index_fill(0, rows, 0).nonzero().squeeze(1)
         back = torch.cat([rows, others]).argsort()
         self.state = join([moved, self.state.select(others)]).select(back)
@@ -124,7 +123,8 @@ class DraftRound:
             else:
                 log_probs = verifier.draft(seen_ids, positions).log_probs
             found = log_probs[:, :num_drafted], log_probs[:, num_drafted:]
-        self.count(one, length + num_shadows, (length + num_shadows) * length)
+        num_run = length + num_shadows
+        self.count(Work(one, num_run, num_run * length))
         return found
 
     def _renew(self, memory: Memory) -> None:
@@ -151,9 +151,9 @@ class DraftRound:
             last_asked=is_masked.long().argmax(dim=1),
         )
 
-    def count(self, passes: Counts, tokens: Counts, pairs: Counts) -> None:
+    def count(self, work: Work[Counts]) -> None:
         """Note what the verifier has done, in all sequences."""
-        self._verifier_work = self._verifier_work + torch.stack([passes, tokens, pairs])
+        self._verifier_work += work
 
     @property
     def _refreshes(self) -> bool:
@@ -164,21 +164,12 @@ class DraftRound:
     def _is_one_model(self) -> bool:
         return self.team.drafter is self.team.verifier
 
-    def info(self, before_ids: TokenIds, after_ids: TokenIds) -> StepInfo:
+    def cost(self, before_ids: TokenIds, after_ids: TokenIds) -> Cost[Counts]:
         """What the round did."""
         mask_id = self.team.vocab_size
         num_masked = [(ids == mask_id).sum(dim=1) for ids in (before_ids, after_ids)]
         drafter, verifier = self._drafter_work, self._verifier_work
         if self._is_one_model:
-            drafter, verifier = torch.zeros_like(drafter), drafter + verifier
-        return StepInfo(
-            trunk_passes=verifier[0],
-            tail_passes=torch.zeros_like(verifier[0]),
-            accepted=num_masked[0] - num_masked[1],
-            rejected=torch.zeros_like(verifier[0]),
-            query_tokens=verifier[1],
-            query_keys=verifier[2],
-            drafter_passes=drafter[0],
-            drafter_tokens=drafter[1],
-            drafter_keys=drafter[2],
-        )
+            drafter, verifier = drafter * 0, drafter + verifier
+        accepted = num_masked[0] - num_masked[1]
+        return Cost(verifier, accepted, torch.zeros_like(accepted), drafter=drafter)

@@ -37,6 +37,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from unmask.batches import Rows, padded_with
+from unmask.cost import Cost
 from unmask.draws import Draws
 from unmask.errors import ConfigError
 from unmask.named import Named
@@ -44,7 +45,7 @@ from unmask.predictors.pair import Team
 from unmask.samplers.common import columns, scores
 from unmask.samplers.common.columns import WindowColumns
 from unmask.samplers.draft_round import DraftRound, View
-from unmask.samplers.sampler import Sampler, StepInfo
+from unmask.samplers.sampler import Sampler
 from unmask.samplers.threshold import Threshold
 from unmask.shapes import Counts, TokenIds
 from unmask.speculation.acceptance_rules import Rule, is_rejected
@@ -138,7 +139,7 @@ class DraftVerify(Named):
 
     def step(
         self, state: DraftVerifyState, predictor: Any, draws: Draws
-    ) -> tuple[DraftVerifyState, StepInfo]:
+    ) -> tuple[DraftVerifyState, Cost[Counts]]:
         """One round: drafts, and their verification."""
         team = predictor if isinstance(predictor, Team) else Team(predictor, predictor)
         before_ids = state.token_ids
@@ -146,7 +147,7 @@ class DraftVerify(Named):
         for _ in range(self.num_draft_passes):
             round_.draft(self.drafter, is_watched=self.rule in ("kl", "reverse-kl"))
         verification = self._verify(round_, before_ids, state)
-        return verification, round_.info(before_ids, verification.token_ids)
+        return verification, round_.cost(before_ids, verification.token_ids)
 
     def _verify(
         self, round_: DraftRound, before_ids: TokenIds, state: DraftVerifyState

@@ -23,15 +23,17 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from unmask.batches import join
+from unmask.cost import Cost, Work
 from unmask.draws import Draws
 from unmask.errors import ConfigError
 from unmask.predictors.pair import CrossTeam
 from unmask.predictors.shadows import check_casts_shadows
 from unmask.samplers.draft_round import DraftRound, View
 from unmask.samplers.draft_verify import Acceptance, DraftVerifyState
-from unmask.samplers.sampler import Sampler, StepInfo
+from unmask.samplers.sampler import Sampler
 from unmask.samplers.threshold import Threshold
-from unmask.shapes import PAD, TokenIds, WindowLogProbs
+from unmask.shapes import PAD, Counts, TokenIds, WindowLogProbs
 from unmask.speculation.acceptance_rules import is_rejected
 from unmask.speculation.retokenise import Spelling, Transcript, transcribe
 
@@ -84,7 +86,7 @@ class DraftVerifyAcross:
 
     def step(
         self, state: DraftVerifyState, predictor: Any, draws: Draws
-    ) -> tuple[DraftVerifyState, StepInfo]:
+    ) -> tuple[DraftVerifyState, Cost[Counts]]:
         """One round: drafts, and their verification."""
         is_team = isinstance(predictor, CrossTeam)
         team = predictor if is_team else CrossTeam(predictor, predictor)
@@ -100,7 +102,7 @@ class DraftVerifyAcross:
                 round_.token_ids, is_drafted, state.origin, strict=True
             )
         ]
-        round_.count(*torch.stack([work for _, work in verdicts]).T)
+        round_.count(join([work for _, work in verdicts]))
         is_wrong = torch.stack([wrong for wrong, _ in verdicts])
         is_wrong = is_wrong & (state.num_remasked < self.max_remasked)
         token_ids = round_.token_ids.masked_fill(is_wrong, mask_id)
@@ -109,7 +111,7 @@ class DraftVerifyAcross:
             drafter=round_.state.rewritten(token_ids, mask_id=mask_id),
             num_remasked=state.num_remasked + is_wrong,
         )
-        return after, round_.info(before_ids, token_ids)
+        return after, round_.cost(before_ids, token_ids)
 
     def _check_masks(self, team: CrossTeam) -> None:
         for name in ("drafter", "verifier"):
@@ -129,8 +131,8 @@ class DraftVerifyAcross:
         is_drafted: Bool[Tensor, " L"],
         origin: int,
         verifier: Any,
-    ) -> tuple[Bool[Tensor, " L"], Int[Tensor, " 3"]]:
-        """Which drafts of a sequence are rejected; passes, tokens and pairs of the verifier."""
+    ) -> tuple[Bool[Tensor, " L"], Work[Counts]]:
+        """Which drafts of a sequence are rejected, and what the verifier did."""
         is_wrong = torch.zeros_like(is_drafted)
         answer_ids = token_ids[origin:]
         transcript = transcribe(
@@ -145,7 +147,7 @@ class DraftVerifyAcross:
             if token != self.verifier_spelling.mask_id and not drafted.isdisjoint(sources)
         ]
         if not judged:
-            return is_wrong, torch.zeros(3, dtype=torch.int64, device=token_ids.device)
+            return is_wrong, Work(*token_ids.new_zeros(3, 1))
         target, work = self._asked(transcript, judged, verifier)
         judged_ids = torch.tensor([[transcript.token_ids[place] for place in judged]])
         is_refused = is_rejected(
@@ -165,11 +167,11 @@ class DraftVerifyAcross:
             is_wrong = is_drafted & (
                 torch.arange(len(is_drafted), device=is_drafted.device) >= places[0]
             )
-        return is_wrong, work.to(token_ids.device)
+        return is_wrong, work
 
     def _asked(
         self, transcript: Transcript, judged: Sequence[int], verifier: Any
-    ) -> tuple[WindowLogProbs, Int[Tensor, " 3"]]:
+    ) -> tuple[WindowLogProbs, Work[Counts]]:
         """What the verifier says of tokens of a transcript, and what that took."""
         first = len(self.verifier_prompt)
         row = torch.tensor(
@@ -185,4 +187,4 @@ class DraftVerifyAcross:
             if self.view == "pre-draft":
                 row = row.scatter(1, positions, self.verifier_spelling.mask_id)
             target = verifier.draft(row, positions).log_probs
-        return target, torch.tensor([1, num_run, num_run * length])
+        return target, Work(*row.new_tensor([[1], [num_run], [num_run * length]]))

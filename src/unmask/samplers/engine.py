@@ -15,20 +15,20 @@ generative models".
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from unmask.batches import Rows, join
+from unmask.cost import Cost, Costed
 from unmask.draws import SeededDraws
 from unmask.errors import ConfigError
 from unmask.predictors.protocol import Predictor
-from unmask.samplers.sampler import COUNTED, Sampler, StepInfo, check_given_ids
+from unmask.samplers.sampler import Observer, Sampler, check_given_ids, ignore_step
 from unmask.shapes import Counts, TokenIds
 
 
@@ -43,39 +43,18 @@ class Request:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
+class Result(Costed):
     """A finished sequence, and what it cost."""
 
     number: int
     """Requests are numbered from 0 in the order in which they were admitted."""
     request: Request
     token_ids: Int[Tensor, " L"]
-    trunk_passes: int
-    tail_passes: int
-    accepted: int
-    rejected: int
-    tail_tokens: int
-    """Tokens that were verified, summed over the tail passes."""
-    query_tokens: int
-    """Tokens that went through the trunk."""
-    query_keys: int
-    """Pairs of such a token and one that it attended to."""
-    drafter_passes: int
-    """Passes of a smaller model that drafts (`Team`). None of them is counted above."""
-    drafter_tokens: int
-    drafter_keys: int
+    cost: Cost[int]
     seconds: float
     """Wall-clock time from its admission until it was finished."""
     busy_seconds: float
     """Its share of the time of its steps; those of all results add up to the time of all."""
-
-
-Observer = Callable[[Any, StepInfo, Tensor], None]
-"""Told, after each step of a lane, the state, the info, and the numbers of their requests."""
-
-
-def _ignore(state: Any, info: StepInfo, numbers: Tensor) -> None:
-    pass
 
 
 class Engine:
@@ -90,7 +69,7 @@ class Engine:
         *,
         num_slots: int = 16,
         bucket: int = 0,
-        observe: Observer = _ignore,
+        observe: Observer = ignore_step,
     ) -> None:
         if num_slots < 1:
             raise ConfigError(f"Engine.num_slots must be at least 1, got {num_slots}.")
@@ -159,8 +138,6 @@ class Engine:
 
 
 _ANY_LENGTH = 2**62
-_WORK = ("query_tokens", "query_keys")
-_DRAFTER_WORK = ("drafter_tokens", "drafter_keys")
 _Key = tuple[Sampler, int]
 
 
@@ -175,17 +152,7 @@ class _Account(Rows):
     """What the sequences of a lane have cost so far."""
 
     number: Counts
-    trunk_passes: Counts
-    tail_passes: Counts
-    accepted: Counts
-    rejected: Counts
-    tail_tokens: Counts
-    query_tokens: Counts
-    query_keys: Counts
-    drafter_passes: Counts
-    drafter_tokens: Counts
-    drafter_keys: Counts
-    length: Counts
+    cost: Cost[Counts]
     start: Float[Tensor, " B"]
     busy: Float[Tensor, " B"]
 
@@ -203,12 +170,9 @@ class _Lane:
         self.state = self.sampler.init(given_ids, mask_id=mask_id, draws=self.draws)
         self.slots = {slot.number: slot for slot in slots}
         number = torch.tensor(list(self.slots), device=device)
-        zero = torch.zeros_like(number)
         start = torch.full_like(number, time.perf_counter(), dtype=torch.float64)
-        length = torch.full_like(number, given_ids.shape[1])
-        busy = torch.zeros_like(start)
-        counts = dict.fromkeys((*COUNTED, *_WORK, *_DRAFTER_WORK), zero)
-        self.account = _Account(number=number, length=length, start=start, busy=busy, **counts)
+        cost, busy = Cost.nothing_yet(number), torch.zeros_like(start)
+        self.account = _Account(number=number, cost=cost, start=start, busy=busy)
 
     @property
     def num_sequences(self) -> int:
@@ -224,21 +188,11 @@ class _Lane:
     def step(self, predictor: Predictor, observe: Observer) -> None:
         """One step of the sampler, for all of them."""
         before = time.perf_counter()
-        self.state, info = self.sampler.step(self.state, predictor, self.draws)
+        self.state, cost = self.sampler.step(self.state, predictor, self.draws)
         share = (time.perf_counter() - before) / self.num_sequences
         account = self.account
-        tokens, keys = info.work(account.length)
-        self.account = replace(
-            account,
-            busy=account.busy + share,
-            query_tokens=account.query_tokens + tokens,
-            query_keys=account.query_keys + keys,
-            **{
-                name: getattr(account, name) + getattr(info, name)
-                for name in (*COUNTED, *_DRAFTER_WORK)
-            },
-        )
-        observe(self.state, info, account.number)
+        self.account = replace(account, busy=account.busy + share, cost=account.cost + cost)
+        observe(self.state, cost, account.number)
 
     def let_out(self) -> list[Result]:
         """Results of those that are finished; they are gone from the lane."""
@@ -255,18 +209,19 @@ class _Lane:
 
     def _results(self, token_ids: TokenIds, account: _Account) -> list[Result]:
         now = time.perf_counter()
-        columns = {name: value.tolist() for name, value in vars(account).items()}
+        numbers, starts = account.number.tolist(), account.start.tolist()
+        spent = zip(numbers, starts, account.busy.tolist(), account.cost.each(), strict=True)
         results = []
-        for row, number in enumerate(columns["number"]):
+        for row, (number, start, busy, cost) in enumerate(spent):
             request = self.slots[number].request
             results.append(
                 Result(
                     number=number,
                     request=request,
                     token_ids=token_ids[row, : len(request.given_ids)],
-                    seconds=now - columns["start"][row],
-                    busy_seconds=columns["busy"][row],
-                    **{name: columns[name][row] for name in (*COUNTED, *_WORK, *_DRAFTER_WORK)},
+                    cost=cost,
+                    seconds=now - start,
+                    busy_seconds=busy,
                 )
             )
         return results

@@ -23,6 +23,7 @@ from typing import Literal, get_args
 
 import torch
 
+from unmask.cost import Cost
 from unmask.draws import Draws
 from unmask.errors import ConfigError
 from unmask.named import Named
@@ -31,8 +32,7 @@ from unmask.process import blocks
 from unmask.process.blocks import Blocks
 from unmask.samplers.common import masked_state, scores
 from unmask.samplers.common.masked_state import MaskedState
-from unmask.samplers.sampler import StepInfo
-from unmask.shapes import TokenIds, WindowLogProbs, WindowMask, WindowProbs
+from unmask.shapes import Counts, TokenIds, WindowLogProbs, WindowMask, WindowProbs
 from unmask.speculation.filters import Filter
 
 Ranking = Literal["entropy", "confidence", "margin"]
@@ -76,7 +76,7 @@ class EntropyBounded(Named):
 
     def step(
         self, state: MaskedState, predictor: Predictor, draws: Draws
-    ) -> tuple[MaskedState, StepInfo]:
+    ) -> tuple[MaskedState, Cost[Counts]]:
         """One pass, and tokens at the positions that the bound allows."""
         candidates = self.blocks.candidates(state.is_masked, state.origin)
         prediction = masked_state.predict(predictor, state.token_ids, candidates)

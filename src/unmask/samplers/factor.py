@@ -17,6 +17,7 @@ Source: Wu et al. (2025), arXiv:2505.22618 (Fast-dLLM), section 3.3 and Theorem 
 
 from dataclasses import dataclass, field
 
+from unmask.cost import Cost
 from unmask.draws import Draws
 from unmask.errors import ConfigError
 from unmask.named import Named
@@ -25,8 +26,7 @@ from unmask.process import blocks
 from unmask.process.blocks import Blocks
 from unmask.samplers.common import masked_state, scores
 from unmask.samplers.common.masked_state import MaskedState
-from unmask.samplers.sampler import StepInfo
-from unmask.shapes import TokenIds, WindowMask, WindowProbs
+from unmask.shapes import Counts, TokenIds, WindowMask, WindowProbs
 from unmask.speculation.filters import Filter
 
 
@@ -56,7 +56,7 @@ class Factor(Named):
 
     def step(
         self, state: MaskedState, predictor: Predictor, draws: Draws
-    ) -> tuple[MaskedState, StepInfo]:
+    ) -> tuple[MaskedState, Cost[Counts]]:
         """One pass, and the tokens of it that are sure enough together."""
         candidates = self.blocks.candidates(state.is_masked, state.origin)
         found = masked_state.propose(predictor, state.token_ids, candidates, self.filter, draws)

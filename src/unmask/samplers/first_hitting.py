@@ -24,13 +24,13 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
+from unmask.cost import Cost
 from unmask.draws import Draws
 from unmask.named import Named
 from unmask.predictors.protocol import Predictor
 from unmask.samplers.common import columns, ordered_state
 from unmask.samplers.common.ordered_state import OrderedState
-from unmask.samplers.sampler import StepInfo
-from unmask.shapes import TokenIds
+from unmask.shapes import Counts, TokenIds
 from unmask.speculation.filters import Filter
 
 
@@ -48,13 +48,13 @@ class FirstHitting(Named):
 
     def step(
         self, state: OrderedState, predictor: Predictor, draws: Draws
-    ) -> tuple[OrderedState, StepInfo]:
+    ) -> tuple[OrderedState, Cost[Counts]]:
         """The next token of the order."""
         first = state.num_revealed
         window = columns.of_order(state.order, first, first + 1, width=1)
         draft = predictor.draft(state.token_ids, window.positions)
         drawn = self.filter.draw(draft.log_probs, window.in_window, draws)
         token_ids = window.write(state.token_ids, drawn)
-        one, zero = torch.ones_like(first), torch.zeros_like(first)
-        info = StepInfo(one, zero, one, zero)
-        return replace(state, token_ids=token_ids, num_revealed=first + 1), info
+        one = torch.ones_like(first)
+        cost = Cost.of_passes(one, token_ids, one)
+        return replace(state, token_ids=token_ids, num_revealed=first + 1), cost

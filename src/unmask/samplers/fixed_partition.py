@@ -22,14 +22,14 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
+from unmask.cost import Cost
 from unmask.draws import Draws
 from unmask.named import Named
 from unmask.predictors.protocol import Predictor
 from unmask.process.windows import Cosine, Window, check_is_window
 from unmask.samplers.common import ordered_state
 from unmask.samplers.common.ordered_state import OrderChoice, OrderedState
-from unmask.samplers.sampler import StepInfo
-from unmask.shapes import TokenIds
+from unmask.shapes import Counts, TokenIds
 from unmask.speculation.filters import Filter
 
 
@@ -55,12 +55,12 @@ class FixedPartition(Named):
 
     def step(
         self, state: OrderedState, predictor: Predictor, draws: Draws
-    ) -> tuple[OrderedState, StepInfo]:
+    ) -> tuple[OrderedState, Cost[Counts]]:
         """One pass, and a token for every place of its group."""
         opening = ordered_state.open_window(self.order, state, predictor, self.window)
         state, window = opening.state, opening.window
         drawn = self.filter.draw(opening.draft.log_probs, window.in_window, draws)
         token_ids = window.write(state.token_ids, drawn)
-        zero = torch.zeros_like(opening.stop)
-        info = StepInfo(zero + 1, zero, opening.stop - state.num_revealed, zero)
-        return replace(state, token_ids=token_ids, num_revealed=opening.stop), info
+        accepted = opening.stop - state.num_revealed
+        cost = Cost.of_passes(torch.ones_like(accepted), token_ids, accepted)
+        return replace(state, token_ids=token_ids, num_revealed=opening.stop), cost

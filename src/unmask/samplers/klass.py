@@ -23,6 +23,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from unmask.batches import padded_with
+from unmask.cost import Cost
 from unmask.draws import Draws
 from unmask.errors import ConfigError
 from unmask.named import Named
@@ -31,8 +32,7 @@ from unmask.process import blocks
 from unmask.process.blocks import Blocks
 from unmask.samplers.common import masked_state, scores
 from unmask.samplers.common.masked_state import MaskedState, Prediction
-from unmask.samplers.sampler import StepInfo
-from unmask.shapes import TokenIds, WindowIds, WindowMask, WindowProbs
+from unmask.shapes import Counts, TokenIds, WindowIds, WindowMask, WindowProbs
 from unmask.speculation.filters import Filter
 
 
@@ -94,7 +94,7 @@ class Klass(Named):
 
     def step(
         self, state: KlassState, predictor: Predictor, draws: Draws
-    ) -> tuple[KlassState, StepInfo]:
+    ) -> tuple[KlassState, Cost[Counts]]:
         """One pass, and the tokens of it that are ready."""
         candidates = self.blocks.candidates(state.is_masked, state.origin)
         now = masked_state.propose(predictor, state.token_ids, candidates, self.filter, draws)
@@ -102,10 +102,10 @@ class Klass(Named):
         is_stable = movement(now, state.before, state.is_masked.shape[1]) < self.kl_bound
         num_stable = (state.num_stable.gather(1, window.positions) + 1) * is_stable
         is_chosen = self._choose(now.confidence, num_stable, window.in_window)
-        revealed, info = masked_state.reveal(state, window, is_chosen, now.token_ids)
+        revealed, cost = masked_state.reveal(state, window, is_chosen, now.token_ids)
         noted = window.write(state.num_stable, num_stable)
         before = Prediction(window, now.log_probs)
-        return KlassState(**vars(revealed), before=before, num_stable=noted), info
+        return KlassState(**vars(revealed), before=before, num_stable=noted), cost
 
     def _choose(
         self, confidence: WindowProbs, num_stable: WindowIds, in_window: WindowMask

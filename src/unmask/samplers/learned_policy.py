@@ -28,14 +28,14 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from unmask.cost import Cost
 from unmask.draws import Draws
 from unmask.errors import ConfigError
 from unmask.named import Named
 from unmask.predictors.protocol import Predictor
 from unmask.samplers.common import masked_state, scores
 from unmask.samplers.common.masked_state import MaskedState
-from unmask.samplers.sampler import StepInfo
-from unmask.shapes import PAD, TokenIds
+from unmask.shapes import PAD, Counts, TokenIds
 from unmask.speculation.filters import Filter
 
 
@@ -92,7 +92,7 @@ class LearnedPolicy(Named):
 
     def step(
         self, state: MaskedState, predictor: Predictor, draws: Draws
-    ) -> tuple[MaskedState, StepInfo]:
+    ) -> tuple[MaskedState, Cost[Counts]]:
         """One pass, and the tokens that the policy lets through."""
         found = masked_state.predict(predictor, state.token_ids, state.is_masked)
         window = found.window

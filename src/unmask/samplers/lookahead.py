@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from unmask.cost import Cost
 from unmask.draws import Draws
 from unmask.errors import ConfigError
 from unmask.named import Named
@@ -30,7 +31,6 @@ from unmask.predictors.protocol import Predictor
 from unmask.samplers.common import columns, lookahead_state, masked_state, scores, subsets
 from unmask.samplers.common.lookahead_state import ForeseenState
 from unmask.samplers.common.masked_state import MaskedState, Prediction
-from unmask.samplers.sampler import StepInfo
 from unmask.shapes import Counts, TokenIds
 from unmask.speculation.filters import Filter
 
@@ -77,7 +77,7 @@ class Lookahead(Named):
 
     def step(
         self, state: ForeseenState, predictor: Predictor, draws: Draws
-    ) -> tuple[ForeseenState, StepInfo]:
+    ) -> tuple[ForeseenState, Cost[Counts]]:
         """One path of a few, and the prediction that it leads to."""
         prediction = state.completed(predictor, state.is_masked)
         paths, revealed = self._paths(state, prediction, draws)
@@ -93,14 +93,13 @@ class Lookahead(Named):
             place[rows] = self.num_paths * torch.arange(len(rows), device=rows.device) + choice
             prediction = seen.select(place)  # any of them for those that are done
 
-        zero = torch.zeros_like(chosen)
-        trunk_passes = state.needs_pass.long() + self.num_paths * looks_ahead.long()
-        info = StepInfo(trunk_passes, zero, revealed.accepted[chosen], zero)
-        return lookahead_state.reached(paths.select(chosen), prediction), info
+        passes = state.needs_pass.long() + self.num_paths * looks_ahead.long()
+        cost = Cost.of_passes(passes, state.token_ids, revealed.accepted[chosen])
+        return lookahead_state.reached(paths.select(chosen), prediction), cost
 
     def _paths(
         self, state: ForeseenState, prediction: Prediction, draws: Draws
-    ) -> tuple[MaskedState, StepInfo]:
+    ) -> tuple[MaskedState, Cost[Counts]]:
         """`num_paths` states one step ahead, of one sequence after another."""
         window, log_probs = prediction.window, prediction.log_probs
         shape = (len(state.token_ids), self.num_paths, -1)

@@ -24,6 +24,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from unmask.cost import Cost, Work
 from unmask.draws import Draws
 from unmask.errors import ConfigError
 from unmask.named import Named
@@ -32,7 +33,6 @@ from unmask.predictors.stream import StreamPredictor
 from unmask.samplers.common import columns, ordered_state
 from unmask.samplers.common.columns import WindowColumns
 from unmask.samplers.common.ordered_state import OrderedState
-from unmask.samplers.sampler import StepInfo
 from unmask.shapes import Counts, Order, TokenIds, WindowIds, WindowLogProbs
 from unmask.speculation.accept_reject import Verdict, judge
 from unmask.speculation.filters import Filter
@@ -73,7 +73,7 @@ class Lossless(Named):
 
     def step(
         self, state: OrderedState, predictor: StreamPredictor, draws: Draws
-    ) -> tuple[OrderedState, StepInfo]:
+    ) -> tuple[OrderedState, Cost[Counts]]:
         """One cycle: a pass that drafts, and one that verifies."""
         first, order, length = state.num_revealed, state.order, state.length
         size = (length - first).clamp(max=self.num_tokens)
@@ -111,16 +111,9 @@ class Lossless(Named):
         )
         behind = law.take_along_dim(size[:, None, None], dim=1)
         after = settle(state, drafted.ids, verdict, behind, self.filter, draws)
-        info = StepInfo(
-            torch.full_like(first, 2),
-            drafted.tail_passes,
-            after.num_revealed - first - verdict.is_rejected.long(),
-            verdict.is_rejected.long(),
-            query_tokens=opened.query_tokens + judged.query_tokens,
-            query_keys=opened.query_keys + judged.query_keys,
-            tail_tokens=drafted.tail_passes,
-        )
-        return after, info
+        rejected = verdict.is_rejected.long()
+        accepted = after.num_revealed - first - rejected
+        return after, Cost(opened.work + judged.work, accepted, rejected, drafted.work)
 
     def _drafted(
         self,
@@ -171,7 +164,8 @@ class Candidates:
     ids: WindowIds
     log_probs: WindowLogProbs
     filled_ids: TokenIds
-    tail_passes: Counts
+    work: Work[Counts]
+    """Of the tail."""
 
 
 def at_once(
@@ -185,7 +179,7 @@ def at_once(
     log_probs = filter(draft_log_probs)
     ids = filter.draw_filtered(log_probs, window.in_window, draws)
     none = torch.zeros_like(token_ids[:, 0])
-    return Candidates(ids, log_probs, window.write(token_ids, ids), none)
+    return Candidates(ids, log_probs, window.write(token_ids, ids), Work(none, none, none))
 
 
 def in_turn(
@@ -222,4 +216,6 @@ def in_turn(
         token_ids = column.write(token_ids, drawn)
         ids.append(drawn)
         laws.append(law)
-    return Candidates(torch.cat(ids, 1), torch.cat(laws, 1), token_ids, tail_passes)
+    # Each pass looks at one token.
+    work = Work(tail_passes, tail_passes, torch.zeros_like(tail_passes))
+    return Candidates(torch.cat(ids, 1), torch.cat(laws, 1), token_ids, work)

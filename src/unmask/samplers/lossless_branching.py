@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from unmask.batches import padded_with
+from unmask.cost import Cost
 from unmask.draws import Draws
 from unmask.errors import ConfigError
 from unmask.named import Named
@@ -25,7 +26,6 @@ from unmask.predictors.stream import StreamPredictor
 from unmask.samplers.common import columns, ordered_state
 from unmask.samplers.common.ordered_state import OrderedState
 from unmask.samplers.lossless import Drafts, at_once, check_is_drafts, in_turn, settle
-from unmask.samplers.sampler import StepInfo
 from unmask.shapes import Counts, TokenIds, WindowIds, WindowLogProbs
 from unmask.speculation.accept_reject import judge
 from unmask.speculation.filters import Filter
@@ -82,7 +82,7 @@ class LosslessBranching(Named):
 
     def step(
         self, state: BranchingState, predictor: StreamPredictor, draws: Draws
-    ) -> tuple[BranchingState, StepInfo]:
+    ) -> tuple[BranchingState, Cost[Counts]]:
         """One cycle, one trunk pass."""
         first, order, length = state.num_revealed, state.order, state.length
         num, width = state.num_candidates, self.num_tokens
@@ -118,19 +118,12 @@ class LosslessBranching(Named):
                 token_ids, order, settled, draft, window, predictor, draws, self.filter,
                 num_known=1,
             )  # fmt: skip
-        info = StepInfo(
-            torch.ones_like(first),
-            found.tail_passes,
-            settled - first - verdict.is_rejected.long(),
-            verdict.is_rejected.long(),
-            query_tokens=branched.query_tokens,
-            query_keys=branched.query_keys,
-            tail_tokens=found.tail_passes,
-        )
+        rejected = verdict.is_rejected.long()
+        cost = Cost(branched.work, settled - first - rejected, rejected, found.work)
         after = replace(
             after,
             candidate_ids=found.ids,
             candidate_log_probs=found.log_probs.double(),
             num_candidates=num,
         )
-        return after, info
+        return after, cost

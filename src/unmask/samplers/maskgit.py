@@ -17,12 +17,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from unmask.cost import Cost
 from unmask.draws import Draws
 from unmask.predictors.protocol import Predictor
 from unmask.samplers.common import masked_state, quota
 from unmask.samplers.common.masked_state import MaskedState
 from unmask.samplers.common.quota import Quota
-from unmask.samplers.sampler import StepInfo
+from unmask.shapes import Counts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,7 @@ class MaskGIT(Quota):
 
     def step(
         self, state: MaskedState, predictor: Predictor, draws: Draws
-    ) -> tuple[MaskedState, StepInfo]:
+    ) -> tuple[MaskedState, Cost[Counts]]:
         """Tokens everywhere, of which the surest stay."""
         found = masked_state.propose(
             predictor, state.token_ids, state.is_masked, self.filter, draws

@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from unmask.cost import Cost, Work
 from unmask.draws import Draws
 from unmask.named import Named
 from unmask.predictors.protocol import Predictor
@@ -27,8 +28,7 @@ from unmask.process.windows import Fixed, Window, check_is_window
 from unmask.samplers.common import columns, ordered_state
 from unmask.samplers.common.columns import WindowColumns
 from unmask.samplers.common.ordered_state import OrderChoice, OrderedState
-from unmask.samplers.sampler import StepInfo
-from unmask.shapes import TokenIds, WindowIds
+from unmask.shapes import Counts, TokenIds, WindowIds
 from unmask.speculation.accept_reject import judge
 from unmask.speculation.filters import Filter
 
@@ -55,7 +55,7 @@ class PrefixVerify(Named):
 
     def step(
         self, state: OrderedState, predictor: Predictor, draws: Draws
-    ) -> tuple[OrderedState, StepInfo]:
+    ) -> tuple[OrderedState, Cost[Counts]]:
         """A pass that drafts a window, and one that judges it."""
         opening = ordered_state.open_window(self.order, state, predictor, self.window)
         state, window = opening.state, opening.window
@@ -78,16 +78,14 @@ class PrefixVerify(Named):
         token_ids = kept.write(state.token_ids, drafted_ids)
         token_ids = replaced.write(token_ids, verdict.replacement_ids[:, None])
         num_run = opening.stop - first
-        info = StepInfo(
-            trunk_passes=1 + (num_run > 1).long(),
-            tail_passes=torch.zeros_like(first),
+        passes = 1 + (num_run > 1).long()
+        cost = Cost(
+            Work(passes, num_run * state.length, num_run * state.length**2),
             accepted=verdict.num_accepted,
             rejected=verdict.is_rejected.long(),
-            query_tokens=num_run * state.length,
-            query_keys=num_run * state.length**2,
         )
         num_revealed = place + verdict.is_rejected
-        return replace(state, token_ids=token_ids, num_revealed=num_revealed), info
+        return replace(state, token_ids=token_ids, num_revealed=num_revealed), cost
 
 
 def _targets(

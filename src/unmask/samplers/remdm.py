@@ -22,6 +22,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from unmask.cost import Cost
 from unmask.draws import Draws
 from unmask.named import Named
 from unmask.predictors.protocol import Predictor
@@ -31,8 +32,7 @@ from unmask.process.remasking import Cap, Remasking
 from unmask.process.schedules import Schedule
 from unmask.samplers.common import quota, revisable_state
 from unmask.samplers.common.revisable_state import RevisableState
-from unmask.samplers.sampler import StepInfo
-from unmask.shapes import TokenIds
+from unmask.shapes import Counts, TokenIds
 from unmask.speculation.filters import Filter
 
 
@@ -61,7 +61,7 @@ class ReMDM(Named):
 
     def step(
         self, state: RevisableState, predictor: Predictor, draws: Draws
-    ) -> tuple[RevisableState, StepInfo]:
+    ) -> tuple[RevisableState, Cost[Counts]]:
         """From one time of the grid to the next."""
         times = self.grid.times(self.num_steps)
         alpha = self.remasking.alpha(self.schedule, times).to(state.token_ids.device)

@@ -30,6 +30,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from unmask.cost import Cost
 from unmask.draws import Draws
 from unmask.errors import ConfigError
 from unmask.named import Named
@@ -40,9 +41,8 @@ from unmask.samplers.common import lookahead_state, masked_state, scores
 from unmask.samplers.common.columns import WindowColumns
 from unmask.samplers.common.lookahead_state import ForeseenState
 from unmask.samplers.common.masked_state import MaskedState, Prediction
-from unmask.samplers.sampler import StepInfo
 from unmask.samplers.threshold import sure_enough
-from unmask.shapes import TokenIds, WindowIds, WindowProbs
+from unmask.shapes import Counts, TokenIds, WindowIds, WindowProbs
 from unmask.speculation.filters import Filter
 
 
@@ -85,7 +85,7 @@ class SelfDraft(Named):
 
     def step(
         self, state: ForeseenState, predictor: Predictor, draws: Draws
-    ) -> tuple[ForeseenState, StepInfo]:
+    ) -> tuple[ForeseenState, Cost[Counts]]:
         """The best draft of a few, and the prediction that it leads to."""
         candidates = self.blocks.candidates(state.is_masked, state.origin)
         prediction = state.completed(predictor, candidates)
@@ -104,14 +104,13 @@ class SelfDraft(Named):
             # Any of them for those that are done.
             prediction = ahead.select((is_run.cumsum(dim=0) - 1).clamp(min=0)[chosen])
 
-        zero = torch.zeros_like(chosen)
         passes = state.needs_pass.long() + self._by_sequence(is_run).sum(dim=1)
-        info = StepInfo(passes, zero, revealed.accepted[chosen], zero)
-        return lookahead_state.reached(drafts.select(chosen), prediction), info
+        cost = Cost.of_passes(passes, state.token_ids, revealed.accepted[chosen])
+        return lookahead_state.reached(drafts.select(chosen), prediction), cost
 
     def _drafts(
         self, state: ForeseenState, prediction: Prediction
-    ) -> tuple[MaskedState, StepInfo]:
+    ) -> tuple[MaskedState, Cost[Counts]]:
         """draft_1 .. draft_d of one sequence after another."""
         best_ids, confidence = _best(prediction)
         in_window = prediction.window.in_window

@@ -34,6 +34,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from unmask.cost import Cost, Work
 from unmask.draws import Draws
 from unmask.errors import ConfigError
 from unmask.named import Named
@@ -42,7 +43,6 @@ from unmask.process.masking import mask_after
 from unmask.process.windows import Cosine, Window, check_is_window
 from unmask.samplers.common import columns, ordered_state
 from unmask.samplers.common.ordered_state import OrderChoice, OrderedState
-from unmask.samplers.sampler import StepInfo
 from unmask.shapes import Counts, Order, TokenIds, WindowIds, WindowLogProbs
 from unmask.speculation.accept_reject import disagreement, judge
 from unmask.speculation.filters import Filter
@@ -94,7 +94,7 @@ class SelfSpeculative(Named):
 
     def step(
         self, state: OrderedState, predictor: HybridPredictor, draws: Draws
-    ) -> tuple[OrderedState, StepInfo]:
+    ) -> tuple[OrderedState, Cost[Counts]]:
         """One trunk pass, and the verify rounds that follow it."""
         opening = ordered_state.open_window(self.order, state, predictor, self.window)
         if self.threshold > 0:
@@ -118,14 +118,13 @@ class SelfSpeculative(Named):
             self._verify(run, rows, predictor, draft, draws)
 
         token_ids = mask_after(run.filled_ids, state.order, run.settled, predictor.vocab_size)
-        info = StepInfo(
-            trunk_passes=torch.ones_like(first),
-            tail_passes=run.tail_passes,
+        cost = Cost(
+            Work.whole(torch.ones_like(first), state.length),
             accepted=run.settled - first - run.rejected,
             rejected=run.rejected,
-            tail_tokens=run.tail_tokens,
+            tail=Work(run.tail_passes, run.tail_tokens, torch.zeros_like(first)),
         )
-        return replace(state, token_ids=token_ids, num_revealed=run.settled), info
+        return replace(state, token_ids=token_ids, num_revealed=run.settled), cost
 
     def _verify(
         self,

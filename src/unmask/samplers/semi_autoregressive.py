@@ -22,6 +22,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from unmask.cost import Cost
 from unmask.draws import Draws
 from unmask.errors import ConfigError
 from unmask.named import Named
@@ -30,7 +31,6 @@ from unmask.process import blocks
 from unmask.process.blocks import LeftToRight
 from unmask.samplers.common import masked_state, quota, scores
 from unmask.samplers.common.masked_state import MaskedState
-from unmask.samplers.sampler import StepInfo
 from unmask.shapes import Counts, TokenIds
 from unmask.speculation.filters import Filter
 
@@ -71,7 +71,7 @@ class SemiAutoregressive(Named):
 
     def step(
         self, state: MaskedState, predictor: Predictor, draws: Draws
-    ) -> tuple[MaskedState, StepInfo]:
+    ) -> tuple[MaskedState, Cost[Counts]]:
         """Tokens everywhere in the block, of which the surest stay."""
         is_candidate = LeftToRight(self.block_length).candidates(state.is_masked, state.origin)
         found = masked_state.propose(predictor, state.token_ids, is_candidate, self.filter, draws)

@@ -26,6 +26,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from unmask.cost import Cost
 from unmask.draws import Draws
 from unmask.errors import ConfigError
 from unmask.named import Named
@@ -35,8 +36,7 @@ from unmask.process.grids import Grid
 from unmask.process.schedules import Schedule
 from unmask.samplers.common import quota, revisable_state
 from unmask.samplers.common.revisable_state import Guess, RevisableState
-from unmask.samplers.sampler import StepInfo
-from unmask.shapes import TokenIds
+from unmask.shapes import Counts, TokenIds
 from unmask.speculation.filters import Filter
 
 
@@ -111,7 +111,7 @@ class StarShaped(Named):
 
     def step(
         self, state: RevisableState, predictor: Predictor, draws: Draws
-    ) -> tuple[RevisableState, StepInfo]:
+    ) -> tuple[RevisableState, Cost[Counts]]:
         """From one time of the grid to the next."""
         times = self.grid.times(self.num_steps)
         alpha = self.schedule.alpha(times).to(state.token_ids.device)

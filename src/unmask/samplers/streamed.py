@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from unmask.cost import Cost, Work
 from unmask.draws import Draws
 from unmask.errors import ConfigError
 from unmask.predictors.protocol import Draft
@@ -27,7 +28,7 @@ from unmask.samplers.common.ordered_state import check_reads_order
 from unmask.samplers.fixed_partition import FixedPartition
 from unmask.samplers.lossless import Lossless
 from unmask.samplers.lossless_branching import LosslessBranching
-from unmask.samplers.sampler import Sampler, StepInfo
+from unmask.samplers.sampler import Sampler
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.samplers.target_only import TargetOnly
 from unmask.samplers.wrapped_state import WrappedState
@@ -56,14 +57,13 @@ class Streamed:
 
     def step(
         self, state: StreamedState, predictor: StreamPredictor, draws: Draws
-    ) -> tuple[StreamedState, StepInfo]:
+    ) -> tuple[StreamedState, Cost[Counts]]:
         """One step of the sampler."""
         remembering = RememberingStream(predictor, state.memory)
-        inner, info = self.sampler.step(state.inner, remembering, draws)
-        info = replace(
-            info, query_tokens=remembering.query_tokens, query_keys=remembering.query_keys
-        )
-        return StreamedState(inner, remembering.memory), info
+        inner, cost = self.sampler.step(state.inner, remembering, draws)
+        # How many passes the step made is the sampler's to say, what they ran the memory's.
+        work = replace(remembering.work, passes=cost.trunk.passes)
+        return StreamedState(inner, remembering.memory), replace(cost, trunk=work)
 
 
 class RememberingStream:
@@ -76,12 +76,11 @@ class RememberingStream:
         self.first_target_is_draft = predictor.first_target_is_draft
         self.fills_in = predictor.fills_in
         none = torch.zeros(len(memory.run_ids), dtype=torch.long, device=self.device)
-        self.query_tokens, self.query_keys = none, none
+        self.work = Work(none, none, none)
 
     def _note(self, found: Extended | Branched) -> None:
         self.memory = found.memory
-        self.query_tokens = self.query_tokens + found.query_tokens
-        self.query_keys = self.query_keys + found.query_keys
+        self.work += found.work
 
     def extend(
         self,

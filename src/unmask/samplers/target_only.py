@@ -11,14 +11,14 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
+from unmask.cost import Cost, Work
 from unmask.draws import Draws
 from unmask.named import Named
 from unmask.predictors.protocol import HybridPredictor
 from unmask.process.windows import Whole, Window, check_is_window
 from unmask.samplers.common import columns, ordered_state
 from unmask.samplers.common.ordered_state import OrderChoice, OrderedState
-from unmask.samplers.sampler import StepInfo
-from unmask.shapes import TokenIds
+from unmask.shapes import Counts, TokenIds
 from unmask.speculation.filters import Filter
 
 
@@ -44,7 +44,7 @@ class TargetOnly(Named):
 
     def step(
         self, state: OrderedState, predictor: HybridPredictor, draws: Draws
-    ) -> tuple[OrderedState, StepInfo]:
+    ) -> tuple[OrderedState, Cost[Counts]]:
         """One trunk pass, then the tokens of its window, one by one."""
         opening = ordered_state.open_window(self.order, state, predictor, self.window)
         state, draft, stop = opening.state, opening.draft, opening.stop
@@ -74,5 +74,10 @@ class TargetOnly(Named):
                 rows, draft = rows[unsettled], predictor.select(draft, unsettled)
             is_opening = False
 
-        info = StepInfo(torch.ones_like(first), tail_passes, settled - first, first * 0)
-        return replace(state, token_ids=token_ids, num_revealed=settled), info
+        cost = Cost(
+            Work.whole(torch.ones_like(first), state.length),
+            accepted=settled - first,
+            rejected=torch.zeros_like(first),
+            tail=Work(tail_passes, tail_passes, torch.zeros_like(first)),
+        )
+        return replace(state, token_ids=token_ids, num_revealed=settled), cost

@@ -16,13 +16,13 @@ from dataclasses import dataclass
 
 import torch
 
+from unmask.cost import Cost
 from unmask.draws import Draws
 from unmask.predictors.protocol import Predictor
 from unmask.samplers.common import masked_state, quota, scores
 from unmask.samplers.common.masked_state import MaskedState
 from unmask.samplers.common.quota import Quota
-from unmask.samplers.sampler import StepInfo
-from unmask.shapes import WindowLogProbs, WindowProbs
+from unmask.shapes import Counts, WindowLogProbs, WindowProbs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class TopK(Quota, ABC):
 
     def step(
         self, state: MaskedState, predictor: Predictor, draws: Draws
-    ) -> tuple[MaskedState, StepInfo]:
+    ) -> tuple[MaskedState, Cost[Counts]]:
         """Positions chosen first, then a token for each."""
         prediction = masked_state.predict(predictor, state.token_ids, state.is_masked)
         score = self.score(prediction.log_probs)

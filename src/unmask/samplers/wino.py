@@ -20,6 +20,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from unmask.batches import padded_with
+from unmask.cost import Cost, Work
 from unmask.draws import Draws
 from unmask.errors import ConfigError
 from unmask.named import Named
@@ -28,8 +29,7 @@ from unmask.process.blocks import places
 from unmask.samplers.common import columns, masked_state, scores
 from unmask.samplers.common.columns import WindowColumns
 from unmask.samplers.common.masked_state import MaskedState
-from unmask.samplers.sampler import StepInfo
-from unmask.shapes import PAD, TokenIds
+from unmask.shapes import PAD, Counts, TokenIds
 from unmask.speculation.filters import Filter
 
 
@@ -72,7 +72,9 @@ class Wino(Named):
         state = masked_state.start(given_ids, mask_id=mask_id)
         return WinoState(**vars(state), is_given=~state.is_masked)
 
-    def step(self, state: WinoState, predictor: Any, draws: Draws) -> tuple[WinoState, StepInfo]:
+    def step(
+        self, state: WinoState, predictor: Any, draws: Draws
+    ) -> tuple[WinoState, Cost[Counts]]:
         """One pass: tokens revealed, and tokens taken back.
 
         Raises `ConfigError` if the predictor has no shadows.
@@ -105,15 +107,12 @@ class Wino(Named):
         token_ids = WindowColumns(open_.positions, is_chosen).write(state.token_ids, found_ids)
         masks = torch.full_like(standing_ids, predictor.vocab_size)
         token_ids = WindowColumns(drafted.positions, is_taken_back).write(token_ids, masks)
-        one, num_shadows = torch.ones_like(num_chosen), drafted.in_window.sum(dim=1)
         length = (state.token_ids != PAD).sum(dim=1)
-        info = StepInfo(
-            trunk_passes=one,
-            tail_passes=one * 0,
+        num_run = length + drafted.in_window.sum(dim=1)
+        cost = Cost(
+            Work(torch.ones_like(length), num_run, num_run * length),
             accepted=num_chosen - is_taken_back.sum(dim=1),
-            rejected=one * 0,
-            query_tokens=length + num_shadows,
-            query_keys=(length + num_shadows) * length,
+            rejected=torch.zeros_like(length),
         )
         advanced = state.advanced(token_ids, token_ids == predictor.vocab_size)
-        return WinoState(**vars(advanced), is_given=state.is_given), info
+        return WinoState(**vars(advanced), is_given=state.is_given), cost

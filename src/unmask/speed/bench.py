@@ -146,7 +146,7 @@ def _measure_stream(
     seconds, timed, results = sorted(found, key=lambda each: each[0])[len(found) // 2]
     trunk = sum(result.trunk_passes for result in results) / num_sequences
     tail = sum(result.tail_passes for result in results) / num_sequences
-    work = [config.work(r.query_tokens, r.tail_tokens, length) for r in results]
+    work = [config.work(r.cost.trunk.tokens, r.cost.tail.tokens, length) for r in results]
     return Row(
         num_sequences=num_sequences,
         seconds=seconds,

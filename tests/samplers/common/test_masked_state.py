@@ -103,5 +103,5 @@ def test_columns_that_are_not_real_reveal_nothing():
 
 def test_a_pass_counts_whether_or_not_it_reveals_anything():
     _, info = revealed([[True] * 3, [False] * 3, [False] * 3])
-    assert info.trunk_passes.tolist() == [1, 1, 1]
-    assert info.tail_passes.tolist() == info.rejected.tolist() == [0, 0, 0]
+    assert info.trunk.passes.tolist() == [1, 1, 1]
+    assert info.tail.passes.tolist() == info.rejected.tolist() == [0, 0, 0]

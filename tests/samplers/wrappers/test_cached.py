@@ -79,8 +79,8 @@ def test_sequences_are_the_same_in_any_batch(name, cache, network) -> None:
     alone, some, together = (generated(network, cached, num_slots) for num_slots in (1, 2, 4))
     assert tokens(alone) == tokens(some) == tokens(together)
     for seed, result in alone.items():
-        assert result.query_tokens == together[seed].query_tokens
-        assert result.query_keys == together[seed].query_keys
+        assert result.cost.trunk.tokens == together[seed].cost.trunk.tokens
+        assert result.cost.trunk.pairs == together[seed].cost.trunk.pairs
 
 
 def test_caches_change_what_is_said_and_save_work(network) -> None:
@@ -89,7 +89,7 @@ def test_caches_change_what_is_said_and_save_work(network) -> None:
     work, said = {}, {}
     for cache in (NoCache(), Prefix(4), Dual(4), Delayed(8, 4)):
         results = generated(network, Cached(sampler=sampler, cache=cache, shape=shape))
-        work[type(cache)] = sum(result.query_tokens for result in results.values())
+        work[type(cache)] = sum(result.cost.trunk.tokens for result in results.values())
         said[type(cache)] = tokens(results)
     assert work[Dual] < work[Prefix] < work[NoCache] and work[Delayed] < work[NoCache]
     assert len({str(found) for found in said.values()}) > 1
@@ -103,10 +103,10 @@ def test_work_is_told_with_and_without_a_cache(network) -> None:
     )
     for seed, result in plain.items():
         length = len(result.token_ids)
-        assert result.query_tokens == result.trunk_passes * length
-        assert result.query_keys == result.trunk_passes * length**2
-        assert cached[seed].query_tokens == result.query_tokens
-        assert cached[seed].query_keys == result.query_keys
+        assert result.cost.trunk.tokens == result.trunk_passes * length
+        assert result.cost.trunk.pairs == result.trunk_passes * length**2
+        assert cached[seed].cost.trunk.tokens == result.cost.trunk.tokens
+        assert cached[seed].cost.trunk.pairs == result.cost.trunk.pairs
 
 
 def test_a_pass_that_is_not_made_is_not_work(network) -> None:
@@ -115,7 +115,7 @@ def test_a_pass_that_is_not_made_is_not_work(network) -> None:
     cached = generated(network, Cached(sampler=fresh, cache=Reuse(), shape=network.memory_shape))
     for seed, result in generated(network, Ancestral(num_steps=60)).items():
         assert cached[seed].token_ids.tolist() == result.token_ids.tolist()
-        assert cached[seed].query_tokens == result.trunk_passes * len(result.token_ids)
+        assert cached[seed].cost.trunk.tokens == result.trunk_passes * len(result.token_ids)
         assert cached[seed].trunk_passes > result.trunk_passes
 
 
@@ -143,7 +143,7 @@ def test_a_whole_pass_is_made_so_often(refresh, expected) -> None:
     network = random_network(CONFIGS["llada"])
     cache = Delayed(refresh, block_length=100)
     cached = Cached(sampler=ONE_BY_ONE, cache=cache, shape=network.memory_shape)
-    assert generated(network, cached)[0].query_tokens == expected
+    assert generated(network, cached)[0].cost.trunk.tokens == expected
 
 
 def test_what_a_prediction_is_read_from_is_run(network) -> None:

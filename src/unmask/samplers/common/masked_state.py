@@ -12,11 +12,11 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from unmask.batches import Rows, padded_with
+from unmask.cost import Cost
 from unmask.draws import Draws
 from unmask.predictors.protocol import Draft, Predictor
 from unmask.samplers.common import columns, scores
 from unmask.samplers.common.columns import WindowColumns
-from unmask.samplers.sampler import StepInfo
 from unmask.shapes import PAD, Counts, TokenIds, WindowIds, WindowLogProbs, WindowMask, WindowProbs
 from unmask.speculation.filters import Filter
 
@@ -121,11 +121,11 @@ def propose(
 
 def reveal(
     state: MaskedState, window: WindowColumns, is_chosen: WindowMask, token_ids: WindowIds
-) -> tuple[MaskedState, StepInfo]:
+) -> tuple[MaskedState, Cost[Counts]]:
     """Tokens put at the chosen columns of a window, after the one pass that this took."""
     chosen = WindowColumns(window.positions, is_chosen & window.in_window)
     is_revealed = chosen.write(torch.zeros_like(state.token_ids), torch.ones_like(token_ids)) > 0
-    one = torch.ones_like(state.num_wanted)
-    info = StepInfo(one, one * 0, is_revealed.sum(dim=1), one * 0)
     revealed_ids = chosen.write(state.token_ids, token_ids)
-    return state.advanced(revealed_ids, state.is_masked & ~is_revealed), info
+    one = torch.ones_like(state.num_wanted)
+    cost = Cost.of_passes(one, revealed_ids, is_revealed.sum(dim=1))
+    return state.advanced(revealed_ids, state.is_masked & ~is_revealed), cost

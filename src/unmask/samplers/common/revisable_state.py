@@ -12,10 +12,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from unmask.batches import Rows, padded_with
+from unmask.cost import Cost
 from unmask.draws import Draws
 from unmask.predictors.protocol import Predictor
 from unmask.samplers.common import columns, scores
-from unmask.samplers.sampler import StepInfo
 from unmask.shapes import PAD, Counts, TokenIds
 from unmask.speculation.filters import Filter
 
@@ -83,7 +83,7 @@ def guess(
 
 def settle(
     state: RevisableState, guess: Guess, is_masked: Bool[Tensor, "B L"], *, mask_id: int
-) -> tuple[RevisableState, StepInfo]:
+) -> tuple[RevisableState, Cost[Counts]]:
     """What is guessed or was revealed stays, but for what is masked now.
 
     A step that takes back more than it reveals accepts a negative number of tokens; the sum
@@ -97,6 +97,5 @@ def settle(
         state.num_steps_taken + 1,
         state.num_steps,
     )
-    zero = torch.zeros_like(state.num_steps_taken)
     accepted = state.is_masked.sum(dim=1) - is_masked.sum(dim=1)
-    return settled, StepInfo(guess.trunk_passes, zero, accepted, zero)
+    return settled, Cost.of_passes(guess.trunk_passes, settled.token_ids, accepted)

@@ -12,11 +12,12 @@ from torch import Tensor
 
 from unmask.batches import padded_with
 from unmask.caching.policies import CachePolicy, Seen
+from unmask.cost import Cost, Work
 from unmask.draws import Draws
 from unmask.errors import ConfigError
 from unmask.predictors.kv_cache import CachingPredictor, Memory, MemoryShape
 from unmask.predictors.protocol import Draft
-from unmask.samplers.sampler import Sampler, StepInfo
+from unmask.samplers.sampler import Sampler
 from unmask.samplers.wrapped_state import WrappedState
 from unmask.shapes import Counts, TokenIds, WindowIds
 
@@ -30,8 +31,8 @@ class CachedState(WrappedState):
     age: Counts
     """See `Seen`."""
     last_asked: Counts
-    query_tokens: Counts
-    query_keys: Counts
+    work: Work[Counts]
+    """Of all passes by now."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,22 +54,19 @@ class Cached:
             self.sampler.init(given_ids, mask_id=mask_id, draws=draws),
             Memory.blank(self.shape, given_ids),
             given_ids != mask_id,
-            none, none, none, none,
+            none, none, Work(none, none, none),
         )  # fmt: skip
 
     def step(
         self, state: CachedState, predictor: CachingPredictor, draws: Draws
-    ) -> tuple[CachedState, StepInfo]:
+    ) -> tuple[CachedState, Cost[Counts]]:
         """One step of the sampler."""
         remembering = Remembering(predictor, self.cache, state)
-        inner, info = self.sampler.step(state.inner, remembering, draws)
+        inner, cost = self.sampler.step(state.inner, remembering, draws)
         after = remembering.state
-        info = replace(
-            info,
-            query_tokens=after.query_tokens - state.query_tokens,
-            query_keys=after.query_keys - state.query_keys,
-        )
-        return replace(after, inner=inner), info
+        # How many passes the step made is the sampler's to say, what they ran the memory's.
+        work = replace(after.work - state.work, passes=cost.trunk.passes)
+        return replace(after, inner=inner), replace(cost, trunk=work)
 
 
 class Remembering:
@@ -114,7 +112,6 @@ class Remembering:
             memory=found.memory,
             age=torch.where(is_whole, 1, state.age + is_pass),
             last_asked=seen.first_asked,
-            query_tokens=state.query_tokens + found.query_tokens,
-            query_keys=state.query_keys + found.query_keys,
+            work=state.work + found.work,
         )
         return found.draft

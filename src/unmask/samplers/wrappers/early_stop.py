@@ -11,10 +11,11 @@ from typing import Any, get_type_hints
 
 import torch
 
+from unmask.cost import Cost
 from unmask.draws import Draws
 from unmask.errors import ConfigError
-from unmask.samplers.sampler import Sampler, StepInfo, layers
-from unmask.shapes import TokenIds
+from unmask.samplers.sampler import Sampler, layers
+from unmask.shapes import Counts, TokenIds
 
 
 def check_ends(sampler: Sampler) -> None:
@@ -54,9 +55,9 @@ class EarlyStop:
         """The sampler's beginning."""
         return self.sampler.init(given_ids, mask_id=mask_id, draws=draws)
 
-    def step(self, state: Any, predictor: Any, draws: Draws) -> tuple[Any, StepInfo]:
+    def step(self, state: Any, predictor: Any, draws: Draws) -> tuple[Any, Cost[Counts]]:
         """A step of the sampler, and an end to texts that have one."""
-        state, info = self.sampler.step(state, predictor, draws)
+        state, cost = self.sampler.step(state, predictor, draws)
         token_ids, mask_id = state.token_ids, predictor.vocab_size
         is_masked = token_ids == mask_id
         place = torch.arange(token_ids.shape[1], device=token_ids.device)
@@ -66,5 +67,5 @@ class EarlyStop:
         is_over = (is_end & is_complete).any(dim=1, keepdim=True)
         is_filled = is_over & is_masked
         filled_ids = token_ids.masked_fill(is_filled, self.end_ids[0])
-        accepted = info.accepted + is_filled.sum(dim=1)
-        return state.rewritten(filled_ids, mask_id=mask_id), replace(info, accepted=accepted)
+        accepted = cost.accepted + is_filled.sum(dim=1)
+        return state.rewritten(filled_ids, mask_id=mask_id), replace(cost, accepted=accepted)

@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from unmask.cost import Cost
 from unmask.draws import Draws
 from unmask.errors import ConfigError
 from unmask.predictors.end_rules import EndingLast, NeverEnding
 from unmask.predictors.pair import each_behind
 from unmask.samplers.factor import Factor
 from unmask.samplers.klass import Klass
-from unmask.samplers.sampler import Sampler, StepInfo
+from unmask.samplers.sampler import Sampler
 from unmask.samplers.semi_autoregressive import SemiAutoregressive
 from unmask.samplers.threshold import Threshold
-from unmask.shapes import TokenIds
+from unmask.shapes import Counts, TokenIds
 
 _BY_CONFIDENCE = (Factor, Klass, SemiAutoregressive, Threshold)
 """Samplers that rank positions by the confidence of the token drawn there, and in no other way."""
@@ -36,7 +37,7 @@ class NoEnd:
         _check_ids(self, mask_id)
         return self.sampler.init(given_ids, mask_id=mask_id, draws=draws)
 
-    def step(self, state: Any, predictor: Any, draws: Draws) -> tuple[Any, StepInfo]:
+    def step(self, state: Any, predictor: Any, draws: Draws) -> tuple[Any, Cost[Counts]]:
         """A step of the sampler."""
         ruled = each_behind(predictor, partial(NeverEnding, end_ids=self.end_ids))
         return self.sampler.step(state, ruled, draws)
@@ -71,7 +72,7 @@ class EndLast:
         _check_ids(self, mask_id)
         return self.sampler.init(given_ids, mask_id=mask_id, draws=draws)
 
-    def step(self, state: Any, predictor: Any, draws: Draws) -> tuple[Any, StepInfo]:
+    def step(self, state: Any, predictor: Any, draws: Draws) -> tuple[Any, Cost[Counts]]:
         """A step of the sampler."""
         return self.sampler.step(state, EndingLast(predictor, self.end_ids), draws)
 

@@ -13,11 +13,12 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from unmask.batches import Rows
+from unmask.cost import Cost
 from unmask.draws import Draws
 from unmask.errors import ConfigError
 from unmask.predictors.guidance import GuidedPredictor, marked, unmarked
 from unmask.predictors.pair import each_behind
-from unmask.samplers.sampler import Sampler, StepInfo
+from unmask.samplers.sampler import Sampler
 from unmask.samplers.wrappers.cached import Cached
 from unmask.shapes import Counts, TokenIds
 
@@ -87,18 +88,10 @@ class Guided:
 
     def step(
         self, state: GuidedState, predictor: Any, draws: Draws
-    ) -> tuple[GuidedState, StepInfo]:
+    ) -> tuple[GuidedState, Cost[Counts]]:
         """A step of the sampler, of twice the passes."""
         guiding = each_behind(predictor, lambda one: GuidedPredictor(one, self.scale))
-        inner, info = self.sampler.step(state.inner, guiding, draws)
+        inner, cost = self.sampler.step(state.inner, guiding, draws)
         times = 2 if self.scale else 1
-        info = replace(
-            info,
-            trunk_passes=times * info.trunk_passes,
-            query_tokens=None if info.query_tokens is None else times * info.query_tokens,
-            query_keys=None if info.query_keys is None else times * info.query_keys,
-            drafter_passes=times * info.drafter_passes,
-            drafter_tokens=times * info.drafter_tokens,
-            drafter_keys=times * info.drafter_keys,
-        )
-        return replace(state, inner=inner), info
+        cost = replace(cost, trunk=cost.trunk * times, drafter=cost.drafter * times)
+        return replace(state, inner=inner), cost

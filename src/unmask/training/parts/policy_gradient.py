@@ -28,11 +28,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from unmask.cost import Cost
 from unmask.draws import Draws
 from unmask.predictors.protocol import Predictor
 from unmask.samplers.common.masked_state import MaskedState
 from unmask.samplers.learned_policy import LearnedPolicy, UnmaskingPolicy, reveal_log_prob
-from unmask.samplers.sampler import StepInfo, sample
+from unmask.samplers.sampler import sample
 from unmask.shapes import Counts, TokenIds
 
 
@@ -95,7 +96,7 @@ class _Recorder:
         self._asked = (confidence, is_masked, time)
         return self.policy(confidence, is_masked, time)
 
-    def note(self, state: MaskedState, info: StepInfo, rows: Int[Tensor, " B"]) -> None:
+    def note(self, state: MaskedState, cost: Cost[Counts], rows: Int[Tensor, " B"]) -> None:
         is_revealed = self._asked[1] & ~state.is_masked
         self.passes.append(Passes(rows, *self._asked, is_revealed))
 
