@@ -5,7 +5,8 @@ import torch
 
 from tests.dllm.small import CONFIGS, random_network
 from unmask.dllm.config import DllmConfig
-from unmask.dllm.network import DllmNetwork, Surroundings, new_network
+from unmask.dllm.network import DllmNetwork, new_network
+from unmask.network.blocks import Layout
 from unmask.shapes import PAD
 
 _TRANSFORMERS_NAMES = {
@@ -58,7 +59,8 @@ def test_logits_are_those_of_transformers(family: str) -> None:
     config = CONFIGS[family]
     network = random_network(config).float()
     token_ids = torch.arange(40).view(2, 20) * 7 % 60
-    hidden, _ = network.run(token_ids, Surroundings(network.rotation(torch.arange(20)[None])))
+    rotation = network.rotation(torch.arange(20)[None])
+    hidden = network.run(token_ids, Layout(rotation, rotation))
     sees_all = torch.zeros(2, 1, 20, 20)
     expected = reference(config, network)(input_ids=token_ids, attention_mask=sees_all).logits
     assert expected.abs().max() > 1
@@ -76,7 +78,8 @@ def test_predictions_are_about_their_own_position_and_never_a_mask(family: str) 
     positions = torch.tensor([[1, 3], [3, 0]])
     found = network.draft(token_ids, positions).log_probs
     inputs = token_ids.masked_fill(token_ids == mask, config.mask_token_id)
-    hidden, _ = network.run(inputs, Surroundings(network.rotation(torch.arange(5)[None])))
+    rotation = network.rotation(torch.arange(5)[None])
+    hidden = network.run(inputs, Layout(rotation, rotation))
     logits = network.unembedding(network.norm(hidden))
     if config.is_shifted:  # what is said at l - 1 is about l; of the first it is said at itself
         logits = torch.cat([logits[:, :1], logits[:, :-1]], dim=1)
@@ -113,8 +116,8 @@ def test_padding_costs_nothing_or_is_looked_away_from_alike(monkeypatch) -> None
     token_ids = torch.tensor([[3, 1, 64, 8], [7, 64, PAD, PAD]])
     packed = network.hidden_states(token_ids)
     is_real = token_ids != PAD
-    around = Surroundings(network.rotation(torch.arange(4)[None]), is_real[:, None, None, :])
-    masked, _ = network.run(token_ids, around)
+    rotation = network.rotation(torch.arange(4)[None])
+    masked = network.run(token_ids, Layout(rotation, rotation, is_real[:, None, None, :]))
     torch.testing.assert_close(packed[is_real], masked[is_real])
 
 

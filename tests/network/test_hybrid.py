@@ -14,7 +14,7 @@ from tests.reference.random_network import ABLATIONS, TINY, ablation_name, rando
 from tests.reference.uncached_tail import UncachedTail
 from unmask.draws import SeededDraws
 from unmask.errors import ConfigError
-from unmask.network import hybrid, tail
+from unmask.network import hybrid, packing, tail
 from unmask.network.config import HybridConfig
 from unmask.network.hybrid import HybridTransformer
 from unmask.predictors.counter import count_work
@@ -30,8 +30,7 @@ class PaddingLookedAwayFrom(HybridTransformer):
     """As on a GPU: the trunk works on padding, and nothing attends to it."""
 
     def hidden_states(self, token_ids: Tensor) -> Tensor:
-        rotation = self.rotary.by(torch.arange(token_ids.shape[1]))
-        return self._trunk(token_ids, self._padded_layout(rotation, token_ids != PAD))
+        return self._trunk(token_ids, packing.whole(token_ids, self._rotation))
 
 
 def looking_away() -> HybridTransformer:

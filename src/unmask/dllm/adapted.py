@@ -24,7 +24,8 @@ from unmask.dllm.config import DllmConfig
 from unmask.dllm.network import DllmNetwork
 from unmask.draws import weight_generator
 from unmask.errors import ConfigError
-from unmask.network.blocks import gather_rows, init_weights
+from unmask.network.blocks import init_weights
+from unmask.network.cache import gather_rows
 from unmask.network.config import Activation, HybridConfig, TailInputs, TailRotary
 from unmask.network.rotary import Rotary
 from unmask.network.tail import TailedNetwork

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from unmask.errors import ConfigError
+from unmask.network.config import BlockShape
 
 Family = Literal["llada", "Dream"]
 """As `model_type` in config.json spells it."""
@@ -114,6 +115,22 @@ class DllmConfig:
     def _check(self, is_fine: bool, name: str, rule: str) -> None:
         if not is_fine:
             raise ConfigError(f"DllmConfig.{name} {rule}, got {getattr(self, name)!r}.")
+
+    @property
+    def block(self) -> BlockShape:
+        """Of its blocks: Llama's."""
+        return BlockShape(
+            width=self.width,
+            hidden=self.hidden,
+            num_heads=self.num_heads,
+            num_key_heads=self.num_key_heads,
+            activation="silu",
+            is_gated=True,
+            norm="rms",
+            norm_eps=self.norm_eps,
+            has_fused_qkv=False,
+            has_qkv_bias=self.has_qkv_bias,
+        )
 
     @property
     def mask_id(self) -> int:

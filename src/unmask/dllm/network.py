@@ -1,6 +1,6 @@
 """The network of LLaDA and Dream: Llama's blocks, attending in both directions.
 
-    x = E[tokens];  every block of blocks.py in turn;  h = x;  logits = W norm(h)
+    x = E[tokens];  every block (network/blocks.py) in turn;  h = x;  logits = W norm(h)
 
 Any subset of a sequence can be run: its positions are told, and keys and values of other tokens
 may be given.
@@ -18,11 +18,12 @@ from torch import Tensor, nn
 
 from unmask.batches import join
 from unmask.cost import Work
-from unmask.dllm.blocks import Block, Remembered, RmsNorm, Surroundings, write_rows
 from unmask.dllm.config import DllmConfig
 from unmask.dllm.packing import Packing
 from unmask.draws import weight_generator
-from unmask.network.blocks import entries_of, gather_rows, init_weights
+from unmask.network import packing as packed
+from unmask.network.blocks import Block, Layout, entries_of, init_weights, norm
+from unmask.network.cache import CopiedKeys, KeyValueStore, gather_rows, write_rows
 from unmask.network.rotary import Rotation
 from unmask.predictors.kv_cache import Memory, MemoryShape, Recalled
 from unmask.predictors.protocol import Draft
@@ -37,8 +38,8 @@ class DllmNetwork(nn.Module):
         super().__init__()
         self.config = config
         self.embedding = nn.Embedding(config.vocab_size, config.width)
-        self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_blocks))
-        self.norm = RmsNorm(config.width, config.norm_eps)
+        self.blocks = nn.ModuleList(Block(config.block) for _ in range(config.num_blocks))
+        self.norm = norm(config.block)
         self.unembedding = nn.Linear(config.width, config.vocab_size, bias=False)
         if config.tied:
             self.unembedding.weight = self.embedding.weight
@@ -56,24 +57,22 @@ class DllmNetwork(nn.Module):
         angle = positions[..., None].float() * frequency
         cos, sin = angle.cos(), angle.sin()
         return Rotation(
-            torch.cat([cos, cos], -1)[..., None, :], torch.cat([-sin, sin], -1)[..., None, :]
+            torch.cat([cos, cos], -1)[..., None, :],
+            torch.cat([-sin, sin], -1)[..., None, :],
+            is_exact=True,
         )
 
     def run(
-        self,
-        token_ids: TokenIds,
-        around: Surroundings,
-        remembered: Sequence[Remembered] = (),
-    ) -> tuple[Float[Tensor, "B T d"], list[Float[Tensor, "B N 2 G c"]]]:
-        """Hidden states after the last block, and the keys and values of each block.
+        self, token_ids: TokenIds, layout: Layout, stores: Sequence[KeyValueStore] = ()
+    ) -> Float[Tensor, "B T d"]:
+        """Hidden states after the last block.
 
-        `remembered`, one per block, if the tokens are only a part of their sequences.
+        `stores`, one per block, give and take keys and values, of other tokens too.
         """
-        x, made = self.embed(token_ids), []
+        x = self.embed(token_ids)
         for number, block in enumerate(self.blocks):
-            x, keys_values = block(x, around, remembered[number] if remembered else None)
-            made.append(keys_values)
-        return x, made
+            x = block(x, layout, stores[number] if stores else None)
+        return x
 
     def embed(self, token_ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T d"]:
         """Tokens, MASK among them; PAD embeds as anything, nothing attends to it."""
@@ -88,34 +87,16 @@ class DllmNetwork(nn.Module):
         PAD may stand on either side: rotations are relative, so it does not matter where
         positions are counted from. On a CPU sequences are packed, so that it costs nothing.
         """
-        if token_ids.device.type != "cpu" or (token_ids != PAD).all():
-            return self.run(token_ids, self._around_all(token_ids))[0]
-        is_real = token_ids != PAD
-        positions = torch.arange(token_ids.shape[1], device=token_ids.device).expand_as(token_ids)
-        around = Surroundings(
-            self.rotation(positions[is_real][None]), row_lengths=is_real.sum(dim=1).tolist()
-        )
-        packed, _ = self.run(token_ids[is_real][None], around)
-        hidden = packed.new_zeros(*token_ids.shape, packed.shape[-1])
-        hidden[is_real] = packed[0]
-        return hidden
-
-    # Apart, because torch 2.11 cannot compile what makes Surroundings.
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
-    def _around_all(self, token_ids: TokenIds) -> Surroundings:
-        """Of whole sequences, one beside the other."""
-        rotation = self.rotation(torch.arange(token_ids.shape[1], device=token_ids.device)[None])
-        is_real = token_ids != PAD
-        # Training does not wait for the device to tell whether there is padding.
-        if not self.training and is_real.all():
-            return Surroundings(rotation)
-        return Surroundings(rotation, is_real[:, None, None, :])
+        if self.training and token_ids.device.type != "cpu":  # does not wait for the device
+            whole = packed.whole(token_ids, self.rotation, asks_for_padding=False)
+            return self.run(token_ids, whole)
+        return packed.hidden_states(token_ids, self.run, self.rotation)
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
-    def _around_rows(self, owner: Int[Tensor, "R W"]) -> Surroundings:
+    def _rows(self, owner: Int[Tensor, "R W"]) -> Layout:
         """Of packed rows, in which each token sees those of its owner."""
         rotation = self.rotation(torch.arange(owner.shape[1], device=owner.device)[None])
-        return Surroundings(rotation, (owner[:, :, None] == owner[:, None, :])[:, None])
+        return Layout(rotation, rotation, (owner[:, :, None] == owner[:, None, :])[:, None])
 
     def said_at(self, token_ids: TokenIds, positions: WindowIds) -> WindowIds:
         """Where the network says what token stands at `positions`: there, or one before."""
@@ -142,7 +123,7 @@ class DllmNetwork(nn.Module):
             said = entries_of(gather_rows(self.hidden_states(masked_ids), said_at), entries)
         else:
             row_ids = masked_ids.flatten()[packing.source].masked_fill(packing.owner < 0, PAD)
-            hidden, _ = self.run(row_ids, self._around_rows(packing.owner))
+            hidden = self.run(row_ids, self._rows(packing.owner))
             places = packing.place.gather(1, said_at)
             said = hidden.flatten(0, 1)[places if entries is None else places.flatten()[entries]]
         logits = self.unembedding(self.norm(said))
@@ -217,13 +198,14 @@ class DllmNetwork(nn.Module):
         places = (~is_query).long().argsort(dim=1, stable=True)[:, :width]
         is_there = is_query.gather(1, places)
         slots = places.masked_fill(~is_there, token_ids.shape[1])
-        around = Surroundings(self.rotation(places), is_key[:, None, None, :])
-        remembered = [Remembered(part, slots) for part in memory.keys_values.unbind(2)]
-        hidden, made = self.run(token_ids.gather(1, places), around, remembered)
+        rotation = self.rotation(places)
+        layout = Layout(rotation, rotation, is_key[:, None, None, :])
+        stores = [CopiedKeys(part, slots) for part in memory.keys_values.unbind(2)]
+        hidden = self.run(token_ids.gather(1, places), layout, stores)
         return Memory(
             torch.where(is_query, token_ids, memory.run_ids),
             write_rows(memory.hidden, slots, hidden),
-            torch.stack(made, dim=2),
+            torch.stack([store.keys_values for store in stores], dim=2),
         )
 
     @property
@@ -253,12 +235,13 @@ class DllmNetwork(nn.Module):
         visible = torch.cat([to_tokens, to_shadows], dim=2)[:, None]
         turns = torch.cat([place.expand_as(token_ids), shadows], dim=1)
         rotation = self.rotation(turns)
-        around = Surroundings(rotation, visible)
-        hidden, made = self.run(torch.cat([token_ids, masks], dim=1), around)
+        layout, stores = Layout(rotation, rotation, visible), [CopiedKeys() for _ in self.blocks]
+        hidden = self.run(torch.cat([token_ids, masks], dim=1), layout, stores)
         log_probs = self.log_probs(gather_rows(hidden[:, :length], positions))
 
         def remembered() -> Memory:
-            keys_values = torch.stack([part[:, :length] for part in made], dim=2)
+            parts = [store.keys_values[:, :length] for store in stores]
+            keys_values = torch.stack(parts, dim=2)
             return Memory(token_ids, hidden[:, :length], keys_values)
 
         return Shadowed(log_probs, self.log_probs(hidden[:, length:]), remembered)

@@ -1,11 +1,19 @@
-"""One transformer block, pre-norm: x + Attention(norm x), then x + MLP(norm x).
+"""The transformer block of every network here, pre-norm: x + Attention(norm x), x + MLP(norm x).
 
-The same block serves trunk and tail. In the trunk queries and keys are the same tokens turned
-by the same positions; in the tail they turn by different ones, only some tracks ask, and what
-earlier tracks contributed is read from a cache.
+    q, k, v = x W_q, x W_k, x W_v        keys and values of one head may serve several of queries
+    Attention(x) = W_o softmax(R(q) R(k)^T / sqrt(c)) v        R: network/rotary.py
+    MLP(x) = W_down act(W_up x),  or gated  W_down (act(W_gate x) * W_up x)
 
-The norm is LayerNorm without bias: on CPU it is fused and took 1.1 ms where rms_norm took 5.8
-(8,192 x 192 in bf16, forward and backward).
+`BlockShape` (network/config.py) says which of these a network has. The hybrids have LayerNorm
+without bias, one matrix for q, k and v, and no gate; LLaDA and Dream are Llama's: RMSNorm, three
+matrices, a gated MLP. The same block serves trunk and tail: in a tail queries and keys turn by
+different positions, only some tokens ask, and keys and values of others come from a cache.
+
+On CPU LayerNorm is fused and took 1.1 ms where rms_norm took 5.8 (8,192 x 192 in bf16, forward
+and backward).
+
+Sources: Vaswani et al. (2017), arXiv:1706.03762; Touvron et al. (2023), arXiv:2302.13971, for
+Llama's; Nie et al. (2025), arXiv:2502.09992, for its use without a causal mask.
 """
 
 from collections.abc import Sequence
@@ -17,8 +25,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from unmask.network.attention import attend
-from unmask.network.cache import KeyValueCache
-from unmask.network.config import HybridConfig
+from unmask.network.cache import KeyValueStore, gather_rows
+from unmask.network.config import BlockShape
 from unmask.network.rotary import Rotation
 
 
@@ -38,131 +46,163 @@ class Layout:
     num_silent: int = 0
     """The first so many tokens give their keys and values only: they do not ask."""
 
+    def asking(
+        self, x: Float[Tensor, "B T d"], store: KeyValueStore | None
+    ) -> Float[Tensor, "B Q d"]:
+        """Those of the tokens that ask: x itself where all do."""
+        if self.num_silent:
+            return x[:, self.num_silent :]
+        if store is not None and store.query_columns is not None:
+            return gather_rows(x, store.query_columns)
+        return x
 
-@dataclass(frozen=True)
-class Cached:
-    """The tokens of one pass join others, whose keys and values are kept."""
 
-    cache: KeyValueCache
-    slots: Int[Tensor, "B T"]
-    """Where the tokens of the pass go."""
-    query_columns: Int[Tensor, "B Q"] | None = None
-    """Which of them ask; the others give their keys and values only. None: all ask."""
+class RmsNorm(nn.Module):
+    """x / sqrt(mean x^2 + eps) in float32 at least, then times a weight."""
+
+    def __init__(self, width: int, eps: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.eps = eps
+
+    def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
+        exact = x.to(torch.promote_types(x.dtype, torch.float32))
+        scale = torch.rsqrt(exact.square().mean(-1, keepdim=True) + self.eps)
+        return (exact * scale).to(x.dtype) * self.weight
+
+
+def norm(shape: BlockShape) -> nn.Module:
+    """The norm before each part of a block, and behind the last."""
+    if shape.norm == "rms":
+        return RmsNorm(shape.width, shape.norm_eps)
+    return nn.LayerNorm(shape.width, shape.norm_eps, bias=False)
 
 
 class Mlp(nn.Module):
-    """down(activation(up(x)))."""
+    """down(activation(up(x))), or down(activation(gate(x)) * up(x))."""
 
-    def __init__(self, config: HybridConfig) -> None:
+    def __init__(self, shape: BlockShape) -> None:
         super().__init__()
-        hidden = int(config.width * config.mlp_ratio)
-        self.activation = config.activation
-        self.up = nn.Linear(config.width, hidden, bias=False)
-        self.down = nn.Linear(hidden, config.width, bias=False)
+        self.activation = shape.activation
+        self.gate = nn.Linear(shape.width, shape.hidden, bias=False) if shape.is_gated else None
+        self.up = nn.Linear(shape.width, shape.hidden, bias=False)
+        self.down = nn.Linear(shape.hidden, shape.width, bias=False)
 
-    def forward(self, x: Float[Tensor, "B T d"]) -> Float[Tensor, "B T d"]:
-        hidden = self.up(x)
-        if self.activation == "relu2":
-            hidden = F.relu(hidden).square()
-        elif self.activation == "silu":
-            hidden = F.silu(hidden)
+    def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
+        if self.gate is None:
+            hidden = self._active(self.up(x))
         else:
-            hidden = F.gelu(hidden, approximate="tanh")
-        found: Float[Tensor, "B T d"] = self.down(hidden)
+            hidden = self._active(self.gate(x)) * self.up(x)
+        found: Float[Tensor, "*n d"] = self.down(hidden)
         return found
+
+    def _active(self, hidden: Float[Tensor, "*n h"]) -> Float[Tensor, "*n h"]:
+        if self.activation == "relu2":
+            return F.relu(hidden).square()
+        if self.activation == "silu":
+            return F.silu(hidden)
+        return F.gelu(hidden, approximate="tanh")
 
 
 class Attention(nn.Module):
-    """Multi-head attention; queries may be fewer than keys, keys may come from a cache."""
+    """Multi-head attention; queries may be fewer than keys, keys may come from a store."""
 
-    def __init__(self, config: HybridConfig) -> None:
+    def __init__(self, shape: BlockShape) -> None:
         super().__init__()
-        self.num_heads = config.num_heads
-        self.qkv = nn.Linear(config.width, 3 * config.width, bias=False)
-        self.out = nn.Linear(config.width, config.width, bias=False)
+        self.channels = shape.width // shape.num_heads
+        key_width = shape.num_key_heads * self.channels
+        self.widths = (shape.width, key_width, key_width)
+        self.is_fused = shape.has_fused_qkv
+        if self.is_fused:
+            self.qkv = nn.Linear(shape.width, sum(self.widths), bias=False)
+        else:
+            self.q, self.k, self.v = (
+                nn.Linear(shape.width, width, bias=shape.has_qkv_bias) for width in self.widths
+            )
+        self.out = nn.Linear(shape.width, shape.width, bias=False)
 
     def forward(
-        self, x: Float[Tensor, "B T d"], layout: Layout, cached: Cached | None = None
+        self, x: Float[Tensor, "B T d"], layout: Layout, store: KeyValueStore | None = None
     ) -> Float[Tensor, "B Q d"]:
-        """Every token asks every visible one; with a cache, some of x ask all that it holds."""
-        if layout.num_silent:
-            query_weight, rest = self.qkv.weight.tensor_split([x.shape[-1]])
-            query = F.linear(x[:, layout.num_silent :], query_weight)
-            query = query.unflatten(-1, (self.num_heads, -1))
-            key, value = F.linear(x, rest).unflatten(-1, (2, self.num_heads, -1)).unbind(-3)
-            keys, values = layout.key_rotation(key).transpose(1, 2), value.transpose(1, 2)
-        elif cached is None:
-            query, key, value = self._qkv(x)
-            keys, values = layout.key_rotation(key).transpose(1, 2), value.transpose(1, 2)
-        elif cached.query_columns is None:
-            query, key, value = self._qkv(x)
-            keys, values = cached.cache.write(cached.slots, layout.key_rotation(key), value)
+        """Every token asks every visible one; with a store, some of x ask all that it holds."""
+        query, key, value = self._projected(x, layout.asking(x, store))
+        query, key = layout.query_rotation(query).transpose(1, 2), layout.key_rotation(key)
+        if store is None:
+            keys, values = key.transpose(1, 2), value.transpose(1, 2)
         else:
-            q_weight, kv_weight = self.qkv.weight.tensor_split([x.shape[-1]])
-            asking = gather_rows(x, cached.query_columns)
-            query = F.linear(asking, q_weight).unflatten(-1, (self.num_heads, -1))
-            key, value = F.linear(x, kv_weight).unflatten(-1, (2, self.num_heads, -1)).unbind(-3)
-            keys, values = cached.cache.write(cached.slots, layout.key_rotation(key), value)
-        query = layout.query_rotation(query).transpose(1, 2)
-        if layout.row_lengths:
-            parts = (x.contiguous().split(layout.row_lengths, 2) for x in (query, keys, values))
-            mixed = torch.cat([attend(*row) for row in zip(*parts, strict=True)], dim=2)
-        elif layout.num_causal:
-            n = layout.num_causal
-            first, its_keys, its_values = query[:, :, :n], keys[:, :, :n], values[:, :, :n]
-            mixed = F.scaled_dot_product_attention(first, its_keys, its_values, is_causal=True)
-            if query.shape[2] > n:
-                others = attend(query[:, :, n:], keys, values, layout.visible)
-                mixed = torch.cat([mixed, others], dim=2)
-        else:
-            mixed = attend(query, keys, values, layout.visible)
-        found: Float[Tensor, "B Q d"] = self.out(mixed.transpose(1, 2).flatten(-2))
+            keys, values = store.write(key, value)
+        num_shared = query.shape[1] // keys.shape[1]
+        if num_shared > 1:
+            keys, values = (x.repeat_interleave(num_shared, dim=1) for x in (keys, values))
+        found: Float[Tensor, "B Q d"] = self.out(
+            _mixed(query, keys, values, layout).transpose(1, 2).flatten(-2)
+        )
         return found
 
-    def _qkv(self, x: Float[Tensor, "B T d"]) -> tuple[Tensor, Tensor, Tensor]:
-        query, key, value = self.qkv(x).unflatten(-1, (3, self.num_heads, -1)).unbind(-3)
+    def _projected(
+        self, x: Float[Tensor, "B T d"], asking: Float[Tensor, "B Q d"]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries of those that ask, keys and values of all; by head."""
+        parts: tuple[Tensor, ...]
+        if not self.is_fused:
+            parts = self.q(asking), self.k(x), self.v(x)
+        elif asking is x:
+            parts = self.qkv(x).split(self.widths, dim=-1)
+        else:
+            query_weight, rest = self.qkv.weight.tensor_split([self.widths[0]])
+            parts = F.linear(asking, query_weight), *F.linear(x, rest).chunk(2, dim=-1)
+        query, key, value = (part.unflatten(-1, (-1, self.channels)) for part in parts)
         return query, key, value
 
-    def remember(self, x: Float[Tensor, "B T d"], rotation: Rotation, cached: Cached) -> None:
-        """Put the keys and values of x into the cache, and ask nothing."""
-        weight = self.qkv.weight[x.shape[-1] :]
-        key, value = F.linear(x, weight).unflatten(-1, (2, self.num_heads, -1)).unbind(-3)
-        cached.cache.write(cached.slots, rotation(key), value)
+    def remember(
+        self, x: Float[Tensor, "B T d"], rotation: Rotation, store: KeyValueStore
+    ) -> None:
+        """Put the keys and values of x into the store, and ask nothing."""
+        _, key, value = self._projected(x, x[:, :0])
+        store.write(rotation(key), value)
+
+
+def _mixed(query: Tensor, keys: Tensor, values: Tensor, layout: Layout) -> Tensor:
+    """Values by attention, [B, H, Q, c]."""
+    if layout.row_lengths:
+        parts = (x.contiguous().split(layout.row_lengths, 2) for x in (query, keys, values))
+        return torch.cat([attend(*row) for row in zip(*parts, strict=True)], dim=2)
+    if not layout.num_causal:
+        return attend(query, keys, values, layout.visible)
+    n = layout.num_causal
+    first, its_keys, its_values = query[:, :, :n], keys[:, :, :n], values[:, :, :n]
+    mixed = F.scaled_dot_product_attention(first, its_keys, its_values, is_causal=True)
+    if query.shape[2] > n:
+        others = attend(query[:, :, n:], keys, values, layout.visible)
+        mixed = torch.cat([mixed, others], dim=2)
+    return mixed
 
 
 class Block(nn.Module):
     """Attention and MLP, each behind a norm and added to the residual stream."""
 
-    def __init__(self, config: HybridConfig) -> None:
+    def __init__(self, shape: BlockShape) -> None:
         super().__init__()
-        self.attention_norm = nn.LayerNorm(config.width, bias=False)
-        self.attention = Attention(config)
-        self.mlp_norm = nn.LayerNorm(config.width, bias=False)
-        self.mlp = Mlp(config)
-        self.dropout = nn.Dropout(config.dropout)
+        self.attention_norm = norm(shape)
+        self.attention = Attention(shape)
+        self.mlp_norm = norm(shape)
+        self.mlp = Mlp(shape)
+        self.dropout = nn.Dropout(shape.dropout)
 
     def forward(
-        self, x: Float[Tensor, "B T d"], layout: Layout, cached: Cached | None = None
+        self, x: Float[Tensor, "B T d"], layout: Layout, store: KeyValueStore | None = None
     ) -> Float[Tensor, "B Q d"]:
-        """The tokens that ask, updated: all of x, or with a cache its `query_columns`."""
-        attended = self.attention(self.attention_norm(x), layout, cached)
-        if cached is not None:
-            if cached.query_columns is not None:
-                x = gather_rows(x, cached.query_columns)
-        elif layout.num_silent:
-            x = x[:, layout.num_silent :]
-        x = x + self.dropout(attended)
+        """The tokens that ask, updated: all of x, or with a store its `query_columns`."""
+        attended = self.attention(self.attention_norm(x), layout, store)
+        x = layout.asking(x, store) + self.dropout(attended)
         found: Float[Tensor, "B Q d"] = x + self.dropout(self.mlp(self.mlp_norm(x)))
         return found
 
-    def remember(self, x: Float[Tensor, "B T d"], rotation: Rotation, cached: Cached) -> None:
-        """Put the keys and values of x into the cache; nothing is updated."""
-        self.attention.remember(self.attention_norm(x), rotation, cached)
-
-
-def gather_rows(x: Float[Tensor, "B T d"], rows: Int[Tensor, "B Q"]) -> Float[Tensor, "B Q d"]:
-    """x[b, rows[b, q]] for every b and q."""
-    return x.gather(1, rows[..., None].expand(-1, -1, x.shape[-1]))
+    def remember(
+        self, x: Float[Tensor, "B T d"], rotation: Rotation, store: KeyValueStore
+    ) -> None:
+        """Put the keys and values of x into the store; nothing is updated."""
+        self.attention.remember(self.attention_norm(x), rotation, store)
 
 
 def entries_of(

@@ -15,6 +15,28 @@ Reach = Literal["whole", "causal"]
 
 
 @dataclass(frozen=True, kw_only=True)
+class BlockShape:
+    """What the blocks of a network are made of (network/blocks.py)."""
+
+    width: int
+    hidden: int
+    """Width inside each MLP."""
+    num_heads: int
+    num_key_heads: int
+    """Of keys and values; each serves num_heads / num_key_heads query heads."""
+    activation: Activation
+    is_gated: bool = False
+    """Whether the MLP is of Llama's kind."""
+    norm: Literal["layer", "rms"] = "layer"
+    norm_eps: float = 1e-5
+    has_fused_qkv: bool = True
+    """Whether queries, keys and values are made by one matrix."""
+    has_qkv_bias: bool = False
+    """Where they are made by three."""
+    dropout: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class HybridConfig:
     """Shape and ablations of the hybrid transformer (arXiv:2510.03929, section 3)."""
 
@@ -129,6 +151,18 @@ class HybridConfig:
     def _check(self, is_fine: bool, name: str, rule: str) -> None:
         if not is_fine:
             raise ConfigError(f"HybridConfig.{name} {rule}, got {getattr(self, name)!r}.")
+
+    @property
+    def block(self) -> BlockShape:
+        """Of its blocks, in trunk and tail."""
+        return BlockShape(
+            width=self.width,
+            hidden=int(self.width * self.mlp_ratio),
+            num_heads=self.num_heads,
+            num_key_heads=self.num_heads,
+            activation=self.activation,
+            dropout=self.dropout,
+        )
 
     @property
     def mask_id(self) -> int:

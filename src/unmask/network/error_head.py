@@ -55,7 +55,7 @@ class ErrorHead(nn.Module):
         super().__init__()
         config = replace(network.config, mlp_ratio=_MLP_RATIO, dropout=0.0)
         self.rotary = Rotary(config.length, config.width // config.num_heads)
-        self.block = Block(config)
+        self.block = Block(config.block)
         self.norm = nn.LayerNorm(config.width, bias=False)
         self.unembedding = nn.Linear(config.width, 1)
         init_weights(self, weight_generator(seed))

@@ -11,15 +11,16 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from unmask.draws import weight_generator
+from unmask.network import packing
 from unmask.network.blocks import Block, Layout, init_weights
 from unmask.network.config import HybridConfig
 from unmask.network.rotary import Rotary, Rotation
 from unmask.network.tail import TailedNetwork
-from unmask.shapes import PAD, TokenIds
+from unmask.shapes import TokenIds
 
 
 class HybridTransformer(TailedNetwork):
@@ -30,7 +31,7 @@ class HybridTransformer(TailedNetwork):
         self.config = config
         self.embedding = nn.Embedding(config.vocab_size + 1, config.width)
         self.rotary = Rotary(config.length, config.width // config.num_heads)
-        self.trunk = nn.ModuleList(Block(config) for _ in range(config.num_trunk_blocks))
+        self.trunk = nn.ModuleList(Block(config.block) for _ in range(config.num_trunk_blocks))
         self.norm = nn.LayerNorm(config.width, bias=False)
         self.unembedding = nn.Linear(config.width, config.vocab_size, bias=False)
         if config.has_tail:
@@ -54,35 +55,17 @@ class HybridTransformer(TailedNetwork):
     def hidden_states(self, token_ids: TokenIds) -> Float[Tensor, "B L d"]:
         """The trunk: one hidden state per position; what stands at PAD is meaningless.
 
-        On a CPU sequences of different length are packed, so that padding costs nothing; a GPU
-        works on it and looks away. Without gradients the sequences go in groups there, which
-        bounds the memory.
+        On a CPU, without gradients, the sequences go in groups, which bounds the memory.
         """
         num_at_once = max(1, _TOKENS_AT_ONCE // token_ids.shape[1])
         is_small = torch.is_grad_enabled() or token_ids.device.type != "cpu"
         if len(token_ids) > num_at_once and not is_small:
             return torch.cat([self.hidden_states(ids) for ids in token_ids.split(num_at_once)])
-        positions = torch.arange(token_ids.shape[1], device=token_ids.device)
-        is_real = token_ids != PAD
-        if is_real.all():
-            rotation = self._rotation(positions)
-            return self._trunk(token_ids, Layout(rotation, rotation))
-        if token_ids.device.type != "cpu":
-            layout = self._padded_layout(self._rotation(positions), is_real)
-            return self._trunk(token_ids, layout)
-        rotation = self._rotation(positions.expand_as(token_ids)[is_real])
-        layout = Layout(rotation, rotation, row_lengths=is_real.sum(dim=1).tolist())
-        packed = self._trunk(token_ids[is_real][None], layout)
-        hidden = packed.new_zeros(*token_ids.shape, packed.shape[-1])
-        hidden[is_real] = packed[0]
-        return hidden
+        return packing.hidden_states(token_ids, self._trunk, self._rotation)
 
-    def _rotation(self, positions: Int[Tensor, " T"]) -> Rotation:
+    def _rotation(self, positions: Int[Tensor, "*b T"]) -> Rotation:
         # In the type of the network at once, not again in every block.
         return self.rotary.by(positions).to(self.embedding.weight.dtype)
-
-    def _padded_layout(self, rotation: Rotation, is_real: Bool[Tensor, "B L"]) -> Layout:
-        return Layout(rotation, rotation, is_real[:, None, None, :])
 
     def compile_trunk(self) -> None:
         """Let torch.compile fuse what the trunk does; the first pass then takes a minute.

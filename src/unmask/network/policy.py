@@ -41,7 +41,7 @@ from unmask.files.tensors import (
     write_tensors,
 )
 from unmask.network.blocks import Attention, Layout, Mlp, init_weights
-from unmask.network.config import HybridConfig
+from unmask.network.config import BlockShape, HybridConfig
 from unmask.network.rotary import Rotary
 from unmask.shapes import PAD
 
@@ -73,15 +73,15 @@ class PolicyConfig:
         self.block  # noqa: B018  checks the rest
 
     @property
-    def block(self) -> HybridConfig:
-        """The same shape, as the parts of a block read it."""
+    def block(self) -> BlockShape:
+        """Of attention and MLP. Raises `ConfigError` if a size cannot be."""
         return HybridConfig(
             length=self.length,
             width=self.width,
             num_heads=self.num_heads,
             mlp_ratio=self.mlp_ratio,
             activation="silu",
-        )
+        ).block
 
 
 class PolicyNetwork(nn.Module):

@@ -19,6 +19,8 @@ class Rotation:
 
     cos: Float[Tensor, "*b T 1 c"]
     sin: Float[Tensor, "*b T 1 c"]
+    is_exact: bool = False
+    """Whether to turn in float32 at least, whatever the type of x."""
 
     def to(self, dtype: torch.dtype) -> "Rotation":
         """The same in another type."""
@@ -26,6 +28,9 @@ class Rotation:
 
     def __call__(self, x: Float[Tensor, "B T H c"]) -> Float[Tensor, "B T H c"]:
         """x with every pair turned; in the type of x."""
+        if self.is_exact:
+            exact = x.to(torch.promote_types(x.dtype, torch.float32))
+            return Rotation(self.cos, self.sin)(exact).to(x.dtype)
         turned = x.roll(x.shape[-1] // 2, dims=-1)
         return x * self.cos.to(x.dtype) + turned * self.sin.to(x.dtype)
 

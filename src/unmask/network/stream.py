@@ -39,8 +39,8 @@ from torch import Tensor, nn
 from unmask.cost import Work
 from unmask.draws import weight_generator
 from unmask.errors import ConfigError
-from unmask.network.blocks import Block, Cached, Layout, gather_rows, init_weights
-from unmask.network.cache import KeyValueCache
+from unmask.network.blocks import Block, Layout, init_weights
+from unmask.network.cache import Cached, KeyValueCache, gather_rows
 from unmask.network.config import HybridConfig
 from unmask.network.rotary import Rotary, Rotation
 from unmask.network.tail import TailParts
@@ -142,7 +142,7 @@ class StreamTransformer(TailParts):
         self.config = config
         self.embedding = nn.Embedding(config.vocab_size + 2, config.width)  # MASK, then START
         self.rotary = Rotary(config.length, config.width // config.num_heads)
-        self.trunk = nn.ModuleList(Block(config) for _ in range(config.num_trunk_blocks))
+        self.trunk = nn.ModuleList(Block(config.block) for _ in range(config.num_trunk_blocks))
         self.norm = nn.LayerNorm(config.width, bias=False)
         self.unembedding = nn.Linear(config.width, config.vocab_size, bias=False)
         self.tail = nn.ModuleList()

@@ -27,8 +27,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from unmask.errors import ConfigError
-from unmask.network.blocks import Block, Cached, Layout, entries_of, gather_rows
-from unmask.network.cache import KeyValueCache
+from unmask.network.blocks import Block, Layout, entries_of
+from unmask.network.cache import Cached, KeyValueCache, gather_rows
 from unmask.network.config import HybridConfig
 from unmask.network.rotary import Rotary
 from unmask.predictors.protocol import Draft
@@ -75,7 +75,7 @@ class TailParts(nn.Module):
     def add_tail(self, config: HybridConfig) -> None:
         num_features = config.tail_inputs.count("+") + 1
         self.tail_in = nn.Linear(num_features * config.width, config.width, bias=False)
-        self.tail = nn.ModuleList(Block(config) for _ in range(config.num_tail_blocks))
+        self.tail = nn.ModuleList(Block(config.block) for _ in range(config.num_tail_blocks))
         self.tail_norm = nn.LayerNorm(config.width, bias=False)
         self.tail_out = nn.Linear(config.width, config.width, bias=False)
         if config.first_target == "start-track":
