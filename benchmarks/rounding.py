@@ -21,7 +21,7 @@ from unmask.process.windows import Cosine
 PRECISIONS = {"float64": torch.float64, "float32": torch.float32, "bf16": torch.bfloat16}
 
 
-def token_ids(model: unmask.Model, num_samples: int, batch_size: int) -> torch.Tensor:
+def token_ids(model: unmask.TextModel, num_samples: int, batch_size: int) -> torch.Tensor:
     """Samples with seeds 0, 1, ..., one per row."""
     sampler = unmask.SelfSpeculative(window=Cosine(0.04), verify_rounds=4)
     samples = model.generate(
@@ -30,7 +30,7 @@ def token_ids(model: unmask.Model, num_samples: int, batch_size: int) -> torch.T
     return torch.tensor([sample.token_ids for sample in samples])
 
 
-def row(name: str, model: unmask.Model, num_samples: int, batch_size: int) -> str:
+def row(name: str, model: unmask.TextModel, num_samples: int, batch_size: int) -> str:
     """One line of the table."""
     alone = token_ids(model, num_samples, batch_size=1)
     together = token_ids(model, num_samples, batch_size=batch_size)

@@ -40,7 +40,7 @@ class Calls:
 
 
 def answers(
-    model: unmask.LargeModel, rule: Any, questions: list[Question], room: int
+    model: unmask.ChatModel, rule: Any, questions: list[Question], room: int
 ) -> tuple[list[str], dict[str, float]]:
     """What is said to the questions, one after another, and what that takes."""
     sampler = unmask.EarlyStop(sampler=rule, end_ids=model.end_ids)

@@ -42,7 +42,7 @@ def pieces(answer: str) -> Iterator[tuple[str, str]]:
 
 @torch.inference_mode()
 def predicted(
-    model: unmask.LargeModel, made: Problem, ahead: int
+    model: unmask.ChatModel, made: Problem, ahead: int
 ) -> Iterator[tuple[str, bool, float]]:
     """Of each token of an answer: what it is, whether it is predicted rightly, and the nats."""
     kinds, tokens = [], []
@@ -74,7 +74,7 @@ def predicted(
 
 
 @torch.inference_mode()
-def drilled(model: unmask.LargeModel, parts: tuple[str, ...]) -> Iterator[tuple[bool, float]]:
+def drilled(model: unmask.ChatModel, parts: tuple[str, ...]) -> Iterator[tuple[bool, float]]:
     """Of each token that a drill hides: whether it is predicted rightly, and the nats."""
     encoded = [model.tokenizer.encode(part) for part in parts]
     answer = torch.cat(encoded).to(model.network.device)

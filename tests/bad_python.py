@@ -103,11 +103,12 @@ OF_CHATS = {
         "ConfigError", "verifies by causal blocks.*train adapt",
     ),
     "the same, as an object in a wrapper": (
-        lambda model: model.chat("12?", sampler=model.ending(unmask.SelfSpeculative())),
+        lambda model: model.chat("12?", sampler=model.stop_at_end(unmask.SelfSpeculative())),
         "ConfigError", "verifies by causal blocks",
     ),
     "a sampler that cannot stop": (
-        lambda model: model.ending(unmask.ReMDM()), "ConfigError", "cannot stop where an answer",
+        lambda model: model.stop_at_end(unmask.ReMDM()),
+        "ConfigError", "cannot stop where an answer",
     ),
     "the same by name": (
         lambda model: model.chat("12?", sampler="star-shaped"), "ConfigError", "cannot stop where",

@@ -53,7 +53,7 @@ def test_questions_are_answered_one_or_many(tmp_path):
     assert model.chat(messages, max_new_tokens=12).token_ids == found[2].token_ids
     assert len(model.generate(chat="12 apples?", max_new_tokens=12)) == 1
     named = model.chat("12 apples?", sampler="threshold(0.9, blocks=left-to-right(4))")
-    assert named.num_tokens <= model.usual.max_new_tokens
+    assert named.num_tokens <= model.defaults.max_new_tokens
     assert model.decode(model.encode("12 apples")) == "12 apples"
 
 

@@ -8,15 +8,15 @@ MODULES = {"blocks": "process.blocks", "caches": "caching.policies", "windows": 
 OTHERS = {"__version__": "VERSION", "model_names": "shipped_names"}
 PUBLIC = """
     CheckpointError ConfigError DataError MissingExtraError OrderError OutputError PromptError
-    __version__ blocks caches model_names read_sampler sampler_names spec_of windows
-    Ancestral Autoregressive Cached Cosine Cost Dilated DraftVerify EarlyStop EndLast Engine
-    EntropyBounded Factor Filter FirstHitting Fixed FixedPartition Guided HybridConfig
-    HybridTransformer JointTable Klass LargeModel LearnedPolicy Linear Lookahead Lossless
-    LosslessBranching MarkovChain MaskGIT Model NoEnd PrefixVerify ReMDM Recipe Request Sample
-    SeededDraws SelfDraft SelfSpeculative SemiAutoregressive StarShaped StreamTransformer
-    TargetOnly Team Threshold TopKEntropy TopKMargin UnmaskError Whole Wino Work count_work
-    adapt answer draft_verify_across evaluate flush_denormals keep_freed_memory load preset
-    sample train
+    UnmaskError Ancestral Autoregressive Cached ChatModel Cosine Cost Dilated DraftVerify
+    DrafterVerifierPair EarlyStop EndLast Engine EntropyBounded Factor Filter FirstHitting
+    Fixed FixedPartition Guided HybridConfig HybridTransformer JointTable Klass LearnedPolicy
+    Linear Lookahead Lossless LosslessBranching MarkovChain MaskGIT NoEnd PrefixVerify ReMDM
+    Recipe Request Sample SeededDraws SelfDraft SelfSpeculative SemiAutoregressive StarShaped
+    StreamTransformer TargetOnly TextModel Threshold TopKEntropy TopKMargin Whole Wino Work
+    __version__ adapt answer blocks caches count_work draft_verify_across evaluate
+    flush_denormals keep_freed_memory load model_names preset read_sampler sample sampler_names
+    spec_of train windows
 """.split()
 
 

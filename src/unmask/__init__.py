@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from unmask.files.model_folder import shipped_names as model_names  # noqa: F401
     from unmask.frontier.run import evaluate as evaluate
     from unmask.models.base import Sample as Sample
-    from unmask.models.chat import LargeModel as LargeModel
+    from unmask.models.chat import ChatModel as ChatModel
     from unmask.models.cross_tokenizer import draft_verify_across as draft_verify_across
     from unmask.models.load import load as load
-    from unmask.models.text import Model as Model
+    from unmask.models.text import TextModel as TextModel
     from unmask.named import spec_of as spec_of
     from unmask.network.config import HybridConfig as HybridConfig
     from unmask.network.hybrid import HybridTransformer as HybridTransformer
     from unmask.network.stream import StreamTransformer as StreamTransformer
     from unmask.predictors.counter import count_work as count_work
     from unmask.predictors.markov import MarkovChain as MarkovChain
-    from unmask.predictors.pair import Team as Team
+    from unmask.predictors.pair import DrafterVerifierPair as DrafterVerifierPair
     from unmask.predictors.table import JointTable as JointTable
     from unmask.process import blocks as blocks
     from unmask.process import windows as windows
@@ -107,7 +107,7 @@ _HOME = {
     "HybridTransformer": "network.hybrid",
     "JointTable": "predictors.table",
     "Klass": "samplers.klass",
-    "LargeModel": "models.chat",
+    "ChatModel": "models.chat",
     "LearnedPolicy": "samplers.learned_policy",
     "Linear": "process.windows",
     "Lookahead": "samplers.lookahead",
@@ -115,7 +115,7 @@ _HOME = {
     "LosslessBranching": "samplers.lossless_branching",
     "MarkovChain": "predictors.markov",
     "MaskGIT": "samplers.maskgit",
-    "Model": "models.text",
+    "TextModel": "models.text",
     "NoEnd": "samplers.wrappers.end_rules",
     "PrefixVerify": "samplers.prefix_verify",
     "ReMDM": "samplers.remdm",
@@ -129,7 +129,7 @@ _HOME = {
     "StarShaped": "samplers.star_shaped",
     "StreamTransformer": "network.stream",
     "TargetOnly": "samplers.target_only",
-    "Team": "predictors.pair",
+    "DrafterVerifierPair": "predictors.pair",
     "Threshold": "samplers.threshold",
     "TopKEntropy": "samplers.top_k",
     "TopKMargin": "samplers.top_k",

@@ -5,6 +5,7 @@ import torch
 
 from unmask.caching.policies import (
     CACHES,
+    CacheView,
     Delayed,
     Dual,
     Greedy,
@@ -12,7 +13,6 @@ from unmask.caching.policies import (
     Prefill,
     Prefix,
     Reuse,
-    Seen,
 )
 from unmask.errors import ConfigError
 from unmask.shapes import PAD
@@ -20,10 +20,10 @@ from unmask.shapes import PAD
 M = 9
 
 
-def seen(tokens, run=None, *, asked, given=2, age=1, last_asked=2) -> Seen:
+def seen(tokens, run=None, *, asked, given=2, age=1, last_asked=2) -> CacheView:
     """One sequence, of which the first `given` positions are the prompt."""
     place = torch.arange(len(tokens))
-    return Seen(
+    return CacheView(
         token_ids=torch.tensor([tokens]),
         run_ids=torch.tensor([tokens if run is None else run]),
         mask_id=M,
@@ -34,7 +34,7 @@ def seen(tokens, run=None, *, asked, given=2, age=1, last_asked=2) -> Seen:
     )
 
 
-def queries(policy, case: Seen) -> list[int]:
+def queries(policy, case: CacheView) -> list[int]:
     return policy.queries(case).nonzero()[:, 1].tolist()
 
 

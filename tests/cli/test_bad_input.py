@@ -11,7 +11,7 @@ import pytest
 from tests.cli.command import refused, run
 from unmask.data.characters import text8
 from unmask.files.model_folder import shipped_folder
-from unmask.models.text import Model
+from unmask.models.text import TextModel
 from unmask.network.config import HybridConfig
 from unmask.network.hybrid import HybridTransformer
 
@@ -79,7 +79,7 @@ def test_config_that_is_no_json(capsys, folder):
 
 def test_a_network_that_cannot_verify(capsys, tmp_path):
     config = HybridConfig(width=8, num_heads=1, num_trunk_blocks=1, num_tail_blocks=0)
-    Model(HybridTransformer(config), text8(), "plain").save(tmp_path / "plain")
+    TextModel(HybridTransformer(config), text8(), "plain").save(tmp_path / "plain")
     arguments = ["generate", str(tmp_path / "plain"), "--num-samples", "1"]
     assert "cannot verify" in refused(capsys, *arguments)
     assert run(*arguments, "--sampler", "ancestral") == 0

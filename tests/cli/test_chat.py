@@ -71,13 +71,13 @@ def test_a_sampler_with_all_its_parts_is_the_one_named(model):
     )  # fmt: skip
     greedy = unmask.Filter(temperature=0.0)
     drafter = Factor(factor=0.6, blocks=LeftToRight(8), filter=greedy)
-    assert chosen == opened.ending(
-        opened.cached(unmask.DraftVerify(drafter=drafter, rule="kl"), Delayed(refresh=3))
+    assert chosen == opened.stop_at_end(
+        opened.with_cache(unmask.DraftVerify(drafter=drafter, rule="kl"), Delayed(refresh=3))
     )
-    shape = opened.network.memory_shape
+    shape = opened.network.kv_cache_shape
     assert chosen.sampler.drafter.shape == shape
     assert built(opened) == opened.default_sampler
-    assert built(opened, "--whole-canvas", "--cache", "dual") == opened.cached(
+    assert built(opened, "--whole-canvas", "--cache", "dual") == opened.with_cache(
         opened.default_rule, Dual()
     )
     hot = built(opened, "--temperature", "0.7").sampler
@@ -141,7 +141,7 @@ def test_speed_and_memory_are_told_of_each_answer(model, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--sampler", "wino", "--cache", "dual"], "which no cache remembers"),
+        (["--sampler", "wino", "--cache", "dual"], "no cache goes with"),
         (["--sampler", "remdm"], "cannot stop where an answer ends"),
         (["--sampler", "self-speculative"], "has none of them. Train some with"),
         (["--cache", "disk"], "--cache 'disk' is unknown. Choose one of: none, reuse, prefix"),
@@ -257,6 +257,6 @@ def test_a_tail_verifies_where_it_lies(model, tmp_path, capsys):
     assert answer["tail_passes"] >= 1
     chat = ("generate", model, "--chat", "12?")
     assert "name them with --tail" in refused(capsys, *chat, *speculative[:-2])
-    assert "no cache goes with that" in refused(capsys, *chat, *speculative, "--cache", "dual")
+    assert "no cache goes with" in refused(capsys, *chat, *speculative, "--cache", "dual")
     assert "--tail is for a large model" in refused(capsys, "generate", *speculative[-2:])
     assert "nowhere" in refused(capsys, *chat, "--tail", "nowhere")

@@ -30,5 +30,5 @@ def test_what_cannot_be_read_is_refused(config, capsys, tmp_path):
     assert "cannot be read as JSON" in refused(capsys, "decode-cost", "nowhere.json")
     (tmp_path / "bert.json").write_text('{"model_type": "bert"}')
     assert "model_type is 'bert'" in refused(capsys, "decode-cost", str(tmp_path / "bert.json"))
-    wish = ["--wish.answer", "100"]
-    assert "cannot be cut into blocks" in refused(capsys, "decode-cost", str(config), *wish)
+    asked = ["--answer", "100"]
+    assert "cannot be cut into blocks" in refused(capsys, "decode-cost", str(config), *asked)

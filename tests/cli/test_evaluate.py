@@ -9,7 +9,7 @@ from tests.cli.command import refused, run
 from tests.frontier.small_model import CONFIG, small_model
 from unmask.data.characters import Characters, text8
 from unmask.evaluation.words import read_words, write_words
-from unmask.models.text import Model
+from unmask.models.text import TextModel
 from unmask.network.hybrid import HybridTransformer
 
 TEXT = "a tale of one or two of whom the end was near and far away " * 200
@@ -106,7 +106,7 @@ def test_what_cannot_work_is_refused(folder, capsys, flags, message):
 )
 def test_a_judge_that_cannot_read_the_samples_is_refused(folder, capsys, change, codec, message):
     config = replace(CONFIG, num_trunk_blocks=0, num_tail_blocks=1, **change)
-    Model(HybridTransformer(config), codec, "judge").save(folder / "judge")
+    TextModel(HybridTransformer(config), codec, "judge").save(folder / "judge")
     assert re.search(message, refused(capsys, "evaluate", "model", *SMALL, "--judge", "judge"))
 
 
@@ -114,7 +114,7 @@ def test_a_judge_that_cannot_read_the_samples_is_refused(folder, capsys, change,
 def test_the_judge_that_ships_scores_what_it_can_read(folder, capsys, can_read):
     if not can_read:
         codec = Characters(alphabet="abcdefghijklmnopqrstuvwxyz ")
-        Model(HybridTransformer(CONFIG), codec, "model").save(folder / "model")
+        TextModel(HybridTransformer(CONFIG), codec, "model").save(folder / "model")
         write_words(folder / "model" / "words.xz", {"a"})
     assert run("evaluate", "model", *SMALL, "--budgets", "8") == 0
     assert ("| judge, bits |" in capsys.readouterr().out) == can_read
@@ -122,7 +122,7 @@ def test_the_judge_that_ships_scores_what_it_can_read(folder, capsys, can_read):
 
 def test_a_judge_scores_the_samples_also_of_a_report_that_had_none(folder, capsys):
     config = replace(CONFIG, num_trunk_blocks=0, num_tail_blocks=1)
-    Model(HybridTransformer(config), text8(), "judge").save(folder / "judge")
+    TextModel(HybridTransformer(config), text8(), "judge").save(folder / "judge")
     assert run("evaluate", "model", *SMALL, "--judge", "none") == 0
     shown = capsys.readouterr().out
     assert "| judge, bits |" not in shown and "(judge_nfe.png)" not in shown

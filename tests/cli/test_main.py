@@ -41,8 +41,7 @@ FLAGS = {
     words: "help normalise out",
     models: "help json",
     doctor: "help json",
-    decode_cost: "help json precision wish wish.answer wish.batch_size wish.block_length "
-    "wish.prompt wish.tokens_per_pass",
+    decode_cost: "answer batch_size block_length help json precision prompt tokens_per_pass",
 }
 TRAIN_FLAGS = """
     begin config data dry-run help model model.activation model.dropout model.fills_in

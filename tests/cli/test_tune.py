@@ -22,7 +22,7 @@ def folder(tmp_path, monkeypatch):
 def test_the_command_that_is_named_costs_what_was_said(folder, capsys):
     assert run(*SMALL, "--max-nfe", "4", "--order", "spaced", "--json") == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["wish"] == {"limit": 4.0}
+    assert found["goal"] == {"limit": 4.0}
     assert found["numbers"]["nfe"]["value"] <= 4 and found["setting"]["order"] == "spaced"
     assert {"spelling_accuracy", "trunk_passes", "tail_passes", "seconds"} <= set(found["numbers"])
     _, *command = shlex.split(found["command"])
@@ -44,8 +44,8 @@ def test_what_was_found_is_said_with_its_error(folder, capsys):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ([], "needs one wish: either --max-nfe, such as 24, or --target-quality"),
-        (["--max-nfe", "8", "--target-quality", "0.5"], "needs one wish"),
+        ([], "needs one goal: either --max-nfe, such as 24, or --target-quality"),
+        (["--max-nfe", "8", "--target-quality", "0.5"], "needs one goal"),
         (["--max-nfe", "0"], "--max-nfe must be above 0, got 0"),
         (["--target-quality", "62"], "above 0 and at most 1; got 62"),
         (["--max-nfe", "0.5"], "no setting makes do with 0.5 NFE; the cheapest that was seen"),

@@ -6,7 +6,7 @@ from pathlib import Path
 from unmask.data.characters import Characters, text8
 from unmask.files.model_folder import POLICY_FOLDER
 from unmask.models.load import load
-from unmask.models.text import Model
+from unmask.models.text import TextModel
 from unmask.network.config import HybridConfig
 from unmask.network.hybrid import HybridTransformer
 from unmask.network.policy import PolicyConfig, PolicyNetwork, write_policy
@@ -18,18 +18,18 @@ TINY_WORDS = frozenset(["a", "b", "ab", "bb"])
 """Some of the words that a tiny model writes."""
 
 
-def tiny_model() -> Model:
+def tiny_model() -> TextModel:
     """For what measures it many times over: eight letters, of which a third are spaces."""
     codec = Characters(alphabet=" ab")
     config = replace(CONFIG, length=8, vocab_size=codec.vocab_size)
-    return Model(HybridTransformer(config), codec, "tiny")
+    return TextModel(HybridTransformer(config), codec, "tiny")
 
 
-def small_model(seed: int = 0) -> Model:
-    return Model(HybridTransformer(CONFIG, seed=seed), text8(), "small")
+def small_model(seed: int = 0) -> TextModel:
+    return TextModel(HybridTransformer(CONFIG, seed=seed), text8(), "small")
 
 
-def small_model_with_policy(folder: Path) -> Model:
+def small_model_with_policy(folder: Path) -> TextModel:
     """On disk, with a policy that is new: it reveals each position with probability 1/4."""
     small_model().save(folder)
     config = PolicyConfig(length=CONFIG.length, width=8, num_heads=1)

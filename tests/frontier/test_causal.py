@@ -11,10 +11,10 @@ from unmask.frontier.budget import knob_for
 from unmask.frontier.entries import contenders
 from unmask.frontier.families import FAMILIES
 from unmask.frontier.measure import measure
-from unmask.models.text import Model
+from unmask.models.text import TextModel
 from unmask.network.stream import StreamTransformer
 from unmask.tuning.search import MaxNFE
-from unmask.tuning.tune import CausalSetting, Plan, causal_ladders, tune
+from unmask.tuning.tune import CausalSetting, SweepPlan, causal_ladders, tune
 
 NAMES = (
     "lossless", "lossless/factorised", "lossless-branching", "autoregressive",
@@ -22,8 +22,10 @@ NAMES = (
 )  # fmt: skip
 
 
-def model() -> Model:
-    return Model(StreamTransformer(TINY, seed=1).eval(), Characters(alphabet=" abcd"), "causal")
+def model() -> TextModel:
+    return TextModel(
+        StreamTransformer(TINY, seed=1).eval(), Characters(alphabet=" abcd"), "causal"
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -53,7 +55,7 @@ def test_a_knob_is_found_by_what_waits():
 
 def test_a_family_without_a_tail_to_verify_with_is_refused():
     config = replace(TINY, num_tail_blocks=0, max_window=0)
-    plain = Model(StreamTransformer(config).eval(), Characters(alphabet=" abcd"), "plain")
+    plain = TextModel(StreamTransformer(config).eval(), Characters(alphabet=" abcd"), "plain")
     with pytest.raises(ConfigError, match="plain has no causal blocks"):
         contenders(["self-speculative/left-to-right"], plain)
 
@@ -71,7 +73,7 @@ def test_ladders_of_a_causal_trunk_go_from_wide_windows_to_one_token_per_pass():
 
 def test_tuning_finds_a_setting_that_keeps_to_the_wish():
     words = frozenset("abcd")
-    plan = Plan(num_samples=16, batch_size=16)
+    plan = SweepPlan(num_samples=16, batch_size=16)
     found = tune(model(), MaxNFE(6.0), words, plan)
     assert found.point["numbers"]["critical_path"]["value"] <= 6.0
     assert isinstance(found.setting, CausalSetting)
@@ -80,8 +82,8 @@ def test_tuning_finds_a_setting_that_keeps_to_the_wish():
 
 def test_there_is_nothing_to_tune_without_a_tail():
     config = replace(TINY, num_tail_blocks=0, max_window=0)
-    plain = Model(StreamTransformer(config).eval(), Characters(alphabet=" abcd"), "plain")
+    plain = TextModel(StreamTransformer(config).eval(), Characters(alphabet=" abcd"), "plain")
     with pytest.raises(ConfigError, match="plain has no tail"):
-        tune(plain, MaxNFE(6.0), frozenset("abcd"), Plan(num_samples=16))
+        tune(plain, MaxNFE(6.0), frozenset("abcd"), SweepPlan(num_samples=16))
     with pytest.raises(ConfigError, match="from left to right"):
-        tune(model(), MaxNFE(6.0), frozenset("abcd"), Plan(num_samples=16, order="spaced"))
+        tune(model(), MaxNFE(6.0), frozenset("abcd"), SweepPlan(num_samples=16, order="spaced"))

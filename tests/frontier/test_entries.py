@@ -9,7 +9,7 @@ from unmask.errors import CheckpointError, ConfigError
 from unmask.frontier.entries import check_is_contender, contenders
 from unmask.frontier.folder import fingerprint
 from unmask.models.load import load
-from unmask.models.text import Model
+from unmask.models.text import TextModel
 from unmask.network.hybrid import HybridTransformer
 from unmask.network.policy import PolicyConfig, PolicyNetwork, write_policy
 
@@ -20,7 +20,7 @@ ALL_NON_CAUSAL = replace(CONFIG, num_trunk_blocks=3, num_tail_blocks=0)
 def other(tmp_path, monkeypatch):
     """A folder `plain`: the network of the same depth without causal blocks."""
     monkeypatch.chdir(tmp_path)
-    model = Model(HybridTransformer(ALL_NON_CAUSAL, seed=5), text8(), "plain")
+    model = TextModel(HybridTransformer(ALL_NON_CAUSAL, seed=5), text8(), "plain")
     model.save(tmp_path / "plain")
     return model
 
@@ -57,7 +57,7 @@ def test_a_part_of_the_sampler_s_own_is_in_the_fingerprint(tmp_path):
 def test_models_that_write_something_else_are_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     network = HybridTransformer(replace(ALL_NON_CAUSAL, length=12))
-    Model(network, text8(), "short").save(tmp_path / "short")
+    TextModel(network, text8(), "short").save(tmp_path / "short")
     with pytest.raises(ConfigError, match="short writes 12 tokens of .*, small 24 of"):
         contenders(["ancestral@short"], small_model())
 

@@ -8,12 +8,14 @@ from unmask.errors import ConfigError, OutputError
 from unmask.frontier import evaluate as module
 from unmask.frontier import plots, report
 from unmask.frontier.entries import contenders
-from unmask.frontier.evaluate import Plan, measured_points
+from unmask.frontier.evaluate import SweepPlan, measured_points
 from unmask.frontier.folder import Settings, fingerprint, open_folder
 from unmask.models.load import load
 from unmask.network.policy import PolicyNetwork, write_policy
 
-PLAN = Plan(samplers=("self-speculative", "ancestral"), budgets=(4, 8), num_samples=16, seed=3)
+PLAN = SweepPlan(
+    samplers=("self-speculative", "ancestral"), budgets=(4, 8), num_samples=16, seed=3
+)
 WORDS = frozenset(["a", "an", "the", "b", "c", "d", "e"])
 
 
@@ -83,13 +85,13 @@ def test_a_killed_run_goes_on_and_measures_nothing_twice(tmp_path, monkeypatch):
 
 
 def test_a_budget_that_cannot_be_spent_is_skipped_with_a_reason(tmp_path):
-    plan = Plan(samplers=("target-only",), budgets=(1,), num_samples=16)
+    plan = SweepPlan(samplers=("target-only",), budgets=(1,), num_samples=16)
     (point,) = run(tmp_path / "report", small_model(), plan)
     assert "nearest setting takes" in point["skipped"]
 
 
 def test_a_point_of_other_weights_is_not_taken_for_this_one(tmp_path):
-    plan = Plan(samplers=("learned-policy",), budgets=(8,), num_samples=16)
+    plan = SweepPlan(samplers=("learned-policy",), budgets=(8,), num_samples=16)
     first = small_model_with_policy(tmp_path / "model")
     run(tmp_path / "report", first, plan)
     write_policy(tmp_path / "model" / "policy", PolicyNetwork(first.policy().config, seed=1))
@@ -100,12 +102,12 @@ def test_a_point_of_other_weights_is_not_taken_for_this_one(tmp_path):
 def test_another_network_takes_part_by_its_own_passes(tmp_path):
     small_model(seed=1).save(tmp_path / "other")
     guest = f"ancestral@{tmp_path / 'other'}"
-    plan = Plan(samplers=("ancestral", guest), budgets=(8,), num_samples=16)
+    plan = SweepPlan(samplers=("ancestral", guest), budgets=(8,), num_samples=16)
     own, other = run(tmp_path / "report", small_model(), plan)
     (alone,) = run(
         tmp_path / "alone",
         small_model(seed=1),
-        Plan(samplers=("ancestral",), budgets=(8,), num_samples=16),
+        SweepPlan(samplers=("ancestral",), budgets=(8,), num_samples=16),
     )
     assert other["family"] == guest and other["weights"] != own["weights"]
     assert other["texts"] == alone["texts"] != own["texts"]
@@ -170,7 +172,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
 )
 def test_plans_that_cannot_work_are_refused(change, message):
     with pytest.raises(ConfigError, match=message):
-        Plan(**change)
+        SweepPlan(**change)
 
 
 # The report.

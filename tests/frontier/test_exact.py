@@ -15,20 +15,20 @@ from unmask.evaluation.divergence import log_ratios
 from unmask.frontier import exact as module
 from unmask.frontier import plots, report
 from unmask.frontier.entries import contenders
-from unmask.frontier.evaluate import Plan, measured_points
+from unmask.frontier.evaluate import SweepPlan, measured_points
 from unmask.frontier.exact import ExactPlan, measure_exact, text_fingerprint, yardsticks
 from unmask.frontier.exact_report import summarise_exact
 from unmask.frontier.families import FAMILIES
 from unmask.frontier.folder import Settings, fingerprint, open_folder
-from unmask.models.text import Model
+from unmask.models.text import TextModel
 from unmask.predictors.markov import MarkovChain
 from unmask.samplers.fixed_partition import FixedPartition
 
 TEXT = "a tale of one or two of whom the end was near and far away " * 100
-MODEL = Model(random_network(CONFIG, seed=1), text8(), "small")
+MODEL = TextModel(random_network(CONFIG, seed=1), text8(), "small")
 CORPUS = split(MODEL.codec.encode(TEXT).byte())
 EXACT = ExactPlan(num_sequences=3, chain_order=1, chain_length=12)
-PLAN = Plan(samplers=("fixed-partition", "ancestral"), budgets=(8,), num_samples=16, seed=3)
+PLAN = SweepPlan(samplers=("fixed-partition", "ancestral"), budgets=(8,), num_samples=16, seed=3)
 KNOBS = {
     "self-speculative": (0.1, 0.3),
     "self-speculative/patient": (0.5, 1.5),
@@ -177,7 +177,7 @@ def test_the_same_seed_gives_the_same_numbers_whatever_was_there_before(made, tm
 
 
 def test_another_network_has_laws_of_its_own_and_no_chain(tmp_path):
-    Model(random_network(CONFIG, seed=2), text8(), "other").save(tmp_path / "other")
+    TextModel(random_network(CONFIG, seed=2), text8(), "other").save(tmp_path / "other")
     names = ["fixed-partition", f"fixed-partition@{tmp_path / 'other'}"]
     points = [{"family": name, "budget": 8.0, "knob": 0.3} for name in names]
     own, other = measure_exact(

@@ -7,7 +7,7 @@ from tests.frontier.small_model import TINY_WORDS, tiny_model
 from unmask.errors import ConfigError
 from unmask.frontier import paper, reproduce
 from unmask.frontier.folder import Settings, fingerprint, open_folder
-from unmask.models.text import Model
+from unmask.models.text import TextModel
 from unmask.network.hybrid import HybridTransformer
 from unmask.process.windows import Cosine, starts
 
@@ -115,7 +115,7 @@ def test_what_was_measured_is_not_measured_again(made, monkeypatch):
 def test_masked_diffusion_can_have_a_network_of_its_own(made, tmp_path):
     _, trunk_points, compared, _ = made
     network = HybridTransformer(replace(tiny_model().network.config, num_tail_blocks=0), seed=1)
-    Model(network, tiny_model().codec, "plain").save(tmp_path / "plain")
+    TextModel(network, tiny_model().codec, "plain").save(tmp_path / "plain")
     baseline = str(tmp_path / "plain")
     points = reproduce.measure_text8(tiny_model(), PLAN, opened(tmp_path / "o"), baseline=baseline)
     own = reproduce.compare_text8(tiny_model(), points, TINY_WORDS, PLAN)

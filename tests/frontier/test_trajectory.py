@@ -4,7 +4,7 @@ import torch
 from tests.frontier.small_model import small_model
 from unmask.cost import Cost, Work
 from unmask.draws import SeededDraws
-from unmask.frontier.trajectory import Course
+from unmask.frontier.trajectory import Trajectory
 from unmask.process.windows import Whole
 from unmask.samplers.ancestral import Ancestral
 from unmask.samplers.remdm import ReMDM
@@ -19,7 +19,7 @@ def step(accepted, rejected):
 
 
 def test_shares_are_spread_over_the_places_that_a_step_settles():
-    course = Course(length=4, num_sequences=3)
+    course = Trajectory(length=4, num_sequences=3)
     course.note(None, step([1, 3], [1, 1]), torch.tensor([0, 1]))  # places 0-1; all four
     course.note(None, step([2], [0]), torch.tensor([0]))  # places 2-3
     # One more, that began later.
@@ -33,7 +33,7 @@ def test_shares_are_spread_over_the_places_that_a_step_settles():
 def observed(sampler):
     network, num = small_model().network, 6
     torch.nn.init.normal_(network.tail_out.weight, generator=torch.Generator().manual_seed(0))
-    course = Course(network.config.length, num)
+    course = Trajectory(network.config.length, num)
     given_ids = torch.full((num, network.config.length), network.vocab_size)
     samples = sample(network, sampler, given_ids, SeededDraws(range(num)), course.note)
     return course.acceptance(), samples

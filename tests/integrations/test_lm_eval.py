@@ -80,20 +80,20 @@ def test_an_answer_ends_at_the_first_text_that_the_task_names(lm) -> None:
 
 def test_an_answer_ends_at_a_special_token_that_the_task_names(lm) -> None:
     wanted = lm.model.tokenizer.encode("12 apples<|start_header_id|>and 30 pears")
-    wish = lm._wish("user", {"until": ["<|start_header_id|>"], "max_gen_toks": len(wanted)})
+    asked = lm._asked("user", {"until": ["<|start_header_id|>"], "max_gen_toks": len(wanted)})
     cost = Cost(Work(1, 1, 1), accepted=1, rejected=0)
-    request = Request(given_ids=wish.given_ids, sampler=lm._decoder(wish.num_new), seed=0)
+    request = Request(given_ids=asked.given_ids, sampler=lm._decoder(asked.num_new), seed=0)
     result = Result(
         number=0, request=request, token_ids=wanted, cost=cost, seconds=0.5, busy_seconds=0.5
     )
-    assert lm._text(result, wish) == "12 apples"
+    assert lm._text(result, asked) == "12 apples"
 
 
 def test_a_long_prompt_keeps_its_end(lm) -> None:
     long = "pears " * 90 + PROMPTS[3]
     ids = lm.tok_encode(long)
-    wish = lm._wish(long, {"max_gen_toks": 30})
-    assert wish.given_ids.tolist() == [*ids[-(lm.max_length - 30) :], *[lm.model.vocab_size] * 30]
+    asked = lm._asked(long, {"max_gen_toks": 30})
+    assert asked.given_ids.tolist() == [*ids[-(lm.max_length - 30) :], *[lm.model.vocab_size] * 30]
     ((cut, _),) = likelihoods(lm, (long, " 7"))
     target = lm.tok_encode(long + " 7")[len(ids) :]
     last = Continuation(tuple(ids[-(lm.max_length - len(target)) :]), tuple(target))

@@ -11,7 +11,7 @@ from unmask.cost import Cost
 from unmask.dllm.adapted import AdaptedNetwork, TailConfig
 from unmask.errors import CheckpointError, OutputError, PromptError
 from unmask.files.tensors import read_tensors
-from unmask.models.chat import LargeModel
+from unmask.models.chat import ChatModel
 from unmask.process.blocks import LeftToRight
 from unmask.samplers.common import masked_state
 from unmask.samplers.wrappers.early_stop import EarlyStop
@@ -21,10 +21,10 @@ MASK, EOS = CONFIG.vocab_size, CONFIG.eos_token_id
 
 
 @pytest.fixture(scope="module", params=["llada", "Dream"])
-def model(request, tmp_path_factory) -> LargeModel:
+def model(request, tmp_path_factory) -> ChatModel:
     folder = tmp_path_factory.mktemp("model")
     model = unmask.load(str(write_large_model(folder, num_files=2, family=request.param)))
-    assert isinstance(model, LargeModel)
+    assert isinstance(model, ChatModel)
     return model
 
 
@@ -135,7 +135,7 @@ def test_a_text_is_not_over_while_something_before_its_end_is_masked(model) -> N
 
 def test_a_cache_saves_work_for_an_answer(model) -> None:
     rule = unmask.Threshold(blocks=LeftToRight(8), filter=GREEDY)
-    cached = model.cached(rule, Dual(8))
+    cached = model.with_cache(rule, Dual(8))
     plain, saving = (
         model.generate(sampler=sampler, chat="12 and 30?", max_new_tokens=24, num_samples=1)[0]
         for sampler in (rule, cached)
@@ -151,13 +151,13 @@ def test_a_smaller_model_drafts_and_counts_as_its_share(model, tmp_path) -> None
     team = model.drafted_by(small)
     assert team.length == 80 and model.length == 96
     sampler = unmask.DraftVerify(drafter=unmask.Threshold(threshold=0.02), view="in-place")
-    sampler = team.cached(sampler, Dual(32))
+    sampler = team.with_cache(sampler, Dual(32))
     (answer,) = team.generate(sampler=sampler, chat="12 and 30?", max_new_tokens=12, num_samples=1)
     weights = [sum(p.numel() for p in m.network.parameters()) for m in (small, model)]
     assert answer.nfe == pytest.approx(
         answer.trunk_passes + weights[0] / weights[1] * answer.cost.drafter.passes
     )
-    assert team.drafter_pair_share == 0.5 and answer.cost.drafter.passes > 0
+    assert team.roles.drafter_pair_share == 0.5 and answer.cost.drafter.passes > 0
     (plain,) = team.generate(chat="12 and 30?", max_new_tokens=12, num_samples=1)
     (same,) = model.generate(chat="12 and 30?", max_new_tokens=12, num_samples=1)
     assert plain.token_ids == same.token_ids and plain.nfe == same.nfe
@@ -173,7 +173,7 @@ def test_tokens_are_counted_up_to_the_end(model) -> None:
 def test_drafts_are_verified_through_the_same_door(model) -> None:
     view = "shadow" if model.network.config.family == "llada" else "in-place"
     sampler = unmask.DraftVerify(
-        drafter=model.cached(unmask.Threshold(threshold=0.02), Dual(32)), view=view
+        drafter=model.with_cache(unmask.Threshold(threshold=0.02), Dual(32)), view=view
     )
     (answer,) = model.generate(
         sampler=sampler, chat="12 and 30?", max_new_tokens=24, num_samples=1
@@ -211,7 +211,7 @@ def test_a_folder_without_its_tokenizer_is_refused(tmp_path) -> None:
 
 def test_what_is_saved_is_loaded_again_with_its_tail(model, tmp_path) -> None:
     folder = tmp_path / "saved"
-    adapted = LargeModel(
+    adapted = ChatModel(
         AdaptedNetwork(model.trunk, TailConfig(), seed=1).eval(), model.tokenizer, model.name
     )
     adapted.save(folder)

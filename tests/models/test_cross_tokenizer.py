@@ -41,9 +41,9 @@ def test_a_verifier_that_rejects_nothing_changes_nothing(models) -> None:
     drafter, verifier = models
     ask = {"chat": "12 and 30?", "max_new_tokens": 24}
     (checked,) = draft_verify_across(drafter, verifier, threshold=0.0, **ask)
-    (plain,) = drafter.generate(sampler=drafter.ending(DRAFT_RULE), num_samples=1, **ask)
+    (plain,) = drafter.generate(sampler=drafter.stop_at_end(DRAFT_RULE), num_samples=1, **ask)
     assert checked.token_ids == plain.token_ids
-    cached = drafter.cached(DRAFT_RULE, Dual(8))
+    cached = drafter.with_cache(DRAFT_RULE, Dual(8))
     (saving,) = draft_verify_across(drafter, verifier, rule=cached, threshold=0.0, **ask)
     assert saving.cost.drafter.tokens < checked.cost.drafter.tokens
 

@@ -12,7 +12,7 @@ from unmask.data.characters import text8
 from unmask.errors import CheckpointError, ConfigError, PromptError
 from unmask.files.model_folder import shipped_folder, shipped_names
 from unmask.files.tensors import read_tensors, write_tensors
-from unmask.models.text import Model
+from unmask.models.text import TextModel
 from unmask.network.config import HybridConfig
 from unmask.network.error_head import ErrorHead, write_error_head
 from unmask.network.hybrid import HybridTransformer
@@ -33,7 +33,7 @@ def test_what_ships_fits_the_repository():
 
 
 def test_a_judge_generates_nothing():
-    judge = Model(
+    judge = TextModel(
         HybridTransformer(HybridConfig(length=24, width=8, num_heads=1, num_trunk_blocks=0)),
         text8(),
         "judge",

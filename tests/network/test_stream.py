@@ -8,7 +8,7 @@ import torch
 from unmask.draws import SeededDraws
 from unmask.network.config import HybridConfig
 from unmask.network.stream import StreamTransformer
-from unmask.predictors.stream import StreamMemory
+from unmask.predictors.stream import StreamKVCache
 from unmask.process import orders
 from unmask.training.windowed import random_partition
 
@@ -59,7 +59,7 @@ def test_cached_windows_say_what_the_doubled_sequence_says(config):
     start = random_partition(SeededDraws([3]), config.length, config.max_window)
     logits = network(token_ids, order, start)
     stream, draft, target = (x.log_softmax(-1) for x in logits)
-    memory = StreamMemory.blank(network.stream_shape, 3)
+    memory = StreamKVCache.blank(network.stream_shape, 3)
     for first in start.unique().tolist():
         width = int((start == first).sum())
         found = network.extend(
@@ -105,7 +105,7 @@ def test_cached_windows_say_what_the_doubled_sequence_says(config):
 @torch.no_grad()
 def test_ragged_windows_with_a_cache_equal_each_sequence_alone_without_one():
     network, (token_ids, order) = random_stream(), sequences(3)
-    memory = StreamMemory.blank(network.stream_shape, 3)
+    memory = StreamKVCache.blank(network.stream_shape, 3)
     for first, window in (([0, 0, 0], [1, 4, 2]), ([1, 3, 0], [4, 2, 3]), ([5, 11, 2], [2, 1, 4])):
         firsts, windows = torch.tensor(first), torch.tensor(window)
         found = network.extend(
@@ -167,7 +167,7 @@ def test_a_changed_token_is_run_again_and_all_behind_it(is_sound, monkeypatch):
     network, (token_ids, order) = random_stream(), sequences(1)
     if not is_sound:
         monkeypatch.setattr(
-            StreamMemory,
+            StreamKVCache,
             "num_known",
             lambda self, ids: (self.run_ids[:, : ids.shape[1]] == ids).sum(dim=1) + 1,
         )

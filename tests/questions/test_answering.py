@@ -79,8 +79,8 @@ def test_a_spec_decodes_like_the_decoder_it_says(name, model) -> None:
     ("spec", "said"),
     [
         ("threshold(treshold=0.6)", "Did you mean 'threshold'"),
-        ("wino()+dual", "no cache remembers"),
-        ("self-draft(num_drafts=2)+dual", "no cache remembers"),
+        ("wino()+dual", "no cache goes with"),
+        ("self-draft(num_drafts=2)+dual", "no cache goes with"),
         ("self-speculative()", "tail|causal"),
         ("threshold(threshold=0.6)+", "a cache was expected"),
         ("remdm", "end"),
@@ -151,7 +151,7 @@ def test_a_rule_can_be_named_with_its_number(model) -> None:
     assert decoder("threshold-0.6+dual", model, 16).sampler.sampler.threshold == 0.6
     assert decoder("factor-0.5", model, 16).sampler.factor == 0.5
     adapted = AdaptedNetwork(model.network, TailConfig())
-    verifying = unmask.LargeModel(adapted, model.tokenizer, model.name)
+    verifying = unmask.ChatModel(adapted, model.tokenizer, model.name)
     assert decoder("self-speculative-4", verifying, 16).sampler.window == Fixed(4)
     assert decoder("self-speculative-4", verifying, 16).sampler.threshold == 0
     assert decoder("self-speculative-4/0.9", verifying, 16).sampler.threshold == 0.9
@@ -277,8 +277,8 @@ def test_a_decoder_that_verifies_by_a_tail_needs_one(model, tmp_path) -> None:
     with pytest.raises(ConfigError, match="self-speculative cannot be used with a cache"):
         decoder("self-speculative-8+dual", adapted, 16)
     sampler = unmask.SelfSpeculative(order="left-to-right")
-    with pytest.raises(ConfigError, match="no cache goes with that"):
-        adapted.cached(sampler, Dual(8))
+    with pytest.raises(ConfigError, match="no cache goes with"):
+        adapted.with_cache(sampler, Dual(8))
 
 
 def test_arithmetic_questions_are_held_out_and_always_the_same() -> None:

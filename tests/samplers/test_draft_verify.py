@@ -12,7 +12,7 @@ from unmask.cost import Cost, Work
 from unmask.draws import SeededDraws
 from unmask.errors import ConfigError
 from unmask.predictors.markov import MarkovChain
-from unmask.predictors.pair import Team
+from unmask.predictors.pair import DrafterVerifierPair
 from unmask.process.blocks import LeftToRight
 from unmask.samplers.draft_verify import DraftVerify
 from unmask.samplers.engine import Engine, Request
@@ -38,7 +38,7 @@ VIEWS = ("in-place", "pre-draft", "shadow")
 
 
 def cached(cache, sampler=DRAFTER) -> Cached:
-    return Cached(sampler=sampler, cache=cache, shape=NETWORK.memory_shape)
+    return Cached(sampler=sampler, cache=cache, shape=NETWORK.kv_cache_shape)
 
 
 def generated(sampler, predictor=NETWORK, num_slots: int = 5) -> dict:
@@ -180,7 +180,7 @@ def test_a_verifier_that_puts_its_own_tokens_has_the_last_word() -> None:
         replaced_from=0.0,
         num_committed=0,
     )
-    verified = tokens(generated(sampler, Team(OTHER, NETWORK)))
+    verified = tokens(generated(sampler, DrafterVerifierPair(OTHER, NETWORK)))
     assert verified == tokens(generated(in_order, NETWORK))
     assert verified != tokens(generated(in_order, OTHER))
 
@@ -195,7 +195,7 @@ def test_only_the_first_rejected_token_is_replaced_and_only_by_one_that_is_sure(
     sure, best = (each[first].item() for each in said.max(dim=-1))
     for replaced_from, expected in ((sure - 1e-4, best), (sure + 1e-4, MASK)):
         sampler = replace(JUDGED, rule="exact", acceptance=acceptance, replaced_from=replaced_from)
-        token_ids = after_a_round(sampler, Team(OTHER, NETWORK))
+        token_ids = after_a_round(sampler, DrafterVerifierPair(OTHER, NETWORK))
         assert token_ids[first].item() == expected
         for n in range(first + 1, 12):
             is_masked = differs[n] or acceptance == "prefix"
@@ -215,7 +215,7 @@ def test_each_verification_reveals_the_surest_masks() -> None:
 
 def test_two_models_draft_and_verify() -> None:
     sampler = DraftVerify(drafter=DRAFTER, rule="exact", view="shadow", num_committed=0)
-    team = Team(OTHER, NETWORK)
+    team = DrafterVerifierPair(OTHER, NETWORK)
     assert tokens(generated(sampler, team)) != tokens(generated(sampler, NETWORK))
     unchecked = DraftVerify(drafter=DRAFTER, rule="confidence", threshold=0.0, num_committed=0)
     assert tokens(generated(unchecked, team)) == tokens(generated(DRAFTER, OTHER))
@@ -249,7 +249,7 @@ class Counting:
 def test_what_two_models_cost_is_told_apart(view: str) -> None:
     sampler = DraftVerify(drafter=DRAFTER, view=view, threshold=0.05, num_committed=2)
     drafter, verifier = Counting(OTHER), Counting(NETWORK)
-    found = generated(sampler, Team(drafter, verifier), num_slots=1).values()
+    found = generated(sampler, DrafterVerifierPair(drafter, verifier), num_slots=1).values()
 
     def spent(found) -> Cost:
         return sum((result.cost for result in found), start=Cost.none())
@@ -260,12 +260,12 @@ def test_what_two_models_cost_is_told_apart(view: str) -> None:
     assert (spent(found).drafter, spent(found).trunk) == (ran(drafter), ran(verifier))
     assert drafter.passes > verifier.passes
     one = Counting(NETWORK)
-    found = generated(sampler, Team(one, one), num_slots=1).values()
+    found = generated(sampler, DrafterVerifierPair(one, one), num_slots=1).values()
     assert (spent(found).drafter, spent(found).trunk) == (Work.none(), ran(one))
 
 
 def test_to_other_samplers_a_team_is_its_verifier() -> None:
-    team = Team(OTHER, NETWORK)
+    team = DrafterVerifierPair(OTHER, NETWORK)
     wino = Wino(draft_threshold=0.08, keep_threshold=0.05, block_length=8, filter=GREEDY)
     for sampler in (DRAFTER, cached(Dual(6)), wino):
         by_team, by_verifier = generated(sampler, team), generated(sampler, NETWORK)
@@ -277,11 +277,17 @@ def test_to_other_samplers_a_team_is_its_verifier() -> None:
 
 def test_a_verifier_without_shadows_is_refused() -> None:
     dream = random_network(CONFIGS["Dream"])
-    for predictor in (dream, Team(NETWORK, dream), Team(NETWORK, MarkovChain.random(64, 1, 0))):
+    for predictor in (
+        dream,
+        DrafterVerifierPair(NETWORK, dream),
+        DrafterVerifierPair(NETWORK, MarkovChain.random(64, 1, 0)),
+    ):
         for sampler in (DraftVerify(drafter=DRAFTER), Wino()):
             with pytest.raises(ConfigError, match="cannot be asked about tokens that are there"):
                 generated(sampler, predictor)
-        generated(DraftVerify(drafter=DRAFTER, view="in-place"), Team(NETWORK, dream))
+        generated(
+            DraftVerify(drafter=DRAFTER, view="in-place"), DrafterVerifierPair(NETWORK, dream)
+        )
 
 
 @pytest.mark.parametrize("rule", ["kl", "reverse-kl"])
@@ -302,7 +308,7 @@ def test_a_divergence_is_from_what_the_draft_was_drawn_from(rule: str) -> None:
         num_committed=0,
     )
     state = sampler.init(given_ids, mask_id=MASK, draws=draws)
-    state, _ = sampler.step(state, Team(OTHER, NETWORK), draws)
+    state, _ = sampler.step(state, DrafterVerifierPair(OTHER, NETWORK), draws)
     assert (state.token_ids[0] == MASK).tolist() == (distance > distance.median()).tolist()
 
 
@@ -322,7 +328,7 @@ def test_the_verifiers_pass_renews_what_the_drafter_remembers(cache, view) -> No
     memory = state.drafter.memory
     assert (memory.run_ids != PAD).all()
     same = memory.run_ids == state.token_ids
-    whole = NETWORK.recall(
+    whole = NETWORK.forward_cached(
         memory.run_ids, torch.tensor([[3]]), is_query=torch.ones_like(same), memory=memory
     )
     torch.testing.assert_close(memory.keys_values, whole.memory.keys_values)

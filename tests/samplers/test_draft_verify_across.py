@@ -9,7 +9,7 @@ from tests.dllm.small import CONFIGS, random_network
 from tests.spellings import Letters
 from unmask.draws import SeededDraws
 from unmask.errors import ConfigError
-from unmask.predictors.pair import CrossTeam, Team
+from unmask.predictors.pair import DrafterVerifierPair, TwoVocabularyPair
 from unmask.process.blocks import LeftToRight
 from unmask.samplers.draft_verify import DraftVerify
 from unmask.samplers.draft_verify_across import DraftVerifyAcross
@@ -70,8 +70,8 @@ def test_with_one_tokenizer_it_is_draft_and_verify(rule, view, acceptance) -> No
         "num_draft_passes": 2,
     }  # fmt: skip
     plain = DraftVerify(drafter=DRAFTER, num_committed=0, **choices)
-    expected = results(lambda prompt: plain, Team(SMALL, LARGE))
-    found = results(lambda prompt: across(prompt, **choices), CrossTeam(SMALL, LARGE))
+    expected = results(lambda prompt: plain, DrafterVerifierPair(SMALL, LARGE))
+    found = results(lambda prompt: across(prompt, **choices), TwoVocabularyPair(SMALL, LARGE))
     for one, other in zip(expected, found, strict=True):
         assert one.token_ids.tolist() == other.token_ids.tolist()
         assert one.cost == other.cost
@@ -83,7 +83,7 @@ def rounds(sampler, given_ids):
     state = sampler.init(given_ids, mask_id=MASK, draws=draws)
     while not state.is_done.all():
         before = state.token_ids[0].tolist()
-        state, info = sampler.step(state, CrossTeam(SMALL, LARGE), draws)
+        state, info = sampler.step(state, TwoVocabularyPair(SMALL, LARGE), draws)
         yield before, state.token_ids[0].tolist(), info
 
 
@@ -158,7 +158,7 @@ def test_sequences_are_the_same_in_any_batch() -> None:
     def sampler_of(prompt):
         return across([5], (EIGHT, PAIRS), threshold=0.03)
 
-    team = CrossTeam(SMALL, LARGE)
+    team = TwoVocabularyPair(SMALL, LARGE)
     alone = results(sampler_of, team, num_slots=1)
     together = results(sampler_of, team, num_slots=4)
     for one, other in zip(alone, together, strict=True):
@@ -172,7 +172,7 @@ def test_an_answer_ends_in_the_drafters_tokens() -> None:
             sampler=across(prompt, (EIGHT, PAIRS), threshold=0.0), end_ids=tuple(range(30))
         )
 
-    for result in results(sampler_of, CrossTeam(SMALL, LARGE)):
+    for result in results(sampler_of, TwoVocabularyPair(SMALL, LARGE)):
         assert MASK not in result.token_ids.tolist()
 
 
@@ -192,10 +192,10 @@ def test_choices_that_cannot_work_are_refused(choices, message) -> None:
 def test_a_spelling_of_another_model_is_refused() -> None:
     with pytest.raises(ConfigError, match="verifier_spelling has the mask 3, the verifier 64"):
         results(lambda prompt: across(prompt, (LETTERS, Letters(("", "a", "b")))),
-                CrossTeam(SMALL, LARGE))  # fmt: skip
+                TwoVocabularyPair(SMALL, LARGE))  # fmt: skip
 
 
 def test_a_verifier_without_shadows_is_refused() -> None:
     dream = random_network(CONFIGS["Dream"])
     with pytest.raises(ConfigError, match="cannot be asked about tokens that are there"):
-        results(lambda prompt: across(prompt), CrossTeam(SMALL, dream))
+        results(lambda prompt: across(prompt), TwoVocabularyPair(SMALL, dream))

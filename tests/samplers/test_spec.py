@@ -85,7 +85,7 @@ def test_what_is_put_around_a_sampler_is_written_too(tmp_path):
     model = unmask.load(str(write_large_model(tmp_path / "model")))
     spec = "threshold(threshold=0.95, temperature=0)+dual(block_length=8)"
     sampler, cache = read_cached(spec)
-    assert str(model.ending(model.cached(sampler, cache))) == spec
+    assert str(model.stop_at_end(model.with_cache(sampler, cache))) == spec
     assert str(sampler.blocks) == "whole"
 
 

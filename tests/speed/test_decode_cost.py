@@ -13,10 +13,10 @@ from unmask.dllm.config import DllmConfig
 from unmask.errors import ConfigError
 from unmask.process.blocks import LeftToRight
 from unmask.samplers.wrappers.cached import Cached
-from unmask.speed.decode_cost import Wish, costs, prediction_bytes, weight_bytes
+from unmask.speed.decode_cost import DecodeSetting, costs, prediction_bytes, weight_bytes
 
 CONFIG = CONFIGS["llada"]
-WISH = Wish(prompt=5, answer=16, block_length=4, tokens_per_pass=1.0)
+WISH = DecodeSetting(prompt=5, answer=16, block_length=4, tokens_per_pass=1.0)
 
 
 def real_work(cache=None) -> tuple[int, int, int]:
@@ -26,7 +26,7 @@ def real_work(cache=None) -> tuple[int, int, int]:
         threshold=2.0, blocks=LeftToRight(4), filter=unmask.Filter(temperature=0.0)
     )
     if cache is not None:
-        sampler = Cached(sampler=sampler, cache=cache, shape=network.memory_shape)
+        sampler = Cached(sampler=sampler, cache=cache, shape=network.kv_cache_shape)
     given_ids = torch.tensor([1, 2, 3, 4, 5] + [CONFIG.mask_id] * 16)
     request = unmask.Request(given_ids=given_ids, sampler=sampler, seed=0)
     (result,) = unmask.Engine(network).run([request])
@@ -62,8 +62,8 @@ def test_multiply_adds_are_those_that_hooks_count() -> None:
 def test_an_8b_model_is_weighed_without_its_weights() -> None:
     config = DllmConfig.from_json(LLADA_8B)
     assert weight_bytes(config, torch.bfloat16) == 2 * 8_015_581_184
-    assert prediction_bytes(config, Wish(batch_size=2)) == 4 * 2 * 32 * 126_464
-    cached = costs(config, Wish(prompt=0, answer=1024), torch.bfloat16)[-1]
+    assert prediction_bytes(config, DecodeSetting(batch_size=2)) == 4 * 2 * 32 * 126_464
+    cached = costs(config, DecodeSetting(prompt=0, answer=1024), torch.bfloat16)[-1]
     keys_and_values = 512 * 1024 * 1024  # 512 KiB a token
     assert cached.cache_bytes == keys_and_values + 2 * 1024 * 4096
 
@@ -86,9 +86,9 @@ def test_several_tokens_a_pass_take_fewer() -> None:
 )
 def test_wishes_that_cannot_be_met_are_refused(values, message) -> None:
     with pytest.raises(ConfigError, match=message):
-        Wish(**values)
+        DecodeSetting(**values)
 
 
 def test_a_sequence_longer_than_the_context_is_refused() -> None:
     with pytest.raises(ConfigError, match="260 tokens together, the model takes 256"):
-        costs(CONFIG, Wish(prompt=4, answer=256), torch.float32)
+        costs(CONFIG, DecodeSetting(prompt=4, answer=256), torch.float32)

@@ -19,7 +19,7 @@ from unmask.recipes.arithmetic import ArithmeticLessons, arithmetic_tail_task, a
 from unmask.recipes.recipe import preset
 from unmask.shapes import PAD
 from unmask.training.objective import corrupt_answers, losses
-from unmask.training.question_task import Lesson
+from unmask.training.question_task import Example
 
 CONFIG = replace(
     preset("arithmetic").model, width=16, hidden=32, num_blocks=1, num_heads=2, num_key_heads=2
@@ -96,7 +96,7 @@ def test_a_tail_learns_whole_answers_as_they_are_read(tmp_path) -> None:
     model = unmask.load(str(write_large_model(tmp_path / "model", length=600)))
     task = arithmetic_tail_task(TailConfig(), model, "left-to-right").questions
     made = [task.lessons.training(seed, step) for seed in range(8) for step in range(10)]
-    assert all(len(each.pieces) == 1 and not each.behind for each in made)
+    assert all(len(each.pieces) == 1 and not each.inner for each in made)
     assert {each.answer.count("<<") for each in made} >= {2, 3}
     token_ids, corruption = task.batch(seed=1, step=0, size=8)
     for row in range(8):
@@ -108,7 +108,7 @@ def test_a_tail_learns_whole_answers_as_they_are_read(tmp_path) -> None:
 def test_a_run_begins_with_single_operations_and_easy_drills() -> None:
     lessons = ArithmeticLessons()
 
-    def made(step: int) -> list[Lesson]:
+    def made(step: int) -> list[Example]:
         return [lessons.training(seed, step) for seed in range(60)]
 
     for step, num_stories in (
@@ -139,12 +139,12 @@ class OneLesson:
     """The same question and answer, whatever the seed."""
 
     def __init__(self, answer: str) -> None:
-        self.lesson = Lesson("how many?", (answer,))
+        self.lesson = Example("how many?", (answer,))
 
-    def training(self, seed: int, num_seen: int) -> Lesson:
+    def training(self, seed: int, num_seen: int) -> Example:
         return self.lesson
 
-    def validation(self, seed: int) -> Lesson:
+    def validation(self, seed: int) -> Example:
         return self.lesson
 
 
@@ -163,8 +163,8 @@ def test_the_room_of_an_answer_does_not_tell_how_long_it_is(task) -> None:
 
 def test_a_lesson_that_is_too_long_gives_way_to_another(task) -> None:
     class Mixed(OneLesson):
-        def training(self, seed: int, num_seen: int) -> Lesson:
-            return Lesson("how many?", ("1" if seed % 2 else "1 " * 400,))
+        def training(self, seed: int, num_seen: int) -> Example:
+            return Example("how many?", ("1" if seed % 2 else "1 " * 400,))
 
     token_ids, corruption = replace(task, lessons=Mixed("")).batch(seed=0, step=0, size=64)
     assert token_ids.shape[1] <= CONFIG.length and len(corruption.order) == 64

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from unmask.errors import ConfigError
 from unmask.evaluation.spelling import SpellingAccuracy
 from unmask.tuning.search import (
-    Bench,
     Effort,
     MaxNFE,
     OutOfTime,
     Place,
     TargetQuality,
     Trial,
+    Trials,
     num_before,
     settled,
 )
@@ -72,9 +72,9 @@ def ladders(draw):
     return found
 
 
-def search(wish, rungs, measure=exact, **effort):
-    bench = Bench(measure, Effort(**effort))
-    return wish.find(rungs, bench), bench
+def search(goal, rungs, measure=exact, **effort):
+    bench = Trials(measure, Effort(**effort))
+    return goal.find(rungs, bench), bench
 
 
 @given(rungs=ladders().filter(lambda rungs: any(rungs)), limit=st.integers(1, 280))
@@ -96,14 +96,14 @@ def test_with_exact_numbers_nothing_affordable_is_better(rungs, limit):
 @given(rungs=ladders().filter(lambda rungs: any(rungs)), target=st.integers(1, 3000))
 @settings(max_examples=100, deadline=None)
 def test_with_exact_numbers_nothing_cheaper_reaches_the_target(rungs, target):
-    wish = TargetQuality(target / WORDS)
-    reaching = [s for ladder in rungs for s in ladder if s.quality >= wish.target]
+    goal = TargetQuality(target / WORDS)
+    reaching = [s for ladder in rungs for s in ladder if s.quality >= goal.target]
     if not reaching:
         with pytest.raises(ConfigError, match="no setting reaches"):
-            search(wish, rungs)
+            search(goal, rungs)
         return
-    found = search(wish, rungs)[0].setting
-    assert found.quality >= wish.target
+    found = search(goal, rungs)[0].setting
+    assert found.quality >= goal.target
     assert found.nfe == min(s.nfe for s in reaching)
 
 
@@ -194,8 +194,8 @@ def test_what_is_settled_on_never_takes_more_passes_than_allowed(seed, rung, mor
 def test_a_quality_that_fresh_samples_clearly_miss_is_bought_with_more_passes():
     ladder = curve("a", 0.0)
     low = Place(ladder, 3)
-    wish = TargetQuality(ladder[9].quality)
-    found = settled(wish, low, lambda s: exact(s, range(16)))
+    goal = TargetQuality(ladder[9].quality)
+    found = settled(goal, low, lambda s: exact(s, range(16)))
     assert found.setting == ladder[9]
     with pytest.raises(ConfigError, match="does not hold on fresh samples"):
         settled(TargetQuality(0.9), low, lambda s: exact(s, range(16)))
@@ -211,7 +211,7 @@ def test_samples_are_added_and_none_is_taken_twice():
         asked.append((setting.name, samples))
         return exact(setting, samples)
 
-    bench = Bench(measure, Effort())
+    bench = Trials(measure, Effort())
     one = Known("one", 5.0, 0.5)
     for num_samples in (8, 32, 16):
         assert len(bench.trial(one, num_samples).nfe) >= num_samples
@@ -220,14 +220,14 @@ def test_samples_are_added_and_none_is_taken_twice():
 
 def test_a_close_question_takes_more_samples_than_a_clear_one():
     far, near = Known("far", 5.0, 0.40), Known("near", 5.0, 0.605)
-    bench = Bench(noisy(1), Effort())
+    bench = Trials(noisy(1), Effort())
     assert not bench.reaches(far, 0.6)
     bench.reaches(near, 0.6)
     assert len(bench.trials[far].nfe) == 32 < len(bench.trials[near].nfe)
 
 
-@pytest.mark.parametrize("wish", [MaxNFE(24.0), TargetQuality(0.6)], ids=str)
-def test_when_time_is_over_what_was_found_by_then_counts(wish):
+@pytest.mark.parametrize("goal", [MaxNFE(24.0), TargetQuality(0.6)], ids=str)
+def test_when_time_is_over_what_was_found_by_then_counts(goal):
     def stopping_after(num_trials):
         left = iter(range(num_trials))
 
@@ -239,6 +239,6 @@ def test_when_time_is_over_what_was_found_by_then_counts(wish):
         return measure
 
     with pytest.raises(OutOfTime):
-        search(wish, ARMS, stopping_after(2))
-    bounded, _ = search(wish, ARMS, stopping_after(20))
+        search(goal, ARMS, stopping_after(2))
+    bounded, _ = search(goal, ARMS, stopping_after(20))
     assert bounded.setting.nfe <= 30 and bounded.setting.quality > 0.55

@@ -8,9 +8,9 @@ from unmask.process.windows import Cosine, starts
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.tuning import tune as module
 from unmask.tuning.search import MaxNFE, TargetQuality
-from unmask.tuning.tune import ROUNDS, Plan, Setting, ladders, tune
+from unmask.tuning.tune import ROUNDS, SearchPlan, Setting, ladders, tune
 
-QUICK = Plan(num_samples=32, seed=5)
+QUICK = SearchPlan(num_samples=32, seed=5)
 
 
 @pytest.mark.parametrize("length", [1, 24, 100])
@@ -92,7 +92,7 @@ def test_a_quality_within_reach_is_reached():
 
 def test_time_that_is_over_before_anything_is_found():
     with pytest.raises(ConfigError, match="no setting was found in 1e-09 seconds. Allow more"):
-        tune(tiny_model(), MaxNFE(6.0), TINY_WORDS, Plan(num_samples=16, max_seconds=1e-9))
+        tune(tiny_model(), MaxNFE(6.0), TINY_WORDS, SearchPlan(num_samples=16, max_seconds=1e-9))
 
 
 @pytest.mark.parametrize(
@@ -106,4 +106,4 @@ def test_time_that_is_over_before_anything_is_found():
 )
 def test_plans_that_cannot_work_are_refused(change, message):
     with pytest.raises(ConfigError, match=message):
-        Plan(**change)
+        SearchPlan(**change)

@@ -32,7 +32,7 @@ from unmask.shapes import PAD, Counts, TokenIds
 
 
 @dataclass(frozen=True)
-class Seen:
+class CacheView:
     """What a policy may look at."""
 
     token_ids: TokenIds
@@ -87,7 +87,7 @@ class Seen:
 class CachePolicy(Protocol):
     """A rule for what a pass runs."""
 
-    def queries(self, seen: Seen) -> Bool[Tensor, "B L"]:
+    def queries(self, seen: CacheView) -> Bool[Tensor, "B L"]:
         """The positions to be run; those that predictions are read from are added to them."""
         ...
 
@@ -98,7 +98,7 @@ class NoCache(Named):
 
     name = "none"
 
-    def queries(self, seen: Seen) -> Bool[Tensor, "B L"]:
+    def queries(self, seen: CacheView) -> Bool[Tensor, "B L"]:
         return seen.is_real
 
 
@@ -108,7 +108,7 @@ class Reuse(Named):
 
     name = "reuse"
 
-    def queries(self, seen: Seen) -> Bool[Tensor, "B L"]:
+    def queries(self, seen: CacheView) -> Bool[Tensor, "B L"]:
         has_changed = ((seen.token_ids != seen.run_ids) & seen.is_real).any(dim=1)
         return seen.is_real & has_changed[:, None]
 
@@ -124,7 +124,7 @@ class Prefix(Named):
     def __post_init__(self) -> None:
         _check_block_length(self)
 
-    def queries(self, seen: Seen) -> Bool[Tensor, "B L"]:
+    def queries(self, seen: CacheView) -> Bool[Tensor, "B L"]:
         start, _ = _block_bounds(seen, self.block_length)
         position = torch.arange(seen.token_ids.shape[1], device=start.device)
         is_rest = position >= start[:, None]
@@ -142,7 +142,7 @@ class Dual(Named):
     def __post_init__(self) -> None:
         _check_block_length(self)
 
-    def queries(self, seen: Seen) -> Bool[Tensor, "B L"]:
+    def queries(self, seen: CacheView) -> Bool[Tensor, "B L"]:
         start, stop = _block_bounds(seen, self.block_length)
         position = torch.arange(seen.token_ids.shape[1], device=start.device)
         is_inside = (position >= start[:, None]) & (position < stop[:, None])
@@ -165,7 +165,7 @@ class Delayed(Named):
         _check_refresh(self)
         _check_block_length(self)
 
-    def queries(self, seen: Seen) -> Bool[Tensor, "B L"]:
+    def queries(self, seen: CacheView) -> Bool[Tensor, "B L"]:
         is_whole = seen.begins_block(self.block_length) | (seen.age >= self.refresh)
         queries = seen.is_real & (~seen.is_settled | is_whole[:, None])
         return _without_prompt(queries, seen) if self.keeps_prompt else queries
@@ -189,7 +189,7 @@ class Greedy(Named):
                 "positions are run beside new tokens."
             )
 
-    def queries(self, seen: Seen) -> Bool[Tensor, "B L"]:
+    def queries(self, seen: CacheView) -> Bool[Tensor, "B L"]:
         is_new = seen.is_revealed & ~seen.is_settled
         is_masked = seen.is_real & ~seen.is_revealed
         is_whole = (seen.age == 0) | (seen.age >= self.refresh)
@@ -203,7 +203,7 @@ class Prefill(Named):
 
     name = "prefill"
 
-    def queries(self, seen: Seen) -> Bool[Tensor, "B L"]:
+    def queries(self, seen: CacheView) -> Bool[Tensor, "B L"]:
         return _without_prompt(seen.is_real, seen)
 
 
@@ -213,12 +213,12 @@ CACHES: dict[str, type[CachePolicy]] = {
 """The policies by the name they have on the command line."""
 
 
-def _without_prompt(queries: Bool[Tensor, "B L"], seen: Seen) -> Bool[Tensor, "B L"]:
+def _without_prompt(queries: Bool[Tensor, "B L"], seen: CacheView) -> Bool[Tensor, "B L"]:
     is_remembered = seen.is_given & (seen.age > 0)[:, None]
     return queries & ~is_remembered
 
 
-def _block_bounds(seen: Seen, block_length: int) -> tuple[Counts, Counts]:
+def _block_bounds(seen: CacheView, block_length: int) -> tuple[Counts, Counts]:
     start = seen.origin + seen.block(seen.first_asked, block_length) * block_length
     return start, start + block_length
 

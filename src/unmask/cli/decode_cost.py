@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 
 from unmask.cli.options.model import dtype_of
@@ -10,7 +10,7 @@ from unmask.cli.options.parser import Parser
 from unmask.dllm.config import DllmConfig
 from unmask.errors import CheckpointError, ConfigError
 from unmask.files.tensors import CONFIG_FILE, read_json
-from unmask.speed.decode_cost import Wish, costs, prediction_bytes, weight_bytes
+from unmask.speed.decode_cost import DecodeSetting, costs, prediction_bytes, weight_bytes
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -22,10 +22,10 @@ def run(arguments: Sequence[str]) -> int:
         config = DllmConfig.from_json(read_json(file))
     except ConfigError as error:
         raise CheckpointError(f"{file}: {error}") from error
-    wish = Wish(**options.wish.as_dict())
+    setting = DecodeSetting(**{each.name: options[each.name] for each in fields(DecodeSetting)})
     dtype = dtype_of(options)
-    weights, predictions = weight_bytes(config, dtype), prediction_bytes(config, wish)
-    rows = costs(config, wish, dtype)
+    weights, predictions = weight_bytes(config, dtype), prediction_bytes(config, setting)
+    rows = costs(config, setting, dtype)
     if options.json:
         about = {"num_weights": config.num_weights, "weight_bytes": weights}
         about["prediction_bytes"] = predictions
@@ -35,7 +35,7 @@ def run(arguments: Sequence[str]) -> int:
         f"{config.family}: {config.num_weights / 1e9:.2f} billion weights, "
         f"{weights / 1e9:.1f} GB in {options.precision}; predictions of a pass "
         f"{predictions / 1e9:.2f} GB\n"
-        f"an answer of {wish.answer} tokens behind a prompt of {wish.prompt}:"
+        f"an answer of {setting.answer} tokens behind a prompt of {setting.prompt}:"
     )
     print("passes  tokens run  of one by one  TFLOP  cache GB  memory GB  way")
     for row in rows:
@@ -66,6 +66,6 @@ def build_parser() -> Parser:
         default="bf16",
         help="Precision of weights and cache.",
     )
-    parser.add_class_arguments(Wish, "wish")
+    parser.add_class_arguments(DecodeSetting)
     parser.add_argument("--json", action="store_true", help="Print one JSON object.")
     return parser

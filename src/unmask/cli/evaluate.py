@@ -10,7 +10,7 @@ from unmask.cli.options.questions import add_question_options, evaluate_question
 from unmask.cli.progress import progress
 from unmask.errors import ConfigError
 from unmask.frontier import report
-from unmask.frontier.evaluate import Plan
+from unmask.frontier.evaluate import SweepPlan
 from unmask.frontier.families import family_names
 from unmask.frontier.run import SHIPPED_JUDGE, evaluate
 
@@ -57,7 +57,7 @@ def build_parser() -> Parser:
     )
     add_model_options(parser)
     add_compile_option(parser)
-    defaults = Plan()
+    defaults = SweepPlan()
     parser.add_argument(
         "--samplers",
         type=str,

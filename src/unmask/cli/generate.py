@@ -25,9 +25,9 @@ from unmask.cli.progress import progress
 from unmask.cost import mean as mean_cost
 from unmask.errors import OutputError
 from unmask.models.base import Sample
-from unmask.models.chat import LargeModel
+from unmask.models.chat import ChatModel
 from unmask.models.load import load
-from unmask.models.text import Model
+from unmask.models.text import TextModel
 from unmask.samplers.sampler import Sampler
 from unmask.speed.memory import peak_bytes, restart_peak
 
@@ -78,7 +78,7 @@ def run(arguments: Sequence[str]) -> int:
         _write_page(options.trace, model, sampler, options)
     if not options.json:
         print(_summary(samples))
-        if isinstance(model, LargeModel):
+        if isinstance(model, ChatModel):
             print(_speed(samples, device))
     if not arguments:
         _first_look()
@@ -153,7 +153,7 @@ def build_parser() -> Parser:
 
 
 def _write_page(
-    path: str, model: Model | LargeModel, sampler: Sampler, options: Namespace
+    path: str, model: TextModel | ChatModel, sampler: Sampler, options: Namespace
 ) -> None:
     page = model.trace(
         options.prompt,

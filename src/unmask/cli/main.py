@@ -20,7 +20,7 @@ VERBS = {
     "train-error-head": "Train a predictor of errors for a model, for star-shaped sampling.",
     "train-policy": "Train a policy for a model, that says which positions a pass reveals.",
     "evaluate": "Compare samplers: quality against passes and seconds, as a report with plots.",
-    "tune": "Find the window and verify rounds that meet a wish for quality or speed.",
+    "tune": "Find the window and verify rounds that meet a goal of quality or speed.",
     "reproduce": "Run an experiment of the paper again; its figures beside ours.",
     "bench": "Time generation on this machine: tokens per second, passes, overhead, memory.",
     "decode-cost": "Memory and work of decoding with a large model, from its config alone.",

@@ -15,7 +15,7 @@ from unmask.frontier.folder import open_folder
 _EXPERIMENTS = ("text8",)
 _SHIPPED = "text8s-any"
 _TICKS = 1000
-_DEFAULTS = reproduce.Plan()
+_DEFAULTS = reproduce.ReproductionPlan()
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -26,7 +26,7 @@ def run(arguments: Sequence[str]) -> int:
             f"there is no experiment {options.experiment!r} to reproduce. Choose from: "
             f"{', '.join(_EXPERIMENTS)}."
         )
-    plan = reproduce.Plan(
+    plan = reproduce.ReproductionPlan(
         num_samples=options.num_samples, seed=options.seed, batch_size=options.batch_size
     )
     options.model = _model_name(options)

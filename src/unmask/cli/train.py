@@ -14,7 +14,7 @@ from unmask.cli.options.parser import Parser
 from unmask.cli.options.run import add_folder_options, add_text_options
 from unmask.cli.progress import progress
 from unmask.errors import ConfigError
-from unmask.models.chat import LargeModel
+from unmask.models.chat import ChatModel
 from unmask.network.config import HybridConfig
 from unmask.recipes.recipe import Recipe, model_kind, preset_names, preset_values
 from unmask.recipes.run import go_on, load_task, load_trunk, open_run
@@ -124,7 +124,7 @@ def _train(recipe: Recipe, options: Namespace) -> int:
     return 0
 
 
-def _dry_run(recipe: Recipe, task: Task, trunk: LargeModel | None) -> int:
+def _dry_run(recipe: Recipe, task: Task, trunk: ChatModel | None) -> int:
     """Two steps in a folder that is thrown away; the second is timed."""
     trainer = replace(
         recipe.trainer, num_steps=2, log_every=1, num_valid=2, compile=False, schedule="steps"

@@ -15,7 +15,7 @@ from unmask.cli.progress import progress
 from unmask.errors import ConfigError
 from unmask.evaluation.novel_spelling import fresh_spelling
 from unmask.files.model_folder import POLICY_FOLDER
-from unmask.models.text import Model
+from unmask.models.text import TextModel
 from unmask.network.policy import PolicyConfig
 from unmask.training.parts.policy_config import PolicyTrainer
 from unmask.training.parts.policy_run import (
@@ -72,7 +72,7 @@ def build_parser() -> Parser:
     return parser
 
 
-def _quality(model: Model, words: frozenset[str]) -> Quality:
+def _quality(model: TextModel, words: frozenset[str]) -> Quality:
     def quality(token_ids: Tensor) -> Tensor:
         texts = [model.codec.decode(row) for row in token_ids.cpu()]
         return torch.tensor([fresh_spelling(text, words) for text in texts], dtype=torch.float64)

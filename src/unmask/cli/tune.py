@@ -1,4 +1,4 @@
-"""`unmask tune`: the window and verify rounds that meet a wish, and what they give."""
+"""`unmask tune`: the window and verify rounds that meet a goal, and what they give."""
 
 import json
 from collections.abc import Sequence
@@ -14,18 +14,18 @@ from unmask.errors import ConfigError
 from unmask.frontier.report import strict
 from unmask.samplers.common.ordered_state import OrderChoice
 from unmask.speed.machine import machine
-from unmask.tuning.search import MaxNFE, TargetQuality, Wish
-from unmask.tuning.tune import Plan, Tuned, tune
+from unmask.tuning.search import Goal, MaxNFE, TargetQuality
+from unmask.tuning.tune import SearchPlan, Tuned, tune
 from unmask.version import VERSION
 
-_DEFAULTS = Plan()
+_DEFAULTS = SearchPlan()
 
 
 def run(arguments: Sequence[str]) -> int:
     """Search, measure and say; the exit status."""
     options = build_parser().parse(arguments)
-    wish = _wish(options)
-    plan = Plan(
+    goal = _goal(options)
+    plan = SearchPlan(
         order=options.order,
         num_samples=options.num_samples,
         seed=options.seed,
@@ -37,12 +37,12 @@ def run(arguments: Sequence[str]) -> int:
     with progress("tuning", _usual_work(plan)) as advance:
         found = tune(
             model,
-            wish,
+            goal,
             words,
             plan,
             advance=lambda done, setting: advance(min(done, _usual_work(plan)), str(setting)),
         )
-    shown = _as_json(found, wish, options) if options.json else _as_text(found, options)
+    shown = _as_json(found, goal, options) if options.json else _as_text(found, options)
     print(shown)
     return 0
 
@@ -52,7 +52,7 @@ def build_parser() -> Parser:
     parser = Parser(
         "tune",
         "Find the window and verify rounds (N) of the model's sampler that meet a "
-        "wish: --max-nfe asks for the best spelling accuracy within so many network passes per "
+        "goal: --max-nfe asks for the best spelling accuracy within so many network passes per "
         "sample, one after the other, --target-quality for the fewest passes with that accuracy. "
         "Many settings are "
         "measured a little, few a lot; what is reported of the one that is found comes from "
@@ -85,10 +85,10 @@ def build_parser() -> Parser:
     return parser
 
 
-def _wish(options: Namespace) -> Wish:
+def _goal(options: Namespace) -> Goal:
     if (options.max_nfe is None) == (options.target_quality is None):
         raise ConfigError(
-            "tune needs one wish: either --max-nfe, such as 24, or --target-quality, such as 0.6."
+            "tune needs one goal: either --max-nfe, such as 24, or --target-quality, such as 0.6."
         )
     if options.max_nfe is not None:
         if not options.max_nfe > 0:
@@ -102,7 +102,7 @@ def _wish(options: Namespace) -> Wish:
     return TargetQuality(options.target_quality)
 
 
-def _usual_work(plan: Plan) -> int:
+def _usual_work(plan: SearchPlan) -> int:
     """Samples that a search takes as a rule; where it ends is not known beforehand."""
     return 700 + plan.num_samples
 
@@ -111,13 +111,13 @@ def _command(found: Tuned, options: Namespace) -> str:
     return f"unmask generate {options.model} {found.setting.options}"
 
 
-def _as_json(found: Tuned, wish: Wish, options: Namespace) -> str:
+def _as_json(found: Tuned, goal: Goal, options: Namespace) -> str:
     return json.dumps(
         strict(
             {
                 "unmask": VERSION,
                 "machine": machine(),
-                "wish": vars(wish),
+                "goal": vars(goal),
                 "model": options.model,
                 "precision": options.precision,
                 "command": _command(found, options),

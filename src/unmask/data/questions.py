@@ -39,7 +39,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Protocol:
+class QuestionProtocol:
     """How questions are put to a model, and how its answers are read."""
 
     name: str
@@ -166,10 +166,10 @@ def _plain(number: str) -> str:
     return number.rstrip("0").rstrip(".") if "." in number else number
 
 
-PROTOCOLS: dict[str, tuple[Protocol, ...]] = {
+PROTOCOLS: dict[str, tuple[QuestionProtocol, ...]] = {
     "gsm8k": (
-        Protocol("worked", lambda text: text, _worked),
-        Protocol(
+        QuestionProtocol("worked", lambda text: text, _worked),
+        QuestionProtocol(
             "answer-only",
             lambda text: (
                 f"{text}\n\nGive the final number alone, as 'Answer: <number>', without "
@@ -179,7 +179,7 @@ PROTOCOLS: dict[str, tuple[Protocol, ...]] = {
         ),
     ),
     "mmlu": (
-        Protocol(
+        QuestionProtocol(
             "letter",
             lambda text: (
                 f"{text}\n\nGive the letter of the right choice alone, as "
@@ -192,7 +192,7 @@ PROTOCOLS: dict[str, tuple[Protocol, ...]] = {
 """The protocols of each task, the usual one first."""
 
 
-def protocol(task: str, name: str = "") -> Protocol:
+def protocol(task: str, name: str = "") -> QuestionProtocol:
     """A protocol by name; the usual one without. Raises `ConfigError`."""
     if task not in PROTOCOLS:
         raise ConfigError(f"there is no task {task!r}. Choose one of: {', '.join(PROTOCOLS)}.")

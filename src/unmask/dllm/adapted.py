@@ -29,7 +29,7 @@ from unmask.network.cache import gather_rows
 from unmask.network.config import Activation, HybridConfig, TailInputs, TailRotary
 from unmask.network.rotary import Rotary
 from unmask.network.tail import TailedNetwork
-from unmask.predictors.kv_cache import Memory, MemoryShape, Recalled
+from unmask.predictors.kv_cache import CachedForward, KVCache, KVCacheShape
 from unmask.predictors.shadows import Shadowed
 from unmask.shapes import TokenIds, WindowIds
 
@@ -93,7 +93,7 @@ class AdaptedNetwork(TailedNetwork):
         self._frozen = _Frozen(trunk)
         self.tail_config = tail
         self.config = tail.on(trunk.config)
-        self.unsayable_ids = (trunk.config.mask_token_id,)
+        self.never_predicted_ids = (trunk.config.mask_token_id,)
         self.rotary = Rotary(self.config.length, self.config.width // self.config.num_heads)
         self.add_tail(self.config)
         generator = weight_generator(seed)
@@ -132,7 +132,7 @@ class AdaptedNetwork(TailedNetwork):
         if not self.trunk.config.is_shifted:
             return hidden
         every = torch.arange(token_ids.shape[1], device=token_ids.device).expand_as(token_ids)
-        return gather_rows(hidden, self.trunk.said_at(token_ids, every))
+        return gather_rows(hidden, self.trunk.read_positions(token_ids, every))
 
     def embed(self, token_ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T d"]:
         """The trunk's embeddings, on the scale of its features."""
@@ -141,24 +141,24 @@ class AdaptedNetwork(TailedNetwork):
     # What the trunk can do.
 
     @property
-    def memory_shape(self) -> MemoryShape:
+    def kv_cache_shape(self) -> KVCacheShape:
         """See `DllmNetwork`."""
-        return self.trunk.memory_shape
+        return self.trunk.kv_cache_shape
 
-    def said_at(self, token_ids: TokenIds, positions: WindowIds) -> WindowIds:
+    def read_positions(self, token_ids: TokenIds, positions: WindowIds) -> WindowIds:
         """See `DllmNetwork`."""
-        return self.trunk.said_at(token_ids, positions)
+        return self.trunk.read_positions(token_ids, positions)
 
-    def recall(
+    def forward_cached(
         self,
         token_ids: TokenIds,
         positions: WindowIds,
         *,
         is_query: Bool[Tensor, "B L"],
-        memory: Memory,
-    ) -> Recalled:
+        memory: KVCache,
+    ) -> CachedForward:
         """See `DllmNetwork`."""
-        return self.trunk.recall(token_ids, positions, is_query=is_query, memory=memory)
+        return self.trunk.forward_cached(token_ids, positions, is_query=is_query, memory=memory)
 
     @property
     def casts_shadows(self) -> bool:

@@ -17,7 +17,7 @@ GENERATION_FILE = "generation_config.json"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Usual:
+class GenerationDefaults:
     """What is done where nothing else is asked for."""
 
     max_new_tokens: int = 128
@@ -28,14 +28,16 @@ class Usual:
     """What answers are drawn with, as a spec; "" is a threshold of 0.9 in blocks."""
 
 
-USUAL = Usual()
+GENERATION_DEFAULTS = GenerationDefaults()
 
 
-def read_usual(folder: Path) -> Usual:
+def read_generation_defaults(folder: Path) -> GenerationDefaults:
     """What a folder says. Raises `CheckpointError` if it is no number of tokens, or no text."""
     file = folder / GENERATION_FILE
     found = read_json(file) if file.exists() else {}
-    given = {each.name: found[each.name] for each in fields(Usual) if found.get(each.name)}
+    given = {
+        each.name: found[each.name] for each in fields(GenerationDefaults) if found.get(each.name)
+    }
     for name, value in given.items():
         if name == "sampler":
             if type(value) is not str:
@@ -49,4 +51,4 @@ def read_usual(folder: Path) -> Usual:
                 f"{file}: {name} must be a number of tokens, got {value!r}. Correct it, or leave "
                 "it out."
             )
-    return Usual(**given)
+    return GenerationDefaults(**given)

@@ -25,7 +25,7 @@ from unmask.network import packing as packed
 from unmask.network.blocks import Block, Layout, entries_of, init_weights, norm
 from unmask.network.cache import CopiedKeys, KeyValueStore, gather_rows, write_rows
 from unmask.network.rotary import Rotation
-from unmask.predictors.kv_cache import Memory, MemoryShape, Recalled
+from unmask.predictors.kv_cache import CachedForward, KVCache, KVCacheShape
 from unmask.predictors.protocol import Draft
 from unmask.predictors.shadows import Shadowed, check_casts_shadows
 from unmask.shapes import PAD, Order, TokenIds, WindowIds, WindowLogProbs
@@ -98,7 +98,7 @@ class DllmNetwork(nn.Module):
         rotation = self.rotation(torch.arange(owner.shape[1], device=owner.device)[None])
         return Layout(rotation, rotation, (owner[:, :, None] == owner[:, None, :])[:, None])
 
-    def said_at(self, token_ids: TokenIds, positions: WindowIds) -> WindowIds:
+    def read_positions(self, token_ids: TokenIds, positions: WindowIds) -> WindowIds:
         """Where the network says what token stands at `positions`: there, or one before."""
         if not self.config.is_shifted:
             return positions
@@ -118,13 +118,13 @@ class DllmNetwork(nn.Module):
         What training uses; see `HybridTransformer.forward`. With a packing the pass is over its
         rows, and says the same.
         """
-        said_at = self.said_at(masked_ids, order)
+        read_positions = self.read_positions(masked_ids, order)
         if packing is None:
-            said = entries_of(gather_rows(self.hidden_states(masked_ids), said_at), entries)
+            said = entries_of(gather_rows(self.hidden_states(masked_ids), read_positions), entries)
         else:
             row_ids = masked_ids.flatten()[packing.source].masked_fill(packing.owner < 0, PAD)
             hidden = self.run(row_ids, self._rows(packing.owner))
-            places = packing.place.gather(1, said_at)
+            places = packing.place.gather(1, read_positions)
             said = hidden.flatten(0, 1)[places if entries is None else places.flatten()[entries]]
         logits = self.unembedding(self.norm(said))
         return logits, logits
@@ -140,13 +140,15 @@ class DllmNetwork(nn.Module):
     def draft(self, token_ids: TokenIds, positions: WindowIds) -> Draft:
         """One pass; unembedding at `positions` only."""
         hidden = self.hidden_states(token_ids)
-        return Draft(self.log_probs(gather_rows(hidden, self.said_at(token_ids, positions))), None)
+        return Draft(
+            self.log_probs(gather_rows(hidden, self.read_positions(token_ids, positions))), None
+        )
 
     @property
-    def memory_shape(self) -> MemoryShape:
+    def kv_cache_shape(self) -> KVCacheShape:
         """What is remembered of a token."""
         config, weight = self.config, self.embedding.weight
-        return MemoryShape(
+        return KVCacheShape(
             num_blocks=config.num_blocks,
             num_key_heads=config.num_key_heads,
             channels=config.width // config.num_heads,
@@ -156,14 +158,14 @@ class DllmNetwork(nn.Module):
         )
 
     @torch.inference_mode()
-    def recall(
+    def forward_cached(
         self,
         token_ids: TokenIds,
         positions: WindowIds,
         *,
         is_query: Bool[Tensor, "B L"],
-        memory: Memory,
-    ) -> Recalled:
+        memory: KVCache,
+    ) -> CachedForward:
         """One pass over the queries. See `CachingPredictor`."""
         is_real = token_ids != PAD
         is_key = is_real & (is_query | (memory.run_ids != PAD))
@@ -179,18 +181,18 @@ class DllmNetwork(nn.Module):
         ]
         back = torch.cat(groups).argsort()
         memory = join(parts).select(back)
-        hidden = gather_rows(memory.hidden, self.said_at(token_ids, positions))
+        hidden = gather_rows(memory.hidden, self.read_positions(token_ids, positions))
         one = torch.ones_like(num_queries)
         work = Work(one, num_queries, num_queries * is_key.sum(dim=1))
-        return Recalled(Draft(self.log_probs(hidden), None), memory, work)
+        return CachedForward(Draft(self.log_probs(hidden), None), memory, work)
 
     def _run_queries(
         self,
         token_ids: TokenIds,
         is_query: Bool[Tensor, "B L"],
         is_key: Bool[Tensor, "B L"],
-        memory: Memory,
-    ) -> Memory:
+        memory: KVCache,
+    ) -> KVCache:
         """The memory after a pass over the queries."""
         width = int(is_query.sum(dim=1).max())
         if not width:
@@ -202,7 +204,7 @@ class DllmNetwork(nn.Module):
         layout = Layout(rotation, rotation, is_key[:, None, None, :])
         stores = [CopiedKeys(part, slots) for part in memory.keys_values.unbind(2)]
         hidden = self.run(token_ids.gather(1, places), layout, stores)
-        return Memory(
+        return KVCache(
             torch.where(is_query, token_ids, memory.run_ids),
             write_rows(memory.hidden, slots, hidden),
             torch.stack([store.keys_values for store in stores], dim=2),
@@ -239,10 +241,10 @@ class DllmNetwork(nn.Module):
         hidden = self.run(torch.cat([token_ids, masks], dim=1), layout, stores)
         log_probs = self.log_probs(gather_rows(hidden[:, :length], positions))
 
-        def remembered() -> Memory:
+        def remembered() -> KVCache:
             parts = [store.keys_values[:, :length] for store in stores]
             keys_values = torch.stack(parts, dim=2)
-            return Memory(token_ids, hidden[:, :length], keys_values)
+            return KVCache(token_ids, hidden[:, :length], keys_values)
 
         return Shadowed(log_probs, self.log_probs(hidden[:, length:]), remembered)
 

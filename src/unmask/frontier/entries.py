@@ -17,7 +17,7 @@ from unmask.frontier.budget import Family
 from unmask.frontier.families import check_is_family, family
 from unmask.frontier.folder import fingerprint
 from unmask.models.load import load_text_model
-from unmask.models.text import Model
+from unmask.models.text import TextModel
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.samplers.streamed import along_stream
 from unmask.samplers.target_only import TargetOnly
@@ -29,7 +29,7 @@ class Contender:
 
     name: str
     family: Family
-    model: Model
+    model: TextModel
     is_guest: bool
     """Whether its network is another than that of the model evaluated."""
     weights: str
@@ -41,7 +41,7 @@ def check_is_contender(name: str) -> None:
     check_is_family(_parts(name)[0])
 
 
-def contenders(names: Iterable[str], model: Model) -> dict[str, Contender]:
+def contenders(names: Iterable[str], model: TextModel) -> dict[str, Contender]:
     """By name, in the order of `names`; each other model is opened once, as `model` was.
 
     Raises:
@@ -49,7 +49,7 @@ def contenders(names: Iterable[str], model: Model) -> dict[str, Contender]:
             verify what the family drafts.
         CheckpointError: no such model, or it lacks a part that the family needs.
     """
-    networks: dict[str, tuple[Model, str]] = {}
+    networks: dict[str, tuple[TextModel, str]] = {}
     found = {}
     for name in names:
         family_name, other = _parts(name)
@@ -67,7 +67,7 @@ def contenders(names: Iterable[str], model: Model) -> dict[str, Contender]:
     return found
 
 
-def _check_has_tail(name: str, chosen: Family, model: Model) -> None:
+def _check_has_tail(name: str, chosen: Family, model: TextModel) -> None:
     verifies = isinstance(chosen.make(chosen.low), SelfSpeculative | TargetOnly)
     if verifies and not model.network.config.has_tail:
         raise ConfigError(
@@ -81,7 +81,7 @@ def _parts(name: str) -> tuple[str, str]:
     return family_name, model_name
 
 
-def _opened(name: str, model: Model) -> Model:
+def _opened(name: str, model: TextModel) -> TextModel:
     dtype = model.network.embedding.weight.dtype
     other = load_text_model(name, dtype=dtype, device=str(model.network.device))
     if (other.codec, other.length) != (model.codec, model.length):

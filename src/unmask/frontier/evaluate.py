@@ -13,11 +13,11 @@ from unmask.frontier.budget import knob_for, why_skipped
 from unmask.frontier.entries import Contender, check_is_contender
 from unmask.frontier.folder import ReportFolder
 from unmask.frontier.measure import check_sampling, measure_point
-from unmask.models.text import Model
+from unmask.models.text import TextModel
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class SweepPlan:
     """Which samplers are compared, at how many passes, on how many samples."""
 
     samplers: tuple[str, ...] = (
@@ -60,12 +60,12 @@ CAUSAL_BUDGETS = (32.0, 64.0, 128.0, 230.0)
 """The last is what one token per pass takes, 256 passes through eight blocks of nine."""
 
 
-def usual(model: Model) -> tuple[tuple[str, ...], tuple[float, ...]]:
+def usual(model: TextModel) -> tuple[tuple[str, ...], tuple[float, ...]]:
     """The samplers and budgets that are compared on a model if nothing else is asked for."""
     if model.network.config.is_causal:
         names = CAUSAL_SAMPLERS if model.network.config.has_tail else ("autoregressive",)
         return names, CAUSAL_BUDGETS
-    return Plan.samplers, Plan.budgets
+    return SweepPlan.samplers, SweepPlan.budgets
 
 
 Advance = Callable[[str, float, float], None]
@@ -78,10 +78,10 @@ def _ignore(name: str, budget: float, share: float) -> None:
 
 def measured_points(
     compared: Mapping[str, Contender],
-    plan: Plan,
+    plan: SweepPlan,
     folder: ReportFolder,
     *,
-    judge: Model | None = None,
+    judge: TextModel | None = None,
     advance: Advance = _ignore,
 ) -> list[dict[str, Any]]:
     """Every point of the plan, measured now or read from the folder.
@@ -113,7 +113,7 @@ def measured_points(
 
 
 def _share_of(
-    plan: Plan, advance: Callable[[float], None], before: float, share: float
+    plan: SweepPlan, advance: Callable[[float], None], before: float, share: float
 ) -> Callable[[int], None]:
     """From the number of samples of one point to the share of the whole plan."""
     return lambda num_samples: advance(before + share * num_samples / plan.num_samples)
@@ -121,7 +121,7 @@ def _share_of(
 
 def _measured(
     contender: Contender,
-    plan: Plan,
+    plan: SweepPlan,
     budget: float,
     tell: Callable[[int], None],
 ) -> dict[str, Any]:

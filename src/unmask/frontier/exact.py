@@ -25,7 +25,7 @@ from unmask.evaluation.own_law import OwnLaws
 from unmask.frontier.budget import Family, knob_for, why_skipped
 from unmask.frontier.entries import Contender
 from unmask.frontier.folder import ReportFolder
-from unmask.models.text import Model
+from unmask.models.text import TextModel
 from unmask.predictors.markov import MarkovChain
 from unmask.samplers.likelihood import OwnLaw
 from unmask.samplers.self_speculative import SelfSpeculative
@@ -74,7 +74,7 @@ class Yardsticks:
     chain_length: int
 
 
-def yardsticks(model: Model, corpus: Corpus, plan: ExactPlan) -> Yardsticks:
+def yardsticks(model: TextModel, corpus: Corpus, plan: ExactPlan) -> Yardsticks:
     """Evenly spaced crops of the validation part; a chain fitted to those of the training part.
 
     The chain's counts are of at most 2^22 tokens, half a sighting added to each.
@@ -166,7 +166,7 @@ def _tell(advance: Advance, label: str, number: int, total: int, half: str, shar
 
 
 def _held_out(
-    model: Model, sampler: Any, laws: OwnLaws, tell: Callable[[float], None]
+    model: TextModel, sampler: Any, laws: OwnLaws, tell: Callable[[float], None]
 ) -> dict[str, Any]:
     """Bits per token and expected passes of each sequence; nothing for laws that are unknown."""
     if not isinstance(sampler, OwnLaw):

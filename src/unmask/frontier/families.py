@@ -17,7 +17,7 @@ from unmask.errors import ConfigError
 from unmask.files.tensors import weights_fingerprint
 from unmask.frontier import paper
 from unmask.frontier.budget import Family, Passes
-from unmask.models.text import Model
+from unmask.models.text import TextModel
 from unmask.process import grids, remasking, windows
 from unmask.samplers.ancestral import Ancestral
 from unmask.samplers.autoregressive import Autoregressive
@@ -239,7 +239,7 @@ FAMILIES: dict[str, Family] = {
 """What `unmask evaluate` can compare on any model."""
 
 
-def _learned_policy(model: Model) -> Family:
+def _learned_policy(model: TextModel) -> Family:
     policy = model.policy()
     return Family(
         lambda x: LearnedPolicy(policy=policy, boldness=x),
@@ -249,7 +249,7 @@ def _learned_policy(model: Model) -> Family:
     )
 
 
-def _learned_star_shaped(model: Model) -> Family:
+def _learned_star_shaped(model: TextModel) -> Family:
     predictor = model.error_head()
     chosen = _stepwise(
         lambda x: StarShaped(num_steps=int(x), error_predictor=predictor),
@@ -258,7 +258,7 @@ def _learned_star_shaped(model: Model) -> Family:
     return replace(chosen, weights=weights_fingerprint(predictor.head))
 
 
-LEARNED: dict[str, Callable[[Model], Family]] = {
+LEARNED: dict[str, Callable[[TextModel], Family]] = {
     "learned-policy": _learned_policy,
     "star-shaped/learned": _learned_star_shaped,
 }
@@ -282,7 +282,7 @@ def check_is_family(name: str) -> None:
     read_sampler(name)
 
 
-def family(name: str, model: Model) -> Family:
+def family(name: str, model: TextModel) -> Family:
     """A family by name, or by the spec of a sampler, for a model.
 
     Raises:

@@ -13,8 +13,8 @@ import torch
 
 from unmask.cost import Cost
 from unmask.errors import ConfigError
-from unmask.frontier.trajectory import Course
-from unmask.models.text import Model
+from unmask.frontier.trajectory import Trajectory
+from unmask.models.text import TextModel
 from unmask.samplers.engine import Engine, Request, Result
 from unmask.samplers.registry import describe
 from unmask.samplers.sampler import Sampler
@@ -58,7 +58,7 @@ def _ignore(num_samples: int) -> None:
 
 
 def measure(
-    model: Model,
+    model: TextModel,
     sampler: Sampler,
     *,
     num_samples: int,
@@ -68,7 +68,7 @@ def measure(
 ) -> Measurement:
     """Generate whole sequences of the model's length; `observe` is told how many are done."""
     network, length = model.network, model.length
-    course = Course(length, num_samples)
+    course = Trajectory(length, num_samples)
     engine = Engine(network, num_slots=batch_size, observe=course.note)
     given_ids = torch.full((length,), network.vocab_size, device=network.device)
     described = describe(sampler)
@@ -104,7 +104,7 @@ _COUNTED = ("trunk_passes", "tail_passes", "accepted", "rejected")
 
 
 def measure_point(
-    model: Model,
+    model: TextModel,
     sampler: Sampler,
     *,
     num_samples: int,

@@ -23,7 +23,7 @@ from unmask.frontier.folder import ReportFolder
 from unmask.frontier.measure import check_sampling, measure_point
 from unmask.frontier.report import strict
 from unmask.frontier.summary import summarise
-from unmask.models.text import Model
+from unmask.models.text import TextModel
 from unmask.process.windows import Cosine, starts
 from unmask.speed.machine import machine
 from unmask.version import VERSION
@@ -34,7 +34,7 @@ _NUM_STEPS = (16, 32, 48, 64, 128)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class ReproductionPlan:
     """On how many samples each setting is measured."""
 
     num_samples: int = 64
@@ -54,8 +54,8 @@ def _ignore(share: float, note: str) -> None:
 
 
 def measure_text8(
-    model: Model,
-    plan: Plan,
+    model: TextModel,
+    plan: ReproductionPlan,
     folder: ReportFolder,
     *,
     baseline: str = "",
@@ -102,7 +102,10 @@ def measure_text8(
 
 
 def compare_text8(
-    model: Model, points: Sequence[dict[str, Any]], known_words: Set[str], plan: Plan
+    model: TextModel,
+    points: Sequence[dict[str, Any]],
+    known_words: Set[str],
+    plan: ReproductionPlan,
 ) -> dict[str, Any]:
     """The figures of the paper beside ours, and all that was measured, as plain JSON.
 

@@ -17,7 +17,7 @@ from unmask.evaluation.ngrams import crops_like
 from unmask.evaluation.words import words_of
 from unmask.frontier import plots, report
 from unmask.frontier.entries import Contender, contenders
-from unmask.frontier.evaluate import Plan, measured_points, usual
+from unmask.frontier.evaluate import SweepPlan, measured_points, usual
 from unmask.frontier.exact import (
     ExactPlan,
     Yardsticks,
@@ -27,7 +27,7 @@ from unmask.frontier.exact import (
 )
 from unmask.frontier.folder import ReportFolder, Settings, fingerprint, open_folder
 from unmask.models.load import load_text_model
-from unmask.models.text import Model
+from unmask.models.text import TextModel
 from unmask.samplers.spec import split_specs
 
 SHIPPED_JUDGE = "text8s-judge"
@@ -37,13 +37,13 @@ Note = Callable[[str, float], None]
 
 
 def evaluate(
-    model: Model,
+    model: TextModel,
     *,
     out: Path | str,
     samplers: str | Iterable[str] = (),
     budgets: Iterable[float] = (),
-    num_samples: int = Plan.num_samples,
-    batch_size: int = Plan.batch_size,
+    num_samples: int = SweepPlan.num_samples,
+    batch_size: int = SweepPlan.batch_size,
     seed: int = 0,
     judge: str = "auto",
     data: str = "",
@@ -84,7 +84,7 @@ def evaluate(
     """
     names, usual_budgets = usual(model)
     asked = split_specs(samplers) if isinstance(samplers, str) and samplers else tuple(samplers)
-    plan = Plan(
+    plan = SweepPlan(
         samplers=tuple(asked) or names,
         budgets=tuple(budgets) or usual_budgets,
         num_samples=num_samples,
@@ -143,7 +143,7 @@ def evaluate(
     return made
 
 
-def _judge(name: str, model: Model) -> Model | None:
+def _judge(name: str, model: TextModel) -> TextModel | None:
     if name == "none":
         return None
     is_chosen = name != "auto"
@@ -165,7 +165,7 @@ def _exact_points(
     points: Sequence[dict[str, Any]],
     held_to: Yardsticks | None,
     folder: ReportFolder,
-    plan: Plan,
+    plan: SweepPlan,
     observe: Note,
 ) -> list[dict[str, Any]]:
     if held_to is None:
@@ -182,7 +182,7 @@ def _exact_points(
     )
 
 
-def _held_out(corpus: Corpus | None, model: Model, plan: Plan) -> list[str]:
+def _held_out(corpus: Corpus | None, model: TextModel, plan: SweepPlan) -> list[str]:
     """Crops of the validation text, as many and as long as the samples."""
     if corpus is None:
         return []
@@ -190,7 +190,7 @@ def _held_out(corpus: Corpus | None, model: Model, plan: Plan) -> list[str]:
     return crops_like([" " * model.length] * plan.num_samples, text)
 
 
-def _judged(judge: Model | None, texts: Sequence[str]) -> list[float]:
+def _judged(judge: TextModel | None, texts: Sequence[str]) -> list[float]:
     """The judge's bits per token of each text, all of one length."""
     if judge is None or not texts:
         return []

@@ -14,7 +14,7 @@ from unmask.cost import Cost
 from unmask.shapes import Counts
 
 
-class Course:
+class Trajectory:
     """Adds up what the steps of whole sequences tell, an observer of an `Engine`."""
 
     def __init__(self, length: int, num_sequences: int) -> None:

@@ -31,7 +31,7 @@ from unmask.errors import ConfigError, PromptError
 from unmask.evaluation.continuation import Continuation, Scores, score
 from unmask.evaluation.rolling import windows
 from unmask.integrations.lm_eval_arguments import ModelArguments, model_arguments
-from unmask.models.chat import LargeModel
+from unmask.models.chat import ChatModel
 from unmask.models.load import load
 from unmask.questions.decoders import decoder
 from unmask.samplers.engine import Engine, Request, Result
@@ -59,7 +59,7 @@ def launch(arguments: Sequence[str]) -> None:
 
 
 @dataclass(frozen=True)
-class _Wish:
+class _Asked:
     """What a task asks for: a canvas, and where its text ends."""
 
     given_ids: Tensor
@@ -69,7 +69,7 @@ class _Wish:
 
 @register_model("unmask")
 class UnmaskLM(TemplateLM):  # type: ignore[misc]
-    """A `LargeModel` that answers the harness. What it may be told: `ModelArguments`."""
+    """A `ChatModel` that answers the harness. What it may be told: `ModelArguments`."""
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__()
@@ -92,22 +92,22 @@ class UnmaskLM(TemplateLM):  # type: ignore[misc]
 
     def generate_until(self, requests: list[Any], disable_tqdm: bool = False) -> list[str]:
         """An answer to each request, in their order, up to the first of its ends."""
-        wishes = [self._wish(*request.args) for request in requests]
-        longest_first = sorted(range(len(wishes)), key=lambda n: -len(wishes[n].given_ids))
+        asked = [self._asked(*request.args) for request in requests]
+        longest_first = sorted(range(len(asked)), key=lambda n: -len(asked[n].given_ids))
         wanted = (
             Request(
-                given_ids=wishes[n].given_ids,
-                sampler=self._decoder(wishes[n].num_new),
+                given_ids=asked[n].given_ids,
+                sampler=self._decoder(asked[n].num_new),
                 seed=self.arguments.seed + n,
             )
             for n in longest_first
         )
         engine = Engine(self.model.network, num_slots=self.arguments.batch_size)
-        texts = [""] * len(wishes)
-        with tqdm(total=len(wishes), desc="answering", disable=disable_tqdm) as bar:
+        texts = [""] * len(asked)
+        with tqdm(total=len(asked), desc="answering", disable=disable_tqdm) as bar:
             for result in engine.run(wanted):
                 n = longest_first[result.number]
-                texts[n] = self._text(result, wishes[n])
+                texts[n] = self._text(result, asked[n])
                 self.cache_hook.add_partial("generate_until", requests[n].args, texts[n])
                 bar.update()
         return texts
@@ -205,7 +205,7 @@ class UnmaskLM(TemplateLM):  # type: ignore[misc]
     def _new_decoder(self, num_new: int) -> Sampler:
         return decoder(self.arguments.decoder, self.model, num_new, self.arguments.block_length)
 
-    def _wish(self, context: str, gen_kwargs: Mapping[str, Any]) -> _Wish:
+    def _asked(self, context: str, gen_kwargs: Mapping[str, Any]) -> _Asked:
         wanted = normalize_gen_kwargs(dict(gen_kwargs), self.arguments.max_gen_toks)
         if wanted["do_sample"]:
             raise ConfigError(
@@ -222,13 +222,13 @@ class UnmaskLM(TemplateLM):  # type: ignore[misc]
         context_ids = _last(self.tok_encode(context), self.max_length - num_new)
         masks = [self.model.vocab_size] * num_new
         given_ids = torch.tensor([*context_ids, *masks], device=self.model.network.device)
-        return _Wish(given_ids, num_new, tuple(term for term in wanted["until"] if term))
+        return _Asked(given_ids, num_new, tuple(term for term in wanted["until"] if term))
 
-    def _text(self, result: Result, wish: _Wish) -> str:
+    def _text(self, result: Result, asked: _Asked) -> str:
         """What an answer says before it ends, by a token or by a text that the task names."""
-        new_ids = result.token_ids[-wish.num_new :].cpu()
+        new_ids = result.token_ids[-asked.num_new :].cpu()
         new_ids = new_ids[: self.model.num_before_end(new_ids)]
-        stops = [self.model.tokenizer.tokenizer.token_to_id(term) for term in wish.until]
+        stops = [self.model.tokenizer.tokenizer.token_to_id(term) for term in asked.until]
         is_stop = torch.isin(new_ids, torch.tensor([n for n in stops if n is not None]).long())
         new_ids = new_ids[is_stop.cumsum(dim=0) == 0]  # special tokens leave no text to find
         self._generated.update(
@@ -240,7 +240,7 @@ class UnmaskLM(TemplateLM):  # type: ignore[misc]
             seconds=result.busy_seconds,  # type: ignore[call-overload]
         )
         text = self.model.tokenizer.decode(new_ids)
-        for term in wish.until:
+        for term in asked.until:
             text = text.partition(term)[0]
         return text
 
@@ -278,9 +278,9 @@ def _last(token_ids: list[int], room: int) -> list[int]:
     return token_ids[max(0, len(token_ids) - room) :]
 
 
-def _opened(arguments: ModelArguments) -> LargeModel:
+def _opened(arguments: ModelArguments) -> ChatModel:
     model = load(arguments.pretrained, dtype=arguments.torch_dtype, device=arguments.device)
-    if not isinstance(model, LargeModel):
+    if not isinstance(model, ChatModel):
         raise ConfigError(
             f"{arguments.pretrained} continues text and answers no questions. Name the folder or "
             "hub id of a large model."

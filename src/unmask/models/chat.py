@@ -7,7 +7,6 @@ for answer in model.chat(["What is 12 times 12?", "And 7 times 8?"]):
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,12 @@ from torch import Tensor
 from unmask.caching.policies import CachePolicy
 from unmask.dllm.adapted import AdaptedNetwork
 from unmask.dllm.folder import read_config, read_network, write_network
-from unmask.dllm.generation_config import GENERATION_FILE, USUAL, Usual, read_usual
+from unmask.dllm.generation_config import (
+    GENERATION_DEFAULTS,
+    GENERATION_FILE,
+    GenerationDefaults,
+    read_generation_defaults,
+)
 from unmask.dllm.network import DllmNetwork
 from unmask.dllm.tail_folder import read_tail, write_tail
 from unmask.dllm.tokenizer import (
@@ -30,20 +34,16 @@ from unmask.errors import ConfigError, PromptError
 from unmask.files.atomic import make_folder, replacing
 from unmask.files.model_folder import TAIL_FOLDER, find_folder
 from unmask.models.base import GenerativeModel, Revealed
-from unmask.predictors.pair import CrossTeam, Team
+from unmask.models.roles import ChatNetwork, Roles, trunk_of
 from unmask.predictors.shadows import check_casts_shadows
 from unmask.process.blocks import LeftToRight, check_divides
-from unmask.samplers.draft_verify import DraftVerify
 from unmask.samplers.engine import Result
-from unmask.samplers.prefix_verify import PrefixVerify
 from unmask.samplers.sampler import Sampler
-from unmask.samplers.self_draft import SelfDraft
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.samplers.spec import read_cached, read_sampler
 from unmask.samplers.target_only import TargetOnly
 from unmask.samplers.threshold import Threshold
-from unmask.samplers.wino import Wino
-from unmask.samplers.wrappers.cached import Cached
+from unmask.samplers.wrappers.cached import with_cache
 from unmask.samplers.wrappers.early_stop import EarlyStop
 from unmask.speculation.filters import Filter
 
@@ -51,34 +51,34 @@ _OTHER_ENDS = ("<|eot_id|>", "<|im_end|>")
 """Tokens that end a turn of a chat, where a tokenizer has them."""
 
 
-class LargeModel(GenerativeModel):
+class ChatModel(GenerativeModel):
     """A network of the LLaDA or Dream family, and its tokenizer."""
 
     def __init__(
         self,
-        network: DllmNetwork | AdaptedNetwork,
+        network: ChatNetwork,
         tokenizer: ChatTokenizer,
         name: str,
-        usual: Usual = USUAL,
+        defaults: GenerationDefaults = GENERATION_DEFAULTS,
     ) -> None:
-        self.network: DllmNetwork | AdaptedNetwork = network
-        self.tokenizer, self.name, self.usual = tokenizer, name, usual
-        self.drafter = self.verifier = network
-        """Who drafts and who verifies: the same network, unless another was called in."""
-        self.read_by: LargeModel | None = None
+        self.network: ChatNetwork = network
+        self.tokenizer, self.name, self.defaults = tokenizer, name, defaults
+        self.roles = Roles(network, network)
+        """Who drafts and who verifies: this network, unless another was called in."""
+        self.read_by: ChatModel | None = None
         """The model of other tokens that verifies what this one drafts."""
 
     def __repr__(self) -> str:
         config, weight = self.trunk.config, self.trunk.embedding.weight
         tail = ", a causal tail" if self.has_tail else ""
         return (
-            f"LargeModel({self.name!r}: {config.family}, {config.num_weights / 1e6:,.1f}M "
+            f"ChatModel({self.name!r}: {config.family}, {config.num_weights / 1e6:,.1f}M "
             f"weights, {config.num_blocks} blocks{tail}, {config.vocab_size:,} tokens, up to "
             f"{self.length:,} of them; {str(weight.dtype).removeprefix('torch.')} on "
             f"{weight.device})"
         )
 
-    def drafted_by(self, drafter: "LargeModel") -> "LargeModel":
+    def drafted_by(self, drafter: "ChatModel") -> "ChatModel":
         """The same model, for which a smaller one drafts where a sampler verifies.
 
         Raises:
@@ -92,64 +92,46 @@ class LargeModel(GenerativeModel):
                 "whose networks have as many."
             )
         helped = self.alone
-        helped.drafter = drafter.network
+        helped.roles = Roles(drafter.network, self.network)
         return helped
 
     @property
-    def alone(self) -> "LargeModel":
+    def alone(self) -> "ChatModel":
         """The same model, for which no other drafts or verifies."""
         return self._of(self.network)
 
     @property
-    def drafter_alone(self) -> "LargeModel":
+    def drafter_alone(self) -> "ChatModel":
         """What drafts for this model, as a model of its own."""
-        return self._of(_trunk(self.drafter))
+        return self._of(trunk_of(self.roles.drafter))
 
-    def verified_by(self, verifier: "LargeModel") -> "LargeModel":
+    def verified_by(self, verifier: "ChatModel") -> "ChatModel":
         """The same model, whose drafts a larger one of any tokenizer verifies as text.
 
         For `DraftVerifyAcross`; costs are then counted in passes of the verifier.
         """
         helped = self.alone
-        helped.verifier, helped.read_by = verifier.network, verifier
+        helped.roles = Roles(self.network, verifier.network, by_text=True)
+        helped.read_by = verifier
         return helped
 
-    def _of(self, network: DllmNetwork | AdaptedNetwork) -> "LargeModel":
-        return LargeModel(network, self.tokenizer, self.name, self.usual)
+    def _of(self, network: ChatNetwork) -> "ChatModel":
+        return ChatModel(network, self.tokenizer, self.name, self.defaults)
 
     @property
     def predictor(self) -> Any:
-        """What samplers ask: the network, or a team where another drafts or verifies."""
-        if self.drafter is self.verifier:
-            return self.network
-        team = Team if self.verifier is self.network else CrossTeam
-        return team(self.drafter, self.verifier)
+        """What samplers ask: the network, or a pair where another drafts or verifies."""
+        return self.roles.predictor
 
     @property
     def drafter_share(self) -> float:
-        """Weights of the drafter over those of the verifier: what a pass of it counts as.
-
-        Embeddings are counted, which a pass hardly uses: of a small drafter that is too much
-        rather than too little.
-        """
-        return _trunk(self.drafter).config.num_weights / _trunk(self.verifier).config.num_weights
-
-    @property
-    def drafter_pair_share(self) -> float:
-        """Blocks times width of the drafter over those of the verifier.
-
-        What a pair of its tokens, of which one attends to the other, counts as.
-        """
-        of_drafter, of_verifier = (
-            trunk.config.num_blocks * trunk.config.width
-            for trunk in (_trunk(self.drafter), _trunk(self.verifier))
-        )
-        return of_drafter / of_verifier
+        """What a pass of the drafter counts as: the share of its weights."""
+        return self.roles.drafter_share
 
     @property
     def length(self) -> int:
         """The longest sequence that the model can take, and what drafts or verifies for it."""
-        return min(self.drafter.config.length, self.verifier.config.length)
+        return self.roles.length
 
     @property
     def vocab_size(self) -> int:
@@ -159,7 +141,7 @@ class LargeModel(GenerativeModel):
     @property
     def trunk(self) -> DllmNetwork:
         """The network without a tail."""
-        return _trunk(self.network)
+        return trunk_of(self.network)
 
     @property
     def has_tail(self) -> bool:
@@ -173,7 +155,7 @@ class LargeModel(GenerativeModel):
             return 0.0
         return self.network.config.num_tail_blocks / self.network.config.num_trunk_blocks
 
-    def with_tail(self, folder: Path | str = "") -> "LargeModel":
+    def with_tail(self, folder: Path | str = "") -> "ChatModel":
         """The same model with the causal tail of a folder; "" is the one that lies with it.
 
         Raises:
@@ -209,23 +191,23 @@ class LargeModel(GenerativeModel):
     def threshold_rule(self) -> Threshold:
         """Greedy, in blocks, every token of a confidence of 0.9 at once; caches go with it."""
         return Threshold(
-            blocks=LeftToRight(self.usual.block_length), filter=Filter(temperature=0.0)
+            blocks=LeftToRight(self.defaults.block_length), filter=Filter(temperature=0.0)
         )
 
     @property
     def default_rule(self) -> Sampler:
         """The sampler that generation_config.json names; `threshold_rule` where it names none, or
         one for a tail that this model was opened without."""
-        if not self.usual.sampler:
+        if not self.defaults.sampler:
             return self.threshold_rule
-        named = read_sampler(self.usual.sampler)
+        named = read_sampler(self.defaults.sampler)
         is_by_tail = isinstance(named, SelfSpeculative | TargetOnly)
         return self.threshold_rule if is_by_tail and not self.has_tail else named
 
     @property
     def default_sampler(self) -> Sampler:
         """The default rule, up to where the answer ends."""
-        return self.ending(self.default_rule)
+        return self.stop_at_end(self.default_rule)
 
     def check_generates(self) -> None:
         """Every such model does."""
@@ -262,7 +244,7 @@ class LargeModel(GenerativeModel):
         )
         prompt_ids = self.tokenizer.encode(prompt or self.tokenizer.chat(messages))
         room = self.length - len(prompt_ids)
-        wanted = length - len(prompt_ids) if length else max_new_tokens or self._usual(room)
+        wanted = length - len(prompt_ids) if length else max_new_tokens or self._room(room)
         if not 1 <= wanted <= room:
             raise PromptError(
                 f"the prompt has {len(prompt_ids)} tokens and {self.name} takes {self.length}: "
@@ -327,61 +309,39 @@ class LargeModel(GenerativeModel):
     def _named(self, spec: str) -> Sampler:
         """By its spec, perhaps with a cache; it ends with the answer."""
         sampler, cache = read_cached(spec)
-        return self.ending(sampler if cache is None else self.cached(sampler, cache))
+        return self.stop_at_end(sampler if cache is None else self.with_cache(sampler, cache))
 
     def _check_works(self, sampler: Any) -> None:
-        if isinstance(sampler, SelfSpeculative | TargetOnly) and not self.has_tail:
+        if getattr(sampler, "needs_tail", False) and not self.has_tail:
             raise ConfigError(
                 f"{type(sampler).__name__} verifies by causal blocks, and {self.name} has none of "
                 "them. Train some with `unmask train adapt` and name them with --tail "
                 "(`with_tail`), or choose another sampler, draft-verify say."
             )
-        if isinstance(sampler, Wino) or (
-            isinstance(sampler, DraftVerify) and sampler.view == "shadow"
-        ):
-            check_casts_shadows(self.verifier)
+        if getattr(sampler, "needs_shadows", False):
+            check_casts_shadows(self.roles.verifier)
 
-    def cached(self, sampler: Sampler, cache: CachePolicy) -> Sampler:
-        """A sampler whose passes remember, by a policy of `unmask.caching`.
+    def with_cache(self, sampler: Sampler, cache: CachePolicy) -> Sampler:
+        """A sampler whose passes remember, by a policy of `unmask.caches`.
 
         Of draft and verify the drafter's passes do: to verify is to look at everything.
 
         Raises:
             ConfigError: the sampler's passes cannot remember.
         """
-        if isinstance(sampler, Wino):
-            raise ConfigError(
-                "a pass of wino judges all tokens of the block by shadows, which no cache "
-                "remembers. Leave the cache out, or choose draft-verify, whose drafts can have "
-                "one."
-            )
-        if isinstance(sampler, SelfDraft | PrefixVerify):
-            raise ConfigError(
-                "the passes of self-draft and prefix-verify are over several copies of a "
-                "sequence, which no cache remembers. Leave the cache out."
-            )
-        if isinstance(sampler, SelfSpeculative | TargetOnly):
-            raise ConfigError(
-                "a causal tail reads what a whole pass of its trunk says, and no cache goes with "
-                "that. Leave the cache out, or choose a sampler that only drafts."
-            )
-        if isinstance(sampler, DraftVerify):
-            shape = self.drafter.memory_shape
-            return replace(
-                sampler, drafter=Cached(sampler=sampler.drafter, cache=cache, shape=shape)
-            )
-        return Cached(sampler=sampler, cache=cache, shape=self.network.memory_shape)
+        remembers = self.roles.drafter if hasattr(sampler, "drafter") else self.network
+        return with_cache(sampler, cache, remembers.kv_cache_shape)
 
-    def ending(self, sampler: Sampler) -> Sampler:
+    def stop_at_end(self, sampler: Sampler) -> Sampler:
         """A sampler that ends with the answer: what is behind its end takes no passes.
 
         Raises `ConfigError` for one that cannot end before its last pass.
         """
         return EarlyStop(sampler=sampler, end_ids=self.end_ids)
 
-    def _usual(self, room: int) -> int:
+    def _room(self, room: int) -> int:
         """As many new tokens as are usual, or as many whole blocks as there is room for."""
-        usual, block = self.usual.max_new_tokens, self.usual.block_length
+        usual, block = self.defaults.max_new_tokens, self.defaults.block_length
         return min(usual, room // block * block or room) if room > 0 else usual
 
     def _check_fits(self, sampler: Sampler, num_wanted: int) -> None:
@@ -426,15 +386,13 @@ def _checked_chat(question: Any) -> Any:
     return question
 
 
-def _trunk(network: DllmNetwork | AdaptedNetwork) -> DllmNetwork:
-    return network.trunk if isinstance(network, AdaptedNetwork) else network
-
-
-def load_large(folder: Path, name: str, *, dtype: torch.dtype, device: str = "cpu") -> LargeModel:
+def load_chat_model(
+    folder: Path, name: str, *, dtype: torch.dtype, device: str = "cpu"
+) -> ChatModel:
     """The model of a folder as LLaDA and Dream are published, with its tail if it has one."""
     config = read_config(folder)
     tokenizer = read_tokenizer(folder, config)
     network = read_network(folder, dtype, device)
-    model = LargeModel(network, tokenizer, name, read_usual(folder))
+    model = ChatModel(network, tokenizer, name, read_generation_defaults(folder))
     own = folder / TAIL_FOLDER
     return model.with_tail(own) if own.is_dir() else model

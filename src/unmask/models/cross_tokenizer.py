@@ -12,7 +12,7 @@ from typing import Any
 
 from unmask.dllm.spelling import TokenizerSpelling
 from unmask.models.base import Sample
-from unmask.models.chat import LargeModel
+from unmask.models.chat import ChatModel
 from unmask.process.blocks import LeftToRight
 from unmask.samplers.draft_verify_across import DraftVerifyAcross
 from unmask.samplers.sampler import Sampler
@@ -23,8 +23,8 @@ DRAFT_RULE = Threshold(threshold=0.6, blocks=LeftToRight(32), filter=Filter(temp
 
 
 def draft_verify_across(
-    drafter: LargeModel,
-    verifier: LargeModel,
+    drafter: ChatModel,
+    verifier: ChatModel,
     *,
     chat: str | Sequence[Mapping[str, str]],
     max_new_tokens: int = 0,
@@ -45,7 +45,7 @@ def draft_verify_across(
     """
     model = drafter.verified_by(verifier)
     return model.generate(
-        sampler=model.ending(
+        sampler=model.stop_at_end(
             sampler_across(drafter, verifier, chat=chat, drafter=rule, **choices)
         ),
         chat=chat,
@@ -57,8 +57,8 @@ def draft_verify_across(
 
 
 def sampler_across(
-    small: LargeModel,
-    large: LargeModel,
+    small: ChatModel,
+    large: ChatModel,
     *,
     prompt: str = "",
     chat: str | Sequence[Mapping[str, str]] = "",
@@ -79,6 +79,6 @@ def sampler_across(
     )
 
 
-def spelling_of(model: LargeModel) -> TokenizerSpelling:
+def spelling_of(model: ChatModel) -> TokenizerSpelling:
     """How a model writes text."""
     return TokenizerSpelling(model.tokenizer.tokenizer, model.vocab_size, model.end_ids)

@@ -8,8 +8,8 @@ from unmask.data.characters import Characters
 from unmask.errors import CheckpointError, ConfigError
 from unmask.files.model_folder import find_folder
 from unmask.files.tensors import CONFIG_FILE, read_json
-from unmask.models.chat import LargeModel, load_large
-from unmask.models.text import Model
+from unmask.models.chat import ChatModel, load_chat_model
+from unmask.models.text import TextModel
 from unmask.network import checkpoint
 
 
@@ -18,11 +18,11 @@ def load(
     *,
     dtype: torch.dtype | str = torch.float32,
     device: str = "cpu",
-) -> Model | LargeModel:
+) -> TextModel | ChatModel:
     """A shipped model by name, a model folder by path, or a model of the Hugging Face hub by id.
 
-    What config.json says decides whether it is a `Model` or a `LargeModel`. Opening a model runs
-    no code of its own. `dtype` is a type of torch or its name; `device` a device of torch, or
+    What config.json says decides whether it is a `TextModel` or a `ChatModel`. Opening a model
+    runs no code of its own. `dtype` is a type of torch or its name; `device` a device of torch, or
     "auto": the GPU if there is one.
 
     Raises:
@@ -38,10 +38,10 @@ def load(
     name = str(Path(name).expanduser()) if str(name).startswith("~") else str(name)
     folder = find_folder(name)
     if "model_type" in read_json(folder / CONFIG_FILE):
-        return load_large(folder, name, dtype=dtype, device=device)
+        return load_chat_model(folder, name, dtype=dtype, device=device)
     network, codec = checkpoint.read_model(folder, dtype)
     try:
-        return Model(network.to(device), Characters.from_json(codec), name)
+        return TextModel(network.to(device), Characters.from_json(codec), name)
     except ConfigError as error:
         raise CheckpointError(f"{folder / CONFIG_FILE}: {error}") from error
 
@@ -80,7 +80,7 @@ def checked_device(device: str) -> str:
 
 def load_text_model(
     name: str = "text8s", *, dtype: torch.dtype = torch.float32, device: str = "cpu"
-) -> Model:
+) -> TextModel:
     """`load`, for what only models of characters can do.
 
     Raises:
@@ -88,7 +88,7 @@ def load_text_model(
         ConfigError: it is a large model.
     """
     model = load(name, dtype=dtype, device=device)
-    if isinstance(model, LargeModel):
+    if isinstance(model, ChatModel):
         raise ConfigError(
             f"{name} is a large model, which answers questions; this is for models of characters, "
             "such as text8s. Ask it with `unmask generate MODEL --chat QUESTION`."

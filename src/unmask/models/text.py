@@ -28,7 +28,6 @@ from unmask.predictors.shadows import check_casts_shadows
 from unmask.predictors.stream import StreamPredictor
 from unmask.process.orders import left_to_right
 from unmask.samplers.autoregressive import Autoregressive
-from unmask.samplers.draft_verify import DraftVerify
 from unmask.samplers.engine import Result
 from unmask.samplers.likelihood import OwnLaw, law_of, order_for, pass_tables
 from unmask.samplers.lossless import Lossless
@@ -36,7 +35,6 @@ from unmask.samplers.sampler import Sampler
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.samplers.stream_likelihood import StreamLaw, stream_nats
 from unmask.samplers.streamed import along_stream
-from unmask.samplers.wino import Wino
 from unmask.shapes import TokenIds
 from unmask.speculation.bounds import tightened_bound
 from unmask.speculation.filters import Filter
@@ -56,7 +54,7 @@ def usual_sampler(config: HybridConfig, filter: Filter) -> Sampler:
     return Autoregressive(filter=filter)
 
 
-class Model(GenerativeModel):
+class TextModel(GenerativeModel):
     """A trained network and its codec."""
 
     def __init__(self, network: HybridNetwork, codec: Characters, name: str) -> None:
@@ -72,9 +70,9 @@ class Model(GenerativeModel):
         weights = sum(parameter.numel() for parameter in network.parameters())
         order = "writes from left to right" if config.is_causal else "reads any order"
         return (
-            f"Model({self.name!r}: {weights / 1e6:.1f}M weights, {config.num_trunk_blocks} blocks "
-            f"and {config.num_tail_blocks} that verify, {order}; {config.vocab_size} characters, "
-            f"up to {config.length} of them; {_dtype(network)} on {network.device})"
+            f"TextModel({self.name!r}: {weights / 1e6:.1f}M weights, {config.num_trunk_blocks} "
+            f"blocks and {config.num_tail_blocks} that verify, {order}; {config.vocab_size} "
+            f"characters, up to {config.length} of them; {_dtype(network)} on {network.device})"
         )
 
     @property
@@ -186,9 +184,7 @@ class Model(GenerativeModel):
         return "".join(letters[n] for n in ids)
 
     def _check_works(self, sampler: Any) -> None:
-        if isinstance(sampler, Wino) or (
-            isinstance(sampler, DraftVerify) and sampler.view == "shadow"
-        ):
+        if getattr(sampler, "needs_shadows", False):
             check_casts_shadows(self.network)
 
     def log_likelihood(

@@ -45,7 +45,7 @@ from unmask.network.config import HybridConfig
 from unmask.network.rotary import Rotary, Rotation
 from unmask.network.tail import TailParts
 from unmask.predictors.protocol import Draft
-from unmask.predictors.stream import Branched, Extended, StreamMemory, StreamShape
+from unmask.predictors.stream import Branched, Extended, StreamKVCache, StreamShape
 from unmask.shapes import Counts, Order, TokenIds, WindowIds, WindowLogProbs
 
 
@@ -103,7 +103,7 @@ class _Unknown:
     predicted: Int[Tensor, "B n"]
     """The positions they are about."""
     run_ids: Int[Tensor, "B L"]
-    """What is remembered after the pass (`StreamMemory`)."""
+    """What is remembered after the pass (`StreamKVCache`)."""
     num: Counts
     """How many are new."""
     num_seen: Counts
@@ -282,7 +282,7 @@ class StreamTransformer(TailParts):
         window: Counts,
         num_columns: int,
         num_laws: int = 1,
-        memory: StreamMemory | None = None,
+        memory: StreamKVCache | None = None,
     ) -> Extended:
         """See `StreamPredictor`."""
         if num_columns > self.max_window:
@@ -291,7 +291,7 @@ class StreamTransformer(TailParts):
                 f"{self.max_window} at most. Set the window to that or less (--sampler.window)."
             )
         if memory is None:
-            memory = StreamMemory.blank(self.stream_shape, len(token_ids))
+            memory = StreamKVCache.blank(self.stream_shape, len(token_ids))
         new = self._unknown(token_ids, order, first, first, memory)
         columns = torch.arange(num_columns, device=first.device)
         in_window = columns < window[:, None]
@@ -341,13 +341,13 @@ class StreamTransformer(TailParts):
         num_candidates: Counts,
         length: Counts,
         num_columns: int,
-        memory: StreamMemory | None = None,
+        memory: StreamKVCache | None = None,
     ) -> Branched:
         """See `StreamPredictor`."""
         num_groups = num_columns
         if memory is None:
             shape = replace(self.stream_shape, num_scratch=num_groups * num_columns + 1)
-            memory = StreamMemory.blank(shape, len(token_ids))
+            memory = StreamKVCache.blank(shape, len(token_ids))
         # The slot behind the last position does not exist: nothing is said there.
         last = torch.minimum(first + num_candidates, length - 1)
         new = self._unknown(token_ids, order, first, last, memory)
@@ -412,7 +412,7 @@ class StreamTransformer(TailParts):
         )
 
     def _unknown(
-        self, token_ids: TokenIds, order: Order, first: Counts, last: Counts, memory: StreamMemory
+        self, token_ids: TokenIds, order: Order, first: Counts, last: Counts, memory: StreamKVCache
     ) -> "_Unknown":
         """The slots up to `last` that are not remembered; from `first` on none is."""
         num_slots = int(last.max()) + 1  # a wait for the device
@@ -445,7 +445,7 @@ class StreamTransformer(TailParts):
         masked_at: Int[Tensor, "B m"],
         rows: Int[Tensor, "B m"],
         visible: Bool[Tensor, "B 1 T R"],
-        memory: StreamMemory,
+        memory: StreamKVCache,
     ) -> tuple[Float[Tensor, "B n d"], Float[Tensor, "B m d"]]:
         """The trunk, over new slots and MASKs at some positions, which go into those rows."""
         masks = torch.full_like(masked_at, self.config.mask_id)
@@ -460,7 +460,7 @@ class StreamTransformer(TailParts):
         return clean, masked
 
     def _remember_in_tail(
-        self, memory: StreamMemory, new: "_Unknown", clean_features: Float[Tensor, "B n d"]
+        self, memory: StreamKVCache, new: "_Unknown", clean_features: Float[Tensor, "B n d"]
     ) -> None:
         """Keys and values of v_s in the tail's blocks, for the slots that were run."""
         token = self.embed(new.held_ids)

@@ -69,7 +69,7 @@ class TailParts(nn.Module):
     unembedding: Any
     device: Any
     """Where the weights are."""
-    unsayable_ids: tuple[int, ...] = ()
+    never_predicted_ids: tuple[int, ...] = ()
     """Of a vocabulary that has a mask of its own."""
 
     def add_tail(self, config: HybridConfig) -> None:
@@ -124,7 +124,7 @@ class TailParts(nn.Module):
 
         def of(features: Tensor) -> Tensor:
             logits: Tensor = unembedding(features)
-            for unsayable_id in self.unsayable_ids:
+            for unsayable_id in self.never_predicted_ids:
                 logits[..., unsayable_id] = -torch.inf
             return logits.log_softmax(dim=-1, dtype=dtype)
 

@@ -18,10 +18,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from unmask.predictors.kv_cache import Memory, Recalled
+from unmask.predictors.kv_cache import CachedForward, KVCache
 from unmask.predictors.protocol import Draft
 from unmask.predictors.shadows import Shadowed
-from unmask.predictors.wrapper import StandIn
+from unmask.predictors.wrapper import PredictorWrapper
 from unmask.shapes import TokenIds, WindowIds
 
 
@@ -35,7 +35,7 @@ def without(log_probs: Float[Tensor, "*n V"], token_ids: tuple[int, ...]) -> Flo
 
 
 @dataclass(frozen=True)
-class _Ruled(StandIn):
+class _Ruled(PredictorWrapper):
     """A predictor whose answers are changed by a rule."""
 
     predictor: Any
@@ -46,7 +46,7 @@ class _Ruled(StandIn):
         """What is made of an answer."""
 
     @property
-    def behind(self) -> Any:
+    def inner(self) -> Any:
         """The predictor that is ruled."""
         return self.predictor
 
@@ -54,16 +54,16 @@ class _Ruled(StandIn):
         """One pass of the predictor."""
         return self.ruled(super().draft(token_ids, positions))
 
-    def recall(
+    def forward_cached(
         self,
         token_ids: TokenIds,
         positions: WindowIds,
         *,
         is_query: Bool[Tensor, "B L"],
-        memory: Memory,
-    ) -> Recalled:
+        memory: KVCache,
+    ) -> CachedForward:
         """One pass of a predictor that remembers."""
-        found = super().recall(token_ids, positions, is_query=is_query, memory=memory)
+        found = super().forward_cached(token_ids, positions, is_query=is_query, memory=memory)
         return replace(found, draft=self.ruled(found.draft))
 
 

@@ -19,7 +19,7 @@ from unmask.shapes import PAD, Counts, TokenIds, WindowIds
 
 
 @dataclass(frozen=True)
-class MemoryShape:
+class KVCacheShape:
     """How large the memory of one token is."""
 
     num_blocks: int
@@ -39,7 +39,7 @@ class MemoryShape:
 
 
 @dataclass(frozen=True)
-class Memory(Rows):
+class KVCache(Rows):
     """Of each position, what its last run left."""
 
     run_ids: TokenIds = field(metadata=padded_with(PAD))
@@ -49,7 +49,7 @@ class Memory(Rows):
     """Of each of N blocks; keys are turned already."""
 
     @classmethod
-    def blank(cls, shape: MemoryShape, token_ids: TokenIds) -> "Memory":
+    def blank(cls, shape: KVCacheShape, token_ids: TokenIds) -> "KVCache":
         """Nothing is remembered of these sequences yet."""
         per_key = (shape.num_blocks, 2, shape.num_key_heads, shape.channels)
         number = torch.zeros((), dtype=shape.dtype, device=shape.device)
@@ -61,11 +61,11 @@ class Memory(Rows):
 
 
 @dataclass(frozen=True)
-class Recalled:
+class CachedForward:
     """What a pass over some tokens says, what is remembered now, and what it took."""
 
     draft: Draft
-    memory: Memory
+    memory: KVCache
     work: Work[Counts]
     """Tokens that were run, and pairs of such a one and one that it attended to."""
 
@@ -75,20 +75,20 @@ class CachingPredictor(Predictor, Protocol):
     """A predictor that can run a part of a sequence and remember the rest."""
 
     @property
-    def memory_shape(self) -> MemoryShape: ...
+    def kv_cache_shape(self) -> KVCacheShape: ...
 
-    def said_at(self, token_ids: TokenIds, positions: WindowIds) -> WindowIds:
+    def read_positions(self, token_ids: TokenIds, positions: WindowIds) -> WindowIds:
         """The positions that must be run for a prediction at `positions`."""
         ...
 
-    def recall(
+    def forward_cached(
         self,
         token_ids: TokenIds,
         positions: WindowIds,
         *,
         is_query: Bool[Tensor, "B L"],
-        memory: Memory,
-    ) -> Recalled:
+        memory: KVCache,
+    ) -> CachedForward:
         """One pass over the queries; distributions at `positions`, as these are remembered now.
 
         What was never run and is not now is not attended to.

@@ -14,19 +14,19 @@ from torch import Tensor
 
 from unmask.predictors.protocol import Draft
 from unmask.predictors.shadows import Shadowed, ShadowPredictor
-from unmask.predictors.wrapper import StandIn
+from unmask.predictors.wrapper import PredictorWrapper
 from unmask.shapes import TokenIds, WindowIds
 
 
 @dataclass(frozen=True)
-class Team(StandIn):
+class DrafterVerifierPair(PredictorWrapper):
     """A model that drafts and one that verifies, of one vocabulary."""
 
     drafter: Any
     verifier: Any
 
     @property
-    def behind(self) -> Any:
+    def inner(self) -> Any:
         """The verifier: what it says is what the team says."""
         return self.verifier
 
@@ -45,7 +45,7 @@ class Team(StandIn):
 
 
 @dataclass(frozen=True)
-class CrossTeam:
+class TwoVocabularyPair:
     """A model that drafts and one that verifies, each with a vocabulary of its own."""
 
     drafter: Any
@@ -73,10 +73,10 @@ def each_behind(predictor: Any, wrapper: Callable[[Any], Any]) -> Any:
 
     Of two vocabularies the drafter alone: a wrapper knows the ids of one.
     """
-    if isinstance(predictor, CrossTeam):
-        return CrossTeam(wrapper(predictor.drafter), predictor.verifier)
-    if not isinstance(predictor, Team):
+    if isinstance(predictor, TwoVocabularyPair):
+        return TwoVocabularyPair(wrapper(predictor.drafter), predictor.verifier)
+    if not isinstance(predictor, DrafterVerifierPair):
         return wrapper(predictor)
     verifier = wrapper(predictor.verifier)
     is_one = predictor.drafter is predictor.verifier
-    return Team(verifier if is_one else wrapper(predictor.drafter), verifier)
+    return DrafterVerifierPair(verifier if is_one else wrapper(predictor.drafter), verifier)

@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from unmask.errors import ConfigError
-from unmask.predictors.kv_cache import Memory
+from unmask.predictors.kv_cache import KVCache
 from unmask.predictors.protocol import Predictor
 from unmask.shapes import TokenIds, WindowIds, WindowLogProbs
 
@@ -28,7 +28,7 @@ class Shadowed:
 
     log_probs: WindowLogProbs
     of_shadows: Float[Tensor, "B S V"]
-    remembered: Callable[[], Memory] | None = None
+    remembered: Callable[[], KVCache] | None = None
     """What the pass leaves of the tokens, shadows apart; None if there is no such thing."""
 
 

@@ -42,7 +42,7 @@ class StreamShape:
 
 
 @dataclass(frozen=True)
-class StreamMemory(Rows):
+class StreamKVCache(Rows):
     """Keys and values of the finished slots, of trunk and tail.
 
     Row s of T is slot s; rows of slots that were not run are scratch, written in each pass and
@@ -56,7 +56,7 @@ class StreamMemory(Rows):
     """What each slot held when it was run; -1 where it was not."""
 
     @classmethod
-    def blank(cls, shape: StreamShape, batch_size: int) -> "StreamMemory":
+    def blank(cls, shape: StreamShape, batch_size: int) -> "StreamKVCache":
         """Nothing is remembered yet of so many sequences."""
         number = torch.zeros((), dtype=shape.dtype, device=shape.device)
         sizes = (2, shape.num_heads, shape.num_slots + shape.num_scratch, shape.channels)
@@ -80,7 +80,7 @@ class Extended:
     """The stream's law at the last n slots that were run; the last column is slot `first`."""
     draft: Draft
     """Of the window, which may be empty."""
-    memory: StreamMemory
+    memory: StreamKVCache
     work: Work[Counts]
     """Tokens and MASKs that were run; pairs of such a one and one that it attended to, itself
     included."""
@@ -99,7 +99,7 @@ class Branched:
     context_behind: Callable[[Counts], Any]
     """What verifying needs of the window behind so many candidates of each sequence; opaque to
     samplers."""
-    memory: StreamMemory
+    memory: StreamKVCache
     work: Work[Counts]
 
     def chosen(self, number: Counts) -> Draft:
@@ -134,7 +134,7 @@ class StreamPredictor(HybridPredictor, Protocol):
         window: Counts,
         num_columns: int,
         num_laws: int = 1,
-        memory: StreamMemory | None = None,
+        memory: StreamKVCache | None = None,
     ) -> Extended:
         """One pass: the slots that are not remembered, up to `first`, and a window of MASKs.
 
@@ -155,7 +155,7 @@ class StreamPredictor(HybridPredictor, Protocol):
         num_candidates: Counts,
         length: Counts,
         num_columns: int,
-        memory: StreamMemory | None = None,
+        memory: StreamKVCache | None = None,
     ) -> Branched:
         """One pass that verifies and drafts: what is new, candidates, and windows behind them.
 

@@ -6,56 +6,56 @@ from typing import Any
 import torch
 from jaxtyping import Bool
 
-from unmask.predictors.kv_cache import Memory, MemoryShape, Recalled
+from unmask.predictors.kv_cache import CachedForward, KVCache, KVCacheShape
 from unmask.predictors.protocol import Draft
 from unmask.shapes import TokenIds, WindowIds
 
 
-class StandIn(ABC):
+class PredictorWrapper(ABC):
     """A `CachingPredictor`, if the one behind it is."""
 
     @property
     @abstractmethod
-    def behind(self) -> Any:
+    def inner(self) -> Any:
         """The predictor that is asked."""
 
     @property
     def vocab_size(self) -> int:
         """V, MASK not counted."""
-        return int(self.behind.vocab_size)
+        return int(self.inner.vocab_size)
 
     @property
     def device(self) -> torch.device:
         """Where token ids must live."""
-        device: torch.device = self.behind.device
+        device: torch.device = self.inner.device
         return device
 
     @property
-    def memory_shape(self) -> MemoryShape:
+    def kv_cache_shape(self) -> KVCacheShape:
         """What is remembered of a token, if anything is."""
-        shape: MemoryShape = self.behind.memory_shape
+        shape: KVCacheShape = self.inner.kv_cache_shape
         return shape
 
-    def said_at(self, token_ids: TokenIds, positions: WindowIds) -> WindowIds:
+    def read_positions(self, token_ids: TokenIds, positions: WindowIds) -> WindowIds:
         """See `CachingPredictor`."""
-        places: WindowIds = self.behind.said_at(token_ids, positions)
+        places: WindowIds = self.inner.read_positions(token_ids, positions)
         return places
 
     def draft(self, token_ids: TokenIds, positions: WindowIds) -> Draft:
         """One pass."""
-        made: Draft = self.behind.draft(token_ids, positions)
+        made: Draft = self.inner.draft(token_ids, positions)
         return made
 
-    def recall(
+    def forward_cached(
         self,
         token_ids: TokenIds,
         positions: WindowIds,
         *,
         is_query: Bool[torch.Tensor, "B L"],
-        memory: Memory,
-    ) -> Recalled:
+        memory: KVCache,
+    ) -> CachedForward:
         """One pass over a part of the sequence. See `CachingPredictor`."""
-        found: Recalled = self.behind.recall(
+        found: CachedForward = self.inner.forward_cached(
             token_ids, positions, is_query=is_query, memory=memory
         )
         return found

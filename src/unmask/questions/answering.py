@@ -13,10 +13,10 @@ from typing import Any
 from torch import Tensor
 
 from unmask.cost import Cost, Costed, Work
-from unmask.data.questions import Protocol, Question
+from unmask.data.questions import Question, QuestionProtocol
 from unmask.files import json_lines
 from unmask.files.atomic import make_folder
-from unmask.models.chat import LargeModel
+from unmask.models.chat import ChatModel
 from unmask.samplers.engine import Engine, Request
 from unmask.samplers.sampler import Sampler
 
@@ -80,7 +80,10 @@ class Records:
 
 
 def prompts(
-    model: LargeModel, questions: Sequence[Question], protocol: Protocol, max_new_tokens: int
+    model: ChatModel,
+    questions: Sequence[Question],
+    protocol: QuestionProtocol,
+    max_new_tokens: int,
 ) -> list[Tensor]:
     """Each question with room for its answer. Raises `PromptError` if one leaves none."""
     return [
@@ -90,9 +93,9 @@ def prompts(
 
 
 def answer_all(
-    model: LargeModel,
+    model: ChatModel,
     questions: Sequence[Question],
-    protocol: Protocol,
+    protocol: QuestionProtocol,
     sampler: Sampler,
     records: Records,
     *,

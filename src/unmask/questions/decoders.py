@@ -36,7 +36,7 @@ from typing import Any, get_args
 
 from unmask.caching.policies import CachePolicy, Delayed, Dual, Greedy, Prefill, Prefix
 from unmask.errors import ConfigError
-from unmask.models.chat import LargeModel
+from unmask.models.chat import ChatModel
 from unmask.process.blocks import LeftToRight, check_divides
 from unmask.process.windows import Fixed
 from unmask.samplers.dilated import Dilated
@@ -112,7 +112,7 @@ DRAFT_PASSES = 4
 _ALONE, _OWN = "drafter/", "own"
 
 
-def decoder(name: str, model: LargeModel, room: int, block: int = 0) -> Sampler:
+def decoder(name: str, model: ChatModel, room: int, block: int = 0) -> Sampler:
     """A decoder by name, for answers of at most `room` tokens in blocks of `block`.
 
     0 are as many as is usual for the model.
@@ -123,12 +123,12 @@ def decoder(name: str, model: LargeModel, room: int, block: int = 0) -> Sampler:
     """
     if block < 0:
         raise ConfigError(f"a block has at least 1 token, got {block}. 8 to 64 are usual.")
-    made = _decoder(name, model, room, block or model.usual.block_length)
+    made = _decoder(name, model, room, block or model.defaults.block_length)
     check_divides(made, room)
     return made
 
 
-def _decoder(name: str, model: LargeModel, room: int, block: int) -> Sampler:
+def _decoder(name: str, model: ChatModel, room: int, block: int) -> Sampler:
     if _is_spec(name):
         return _of_spec(name.removeprefix(_ALONE), model, room, block)
     if _verifies(name):
@@ -156,7 +156,7 @@ def _decoder(name: str, model: LargeModel, room: int, block: int) -> Sampler:
     if threshold:
         sampler = _with(sampler, "threshold", _number(threshold))
     made = EarlyStop(sampler=sampler, end_ids=model.end_ids)
-    return model.cached(made, _CACHES[cache](block)) if cache else made
+    return model.with_cache(made, _CACHES[cache](block)) if cache else made
 
 
 def _is_spec(name: str) -> bool:
@@ -165,19 +165,19 @@ def _is_spec(name: str) -> bool:
     return "(" in name or (rule in SAMPLERS and rule not in (*_RULES, "draft-verify"))
 
 
-def _of_spec(spec: str, model: LargeModel, room: int, block: int) -> Sampler:
+def _of_spec(spec: str, model: ChatModel, room: int, block: int) -> Sampler:
     usual: dict[str, Any] = {name: rule(room, block) for name, rule in _RULES.items()}
     usual["draft-verify"] = _new_draft_verify(block)
     usual |= {name: policy(block) for name, policy in _CACHES.items()}
     sampler, cache = read_cached(spec, usual)
     if cache is None and isinstance(sampler, DraftVerify):
         cache = Dual(block)
-    made = model.ending(sampler if cache is None else model.cached(sampler, cache))
+    made = model.stop_at_end(sampler if cache is None else model.with_cache(sampler, cache))
     model.check(made)
     return made
 
 
-def asked(name: str, model: LargeModel) -> LargeModel:
+def asked(name: str, model: ChatModel) -> ChatModel:
     """The model as the decoder of this name asks it: with what drafts for it, or without."""
     if is_of_drafter(name):
         return model.drafter_alone
@@ -222,7 +222,7 @@ def _number(text: str) -> float:
     return number
 
 
-def _draft_verify(name: str, model: LargeModel, block: int) -> Sampler:
+def _draft_verify(name: str, model: ChatModel, block: int) -> Sampler:
     words, numbers = _choices(name)
     rule, view = [*words, *("confidence", "shadow")[len(words) :]][:2]
     num_passes = numbers.get("every", DRAFT_PASSES)
@@ -241,7 +241,7 @@ def _draft_verify(name: str, model: LargeModel, block: int) -> Sampler:
         threshold=numbers.get("keep", DraftVerify.threshold),
         replaced_from=numbers.get("replace", DraftVerify.replaced_from),
     )
-    return model.cached(verified, Dual(block))
+    return model.with_cache(verified, Dual(block))
 
 
 def _new_draft_verify(block: int) -> DraftVerify:

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from unmask.data.questions import (
-    Protocol,
     Question,
+    QuestionProtocol,
     arithmetic_questions,
     protocol,
     read_questions,
@@ -23,7 +23,7 @@ from unmask.data.questions import (
 from unmask.errors import ConfigError
 from unmask.files.tensors import weights_fingerprint
 from unmask.frontier.folder import fingerprint, open_report
-from unmask.models.chat import LargeModel
+from unmask.models.chat import ChatModel
 from unmask.questions import answer_report
 from unmask.questions.answering import Answered, Records, answer_all, prompts
 from unmask.questions.decoders import asked, decoder, drafts, is_of_drafter
@@ -51,7 +51,7 @@ Note = Callable[[int, int, str], None]
 
 
 def answer(
-    model: LargeModel,
+    model: ChatModel,
     questions: Questions,
     *,
     out: Path | str,
@@ -99,14 +99,14 @@ def answer(
             "that many."
         )
     names = split_specs(decoders) if isinstance(decoders, str) else list(decoders)
-    _check_names(names, has_drafter=model.drafter is not model.verifier)
+    _check_names(names, has_drafter=model.roles.drafter is not model.roles.verifier)
     found, data = _found(questions, task, members, num_questions, seed)
     work = _Work(
         model,
         found,
         chosen,
-        room=max_new_tokens or model.usual.max_new_tokens,
-        block=block_length or model.usual.block_length,
+        room=max_new_tokens or model.defaults.max_new_tokens,
+        block=block_length or model.defaults.block_length,
         batch_size=batch_size,
         seed=seed,
     )
@@ -140,7 +140,7 @@ def answer(
             "machine": machine(),
             **described,
             "drafter_share": model.drafter_share,
-            "drafter_pair_share": model.drafter_pair_share,
+            "drafter_pair_share": model.roles.drafter_pair_share,
             "tail_share": model.tail_share,
         },
         seed=seed,
@@ -153,9 +153,9 @@ def answer(
 class _Work:
     """A model, and the questions put to it."""
 
-    model: LargeModel
+    model: ChatModel
     questions: Sequence[Question]
-    protocol: Protocol
+    protocol: QuestionProtocol
     room: int
     block: int
     batch_size: int
@@ -170,12 +170,12 @@ class _Work:
     def settings(self) -> dict[str, Any]:
         """What makes two reports comparable."""
         model = self.model
-        has_drafter = model.drafter is not model.verifier
+        has_drafter = model.roles.drafter is not model.roles.verifier
         return {
             "model": Path(model.name).name,
             "weights": fingerprint(model),
             "drafter": "",
-            "drafter_weights": weights_fingerprint(model.drafter) if has_drafter else "",
+            "drafter_weights": weights_fingerprint(model.roles.drafter) if has_drafter else "",
             "tail_weights": weights_fingerprint(model.network) if model.has_tail else "",
             "precision": str(next(model.network.parameters()).dtype).removeprefix("torch."),
             "num_questions": len(self.questions),

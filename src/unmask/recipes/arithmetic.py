@@ -7,13 +7,13 @@ from pathlib import Path
 from unmask.data.arithmetic import DRILL_QUESTION, as_typed, begun, blanked, drill, problem
 from unmask.dllm.adapted import TailConfig
 from unmask.dllm.config import DllmConfig
-from unmask.dllm.generation_config import GENERATION_FILE, Usual
+from unmask.dllm.generation_config import GENERATION_FILE, GenerationDefaults
 from unmask.dllm.new_tokenizer import new_tokenizer
 from unmask.dllm.tokenizer import TOKENIZER_FILES, tokenizer_of
 from unmask.draws import numbers
-from unmask.models.chat import LargeModel
+from unmask.models.chat import ChatModel
 from unmask.training.config import Orders
-from unmask.training.question_task import Lesson, QuestionTask
+from unmask.training.question_task import Example, QuestionTask
 from unmask.training.tail_task import TailTask
 
 _SHARES: dict[str, float] = {
@@ -21,7 +21,7 @@ _SHARES: dict[str, float] = {
 }  # fmt: skip
 _NUM_FOR_TOKENIZER = 2000
 _OF_LEVEL = 0x6C76  # tells the draw of a lesson's level from those of its problem
-_USUAL = Usual(max_new_tokens=64, block_length=8)
+_USUAL = GenerationDefaults(max_new_tokens=64, block_length=8)
 
 _STORIES = ("drill",) + ("begun",) * 4 + ("blanked",) + ("plain",) * 2
 _MIXED = ("drill",) + ("begun",) * 5 + ("blanked",) + ("plain",)
@@ -45,7 +45,7 @@ class ArithmeticLessons:
         """Examples before those of any level."""
         return self.num_stories + self.num_drills
 
-    def training(self, seed: int, num_seen: int) -> Lesson:
+    def training(self, seed: int, num_seen: int) -> Example:
         """Levels are mixed within a batch."""
         if num_seen < self.num_stories:
             return lesson("single", seed)
@@ -53,28 +53,28 @@ class ArithmeticLessons:
             return lesson("single", seed, _DRILLS)
         return lesson(_level(seed ^ _OF_LEVEL), seed, self.kinds)
 
-    def validation(self, seed: int) -> Lesson:
+    def validation(self, seed: int) -> Example:
         """Held out in wording, in things and in numbers."""
         made = problem(_level(seed), seed=seed, held_out=True)
-        return Lesson(made.question, (made.answer,))
+        return Example(made.question, (made.answer,))
 
 
 _EVERY_LEVEL = ArithmeticLessons(num_stories=0, num_drills=0)
 
 
-def lesson(level: str, seed: int, kinds: tuple[str, ...] = _STORIES) -> Lesson:
+def lesson(level: str, seed: int, kinds: tuple[str, ...] = _STORIES) -> Example:
     """One of a level, and of one of the kinds."""
     kind = kinds[seed % len(kinds)]
     if kind == "drill":
-        return Lesson(DRILL_QUESTION, ("", *drill(level, seed=seed)))
+        return Example(DRILL_QUESTION, ("", *drill(level, seed=seed)))
     made = problem(level, seed=seed)
     question = as_typed(made.question, seed=seed >> 7)
     if kind == "begun":
         shown, learnt, behind = begun(made.answer, seed=seed >> 3)
-        return Lesson(question, ("", shown, learnt), behind)
+        return Example(question, ("", shown, learnt), behind)
     if kind == "blanked":
-        return Lesson(question, ("", *blanked(made.answer)))
-    return Lesson(question, (made.answer,))
+        return Example(question, ("", *blanked(made.answer)))
+    return Example(question, (made.answer,))
 
 
 def arithmetic_task(config: DllmConfig, begin: Path | None = None) -> QuestionTask:
@@ -98,7 +98,7 @@ def arithmetic_task(config: DllmConfig, begin: Path | None = None) -> QuestionTa
     return QuestionTask(lessons, tokenizer_of(files), config, files | usual)
 
 
-def arithmetic_tail_task(tail: TailConfig, model: LargeModel, orders: Orders) -> TailTask:
+def arithmetic_tail_task(tail: TailConfig, model: ChatModel, orders: Orders) -> TailTask:
     """The task for the tail of a model, in the tokens of that model.
 
     Of whole answers, so that an example asks for all that follows what the trunk was shown.

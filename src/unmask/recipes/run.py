@@ -17,7 +17,7 @@ from unmask.dllm.network import DllmNetwork, shallower
 from unmask.dllm.tail_folder import read_tail
 from unmask.errors import ConfigError, OutputError
 from unmask.files.model_folder import find_folder
-from unmask.models.chat import LargeModel
+from unmask.models.chat import ChatModel
 from unmask.models.load import load
 from unmask.network.config import HybridConfig
 from unmask.recipes.arithmetic import arithmetic_tail_task, arithmetic_task
@@ -39,7 +39,7 @@ def load_task(
     recipe: Recipe,
     data: Path | str,
     normalise: Literal["as_is", "text8"] = "as_is",
-    trunk: LargeModel | None = None,
+    trunk: ChatModel | None = None,
     begin: str = "",
 ) -> Task:
     """What a recipe is to be trained on: a text, or "arithmetic" for a large model's recipe.
@@ -91,7 +91,7 @@ def load_task(
     )
 
 
-def load_trunk(recipe: Recipe, name: str) -> LargeModel | None:
+def load_trunk(recipe: Recipe, name: str) -> ChatModel | None:
     """The model that a recipe's tail is for, which only such a recipe has.
 
     Raises:
@@ -109,7 +109,7 @@ def load_trunk(recipe: Recipe, name: str) -> LargeModel | None:
     if not is_wanted:
         return None
     model = load(name)
-    if not isinstance(model, LargeModel):
+    if not isinstance(model, ChatModel):
         raise ConfigError(
             f"{name} is a model of characters, which learns its tail together with its trunk. "
             "Name a large model as --trunk."
@@ -117,7 +117,7 @@ def load_trunk(recipe: Recipe, name: str) -> LargeModel | None:
     return model
 
 
-def _needed(trunk: LargeModel | None) -> LargeModel:
+def _needed(trunk: ChatModel | None) -> ChatModel:
     if trunk is None:
         raise ConfigError("a tail needs the model it is for: give its `trunk`.")
     return trunk
@@ -127,7 +127,7 @@ def open_run(
     recipe: Recipe,
     out: Path | str,
     resume: Resume = "never",
-    trunk: LargeModel | None = None,
+    trunk: ChatModel | None = None,
     begin: str = "",
 ) -> TrainingState:
     """The state from which a run goes on: a new one, or that of its newest checkpoint.
@@ -160,8 +160,8 @@ def _weights(name: str, model: Any, trunk: DllmNetwork | None) -> dict[str, Tens
     if trunk is not None:
         return dict(read_tail(Path(name), trunk).state_dict())
     opened = load(name)
-    found: Any = opened.trunk if isinstance(opened, LargeModel) else opened.network
-    if isinstance(opened, LargeModel) and isinstance(model, DllmNetwork):
+    found: Any = opened.trunk if isinstance(opened, ChatModel) else opened.network
+    if isinstance(opened, ChatModel) and isinstance(model, DllmNetwork):
         found = shallower(found, model.config.num_blocks)
     if found.config != model.config:
         raise ConfigError(
@@ -199,7 +199,7 @@ def train(
 
 
 def adapt(
-    model: LargeModel,
+    model: ChatModel,
     *,
     out: Path | str,
     data: Path | str = ARITHMETIC,
@@ -207,7 +207,7 @@ def adapt(
     resume: Resume = "never",
     begin: str = "",
     observe: Observer = lambda report: None,
-) -> LargeModel:
+) -> ChatModel:
     """Train a causal tail for a large model, which stays as it is; the model with its tail.
 
     `out` becomes a tail folder (`with_tail`, --tail); `recipe` is the preset "adapt" unless

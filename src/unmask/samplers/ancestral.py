@@ -19,19 +19,19 @@ import torch
 from unmask.cost import Cost
 from unmask.draws import Draws
 from unmask.errors import ConfigError
-from unmask.named import Named
 from unmask.predictors.protocol import Predictor
 from unmask.process import grids, schedules
 from unmask.process.grids import Grid
 from unmask.process.schedules import Schedule
 from unmask.samplers.common import columns, masked_state, quota
 from unmask.samplers.common.masked_state import MaskedState
+from unmask.samplers.sampler import SamplerRule
 from unmask.shapes import Counts, TokenIds
 from unmask.speculation.filters import Filter
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ancestral(Named):
+class Ancestral(SamplerRule):
     """How an ancestral sampler spends its passes."""
 
     name = "ancestral"

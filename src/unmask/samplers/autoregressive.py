@@ -12,16 +12,16 @@ import torch
 
 from unmask.cost import Cost
 from unmask.draws import Draws
-from unmask.named import Named
 from unmask.predictors.stream import StreamPredictor
 from unmask.samplers.common import columns, ordered_state
 from unmask.samplers.common.ordered_state import OrderedState
+from unmask.samplers.sampler import SamplerRule
 from unmask.shapes import Counts, TokenIds
 from unmask.speculation.filters import Filter
 
 
 @dataclass(frozen=True, kw_only=True)
-class Autoregressive(Named):
+class Autoregressive(SamplerRule):
     """One token per pass."""
 
     name = "autoregressive"

@@ -27,17 +27,17 @@ from torch import Tensor
 from unmask.cost import Cost
 from unmask.draws import Draws
 from unmask.errors import ConfigError
-from unmask.named import Named
 from unmask.predictors.protocol import Predictor
 from unmask.process import blocks
 from unmask.samplers.common import masked_state
 from unmask.samplers.common.masked_state import MaskedState
+from unmask.samplers.sampler import SamplerRule
 from unmask.shapes import Counts, TokenIds
 from unmask.speculation.filters import Filter
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dilated(Named):
+class Dilated(SamplerRule):
     """How far apart the tokens of one pass lie."""
 
     name = "dilated"

@@ -14,8 +14,8 @@ from torch import Tensor
 from unmask.batches import join
 from unmask.cost import Cost, Work
 from unmask.draws import Draws
-from unmask.predictors.kv_cache import Memory, Recalled
-from unmask.predictors.pair import CrossTeam, Team
+from unmask.predictors.kv_cache import CachedForward, KVCache
+from unmask.predictors.pair import DrafterVerifierPair, TwoVocabularyPair
 from unmask.predictors.protocol import Draft
 from unmask.predictors.shadows import check_casts_shadows
 from unmask.samplers.common.columns import WindowColumns
@@ -43,8 +43,10 @@ class Watched:
         self.positions, self.log_probs = positions, made.log_probs
         return made
 
-    def recall(self, token_ids: TokenIds, positions: WindowIds, **options: Any) -> Recalled:
-        made: Recalled = self._predictor.recall(token_ids, positions, **options)
+    def forward_cached(
+        self, token_ids: TokenIds, positions: WindowIds, **options: Any
+    ) -> CachedForward:
+        made: CachedForward = self._predictor.forward_cached(token_ids, positions, **options)
         self.positions, self.log_probs = positions, made.draft.log_probs
         return made
 
@@ -52,7 +54,9 @@ class Watched:
 class DraftRound:
     """A round under way: the drafter's state, and what its passes and the verifier's have cost."""
 
-    def __init__(self, drafter: Any, team: Team | CrossTeam, draws: Draws) -> None:
+    def __init__(
+        self, drafter: Any, team: DrafterVerifierPair | TwoVocabularyPair, draws: Draws
+    ) -> None:
         self.state, self.team, self._draws = drafter, team, draws
         nothing = Cost.nothing_yet(drafter.origin)
         self._drafter_work, self._verifier_work = nothing.drafter, nothing.trunk
@@ -115,7 +119,7 @@ class DraftRound:
         else:
             seen_ids = before_ids if view == "pre-draft" else token_ids
             if view == "in-place" and self._refreshes:
-                recalled = verifier.recall(
+                recalled = verifier.forward_cached(
                     token_ids, positions, is_query=token_ids != PAD, memory=self.state.memory
                 )
                 self._renew(recalled.memory)
@@ -127,7 +131,7 @@ class DraftRound:
         self.count(Work(one, num_run, num_run * length))
         return found
 
-    def _renew(self, memory: Memory) -> None:
+    def _renew(self, memory: KVCache) -> None:
         """What the drafter remembers is what the verifier has just seen."""
         self.state = replace(self.state, memory=memory, age=torch.ones_like(self.state.age))
         self._is_renewed = True

@@ -40,12 +40,11 @@ from unmask.batches import Rows, padded_with
 from unmask.cost import Cost
 from unmask.draws import Draws
 from unmask.errors import ConfigError
-from unmask.named import Named
-from unmask.predictors.pair import Team
+from unmask.predictors.pair import DrafterVerifierPair
 from unmask.samplers.common import columns, scores
 from unmask.samplers.common.columns import WindowColumns
 from unmask.samplers.draft_round import DraftRound, View
-from unmask.samplers.sampler import Sampler
+from unmask.samplers.sampler import Sampler, SamplerRule
 from unmask.samplers.threshold import Threshold
 from unmask.shapes import Counts, TokenIds
 from unmask.speculation.acceptance_rules import Rule, is_rejected
@@ -81,7 +80,7 @@ class DraftVerifyState(Rows):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DraftVerify(Named):
+class DraftVerify(SamplerRule):
     """How drafts are made, and how they are checked."""
 
     name = "draft-verify"
@@ -132,6 +131,11 @@ class DraftVerify(Named):
                     "number of times or of tokens."
                 )
 
+    @property
+    def needs_shadows(self) -> bool:
+        """Where it judges by them."""
+        return self.view == "shadow"
+
     def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> DraftVerifyState:
         """The drafter's beginning."""
         drafter = self.drafter.init(given_ids, mask_id=mask_id, draws=draws)
@@ -141,7 +145,11 @@ class DraftVerify(Named):
         self, state: DraftVerifyState, predictor: Any, draws: Draws
     ) -> tuple[DraftVerifyState, Cost[Counts]]:
         """One round: drafts, and their verification."""
-        team = predictor if isinstance(predictor, Team) else Team(predictor, predictor)
+        team = (
+            predictor
+            if isinstance(predictor, DrafterVerifierPair)
+            else DrafterVerifierPair(predictor, predictor)
+        )
         before_ids = state.token_ids
         round_ = DraftRound(state.drafter, team, draws)
         for _ in range(self.num_draft_passes):

@@ -27,7 +27,7 @@ from unmask.batches import join
 from unmask.cost import Cost, Work
 from unmask.draws import Draws
 from unmask.errors import ConfigError
-from unmask.predictors.pair import CrossTeam
+from unmask.predictors.pair import TwoVocabularyPair
 from unmask.predictors.shadows import check_casts_shadows
 from unmask.samplers.draft_round import DraftRound, View
 from unmask.samplers.draft_verify import Acceptance, DraftVerifyState
@@ -88,8 +88,8 @@ class DraftVerifyAcross:
         self, state: DraftVerifyState, predictor: Any, draws: Draws
     ) -> tuple[DraftVerifyState, Cost[Counts]]:
         """One round: drafts, and their verification."""
-        is_team = isinstance(predictor, CrossTeam)
-        team = predictor if is_team else CrossTeam(predictor, predictor)
+        is_team = isinstance(predictor, TwoVocabularyPair)
+        team = predictor if is_team else TwoVocabularyPair(predictor, predictor)
         self._check_masks(team)
         before_ids, mask_id = state.token_ids, team.vocab_size
         round_ = DraftRound(state.drafter, team, draws)
@@ -113,7 +113,7 @@ class DraftVerifyAcross:
         )
         return after, round_.cost(before_ids, token_ids)
 
-    def _check_masks(self, team: CrossTeam) -> None:
+    def _check_masks(self, team: TwoVocabularyPair) -> None:
         for name in ("drafter", "verifier"):
             spelt, known = (
                 getattr(self, f"{name}_spelling").mask_id,

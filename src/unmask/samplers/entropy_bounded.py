@@ -26,12 +26,12 @@ import torch
 from unmask.cost import Cost
 from unmask.draws import Draws
 from unmask.errors import ConfigError
-from unmask.named import Named
 from unmask.predictors.protocol import Predictor
 from unmask.process import blocks
 from unmask.process.blocks import Blocks
 from unmask.samplers.common import masked_state, scores
 from unmask.samplers.common.masked_state import MaskedState
+from unmask.samplers.sampler import SamplerRule
 from unmask.shapes import Counts, TokenIds, WindowLogProbs, WindowMask, WindowProbs
 from unmask.speculation.filters import Filter
 
@@ -40,7 +40,7 @@ Ranking = Literal["entropy", "confidence", "margin"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class EntropyBounded(Named):
+class EntropyBounded(SamplerRule):
     """How much information the tokens of one pass may share."""
 
     name = "entropy-bounded"

@@ -26,16 +26,16 @@ import torch
 
 from unmask.cost import Cost
 from unmask.draws import Draws
-from unmask.named import Named
 from unmask.predictors.protocol import Predictor
 from unmask.samplers.common import columns, ordered_state
 from unmask.samplers.common.ordered_state import OrderedState
+from unmask.samplers.sampler import SamplerRule
 from unmask.shapes import Counts, TokenIds
 from unmask.speculation.filters import Filter
 
 
 @dataclass(frozen=True, kw_only=True)
-class FirstHitting(Named):
+class FirstHitting(SamplerRule):
     """How a first-hitting sampler draws its tokens; it spends a pass on each."""
 
     name = "first-hitting"

@@ -24,17 +24,17 @@ import torch
 
 from unmask.cost import Cost
 from unmask.draws import Draws
-from unmask.named import Named
 from unmask.predictors.protocol import Predictor
 from unmask.process.windows import Cosine, Window, check_is_window
 from unmask.samplers.common import ordered_state
 from unmask.samplers.common.ordered_state import OrderChoice, OrderedState
+from unmask.samplers.sampler import SamplerRule
 from unmask.shapes import Counts, TokenIds
 from unmask.speculation.filters import Filter
 
 
 @dataclass(frozen=True, kw_only=True)
-class FixedPartition(Named):
+class FixedPartition(SamplerRule):
     """How a sampler that keeps every draft spends its passes."""
 
     name = "fixed-partition"

@@ -26,12 +26,12 @@ from unmask.batches import padded_with
 from unmask.cost import Cost
 from unmask.draws import Draws
 from unmask.errors import ConfigError
-from unmask.named import Named
 from unmask.predictors.protocol import Predictor
 from unmask.process import blocks
 from unmask.process.blocks import Blocks
 from unmask.samplers.common import masked_state, scores
 from unmask.samplers.common.masked_state import MaskedState, Prediction
+from unmask.samplers.sampler import SamplerRule
 from unmask.shapes import Counts, TokenIds, WindowIds, WindowMask, WindowProbs
 from unmask.speculation.filters import Filter
 
@@ -47,7 +47,7 @@ class KlassState(MaskedState):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Klass(Named):
+class Klass(SamplerRule):
     """How confident and stable a prediction must be. Defaults: the paper's for LLaDA on MATH."""
 
     name = "klass"

@@ -31,10 +31,10 @@ from torch import Tensor
 from unmask.cost import Cost
 from unmask.draws import Draws
 from unmask.errors import ConfigError
-from unmask.named import Named
 from unmask.predictors.protocol import Predictor
 from unmask.samplers.common import masked_state, scores
 from unmask.samplers.common.masked_state import MaskedState
+from unmask.samplers.sampler import SamplerRule
 from unmask.shapes import PAD, Counts, TokenIds
 from unmask.speculation.filters import Filter
 
@@ -58,12 +58,12 @@ class UnmaskingPolicy(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LearnedPolicy(Named):
+class LearnedPolicy(SamplerRule):
     """How a learned policy is followed."""
 
     name = "learned-policy"
     policy: UnmaskingPolicy
-    """Says which positions are ripe; `Model.policy()` is one trained for that model."""
+    """Says which positions are ripe; `TextModel.policy()` is one trained for that model."""
     boldness: float = 1.0
     """Multiplies the probabilities of being revealed: above 1 takes fewer passes, 0 reveals one
     token per pass."""

@@ -26,17 +26,17 @@ import torch
 from unmask.cost import Cost
 from unmask.draws import Draws
 from unmask.errors import ConfigError
-from unmask.named import Named
 from unmask.predictors.protocol import Predictor
 from unmask.samplers.common import columns, lookahead_state, masked_state, scores, subsets
-from unmask.samplers.common.lookahead_state import ForeseenState
+from unmask.samplers.common.lookahead_state import LookaheadState
 from unmask.samplers.common.masked_state import MaskedState, Prediction
+from unmask.samplers.sampler import SamplerRule
 from unmask.shapes import Counts, TokenIds
 from unmask.speculation.filters import Filter
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lookahead(Named):
+class Lookahead(SamplerRule):
     """How a sampler that looks ahead spends its passes."""
 
     name = "lookahead"
@@ -71,13 +71,13 @@ class Lookahead(Named):
                 "best path, 0.1 is a good start."
             )
 
-    def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> ForeseenState:
+    def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> LookaheadState:
         """All that is not given is masked; nothing is foreseen."""
         return lookahead_state.start(given_ids, mask_id=mask_id)
 
     def step(
-        self, state: ForeseenState, predictor: Predictor, draws: Draws
-    ) -> tuple[ForeseenState, Cost[Counts]]:
+        self, state: LookaheadState, predictor: Predictor, draws: Draws
+    ) -> tuple[LookaheadState, Cost[Counts]]:
         """One path of a few, and the prediction that it leads to."""
         prediction = state.completed(predictor, state.is_masked)
         paths, revealed = self._paths(state, prediction, draws)
@@ -98,7 +98,7 @@ class Lookahead(Named):
         return lookahead_state.reached(paths.select(chosen), prediction), cost
 
     def _paths(
-        self, state: ForeseenState, prediction: Prediction, draws: Draws
+        self, state: LookaheadState, prediction: Prediction, draws: Draws
     ) -> tuple[MaskedState, Cost[Counts]]:
         """`num_paths` states one step ahead, of one sequence after another."""
         window, log_probs = prediction.window, prediction.log_probs

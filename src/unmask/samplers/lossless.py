@@ -27,12 +27,12 @@ from torch import Tensor
 from unmask.cost import Cost, Work
 from unmask.draws import Draws
 from unmask.errors import ConfigError
-from unmask.named import Named
 from unmask.predictors.protocol import Draft
 from unmask.predictors.stream import StreamPredictor
 from unmask.samplers.common import columns, ordered_state
 from unmask.samplers.common.columns import WindowColumns
 from unmask.samplers.common.ordered_state import OrderedState
+from unmask.samplers.sampler import SamplerRule
 from unmask.shapes import Counts, Order, TokenIds, WindowIds, WindowLogProbs
 from unmask.speculation.accept_reject import Verdict, judge
 from unmask.speculation.filters import Filter
@@ -48,7 +48,7 @@ def check_is_drafts(owner: str, drafts: str) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lossless(Named):
+class Lossless(SamplerRule):
     """How a sampler of the stream's law drafts."""
 
     name = "lossless"

@@ -21,11 +21,11 @@ from unmask.batches import padded_with
 from unmask.cost import Cost
 from unmask.draws import Draws
 from unmask.errors import ConfigError
-from unmask.named import Named
 from unmask.predictors.stream import StreamPredictor
 from unmask.samplers.common import columns, ordered_state
 from unmask.samplers.common.ordered_state import OrderedState
 from unmask.samplers.lossless import Drafts, at_once, check_is_drafts, in_turn, settle
+from unmask.samplers.sampler import SamplerRule
 from unmask.shapes import Counts, TokenIds, WindowIds, WindowLogProbs
 from unmask.speculation.accept_reject import judge
 from unmask.speculation.filters import Filter
@@ -42,7 +42,7 @@ class BranchingState(OrderedState):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LosslessBranching(Named):
+class LosslessBranching(SamplerRule):
     """How a sampler of the stream's law drafts for every outcome of its verification."""
 
     name = "lossless-branching"

@@ -22,22 +22,23 @@ from torch import Tensor
 
 from unmask.cost import Cost, Work
 from unmask.draws import Draws
-from unmask.named import Named
 from unmask.predictors.protocol import Predictor
 from unmask.process.windows import Fixed, Window, check_is_window
 from unmask.samplers.common import columns, ordered_state
 from unmask.samplers.common.columns import WindowColumns
 from unmask.samplers.common.ordered_state import OrderChoice, OrderedState
+from unmask.samplers.sampler import SamplerRule
 from unmask.shapes import Counts, TokenIds, WindowIds
 from unmask.speculation.accept_reject import judge
 from unmask.speculation.filters import Filter
 
 
 @dataclass(frozen=True, kw_only=True)
-class PrefixVerify(Named):
+class PrefixVerify(SamplerRule):
     """How much a network drafts before it judges."""
 
     name = "prefix-verify"
+    why_no_cache = "its passes are over several copies of a sequence"
     window: Window = field(default_factory=lambda: Fixed(16))
     """How many tokens are drafted at once."""
     order: OrderChoice = "left-to-right"

@@ -24,7 +24,6 @@ from torch import Tensor
 
 from unmask.cost import Cost
 from unmask.draws import Draws
-from unmask.named import Named
 from unmask.predictors.protocol import Predictor
 from unmask.process import grids, schedules
 from unmask.process.grids import Grid
@@ -32,12 +31,13 @@ from unmask.process.remasking import Cap, Remasking
 from unmask.process.schedules import Schedule
 from unmask.samplers.common import quota, revisable_state
 from unmask.samplers.common.revisable_state import RevisableState
+from unmask.samplers.sampler import SamplerRule
 from unmask.shapes import Counts, TokenIds
 from unmask.speculation.filters import Filter
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReMDM(Named):
+class ReMDM(SamplerRule):
     """How a sampler that remasks spends its passes."""
 
     name = "remdm"

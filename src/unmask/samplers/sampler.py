@@ -11,7 +11,7 @@ The division into a state and what is told beside it is that of blackjax.
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -21,6 +21,7 @@ from unmask.batches import join
 from unmask.cost import Cost, Costed
 from unmask.draws import Draws
 from unmask.errors import PromptError
+from unmask.named import Named
 from unmask.predictors.protocol import Predictor
 from unmask.shapes import Counts, TokenIds
 
@@ -65,6 +66,20 @@ class Sampler(Protocol):
     def step(self, state: Any, predictor: Any, draws: Draws) -> tuple[Any, Cost[Counts]]:
         """One trunk pass, as a rule, and what follows from it; and what that cost."""
         ...
+
+
+class SamplerRule(Named):
+    """A sampler of one rule: a frozen choice with a name, and what it needs of a model."""
+
+    needs_tail: ClassVar[bool] = False
+    """Whether it asks for causal blocks (`HybridPredictor.verify`)."""
+    why_no_cache: ClassVar[str] = ""
+    """Why none of its passes can remember; "" if they can."""
+
+    @property
+    def needs_shadows(self) -> bool:
+        """Whether it asks about tokens that are there (`ShadowPredictor`)."""
+        return False
 
 
 def layers(sampler: Any) -> Iterator[Any]:

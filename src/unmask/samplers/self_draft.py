@@ -33,24 +33,25 @@ from torch import Tensor
 from unmask.cost import Cost
 from unmask.draws import Draws
 from unmask.errors import ConfigError
-from unmask.named import Named
 from unmask.predictors.protocol import Predictor
 from unmask.process import blocks
 from unmask.process.blocks import Blocks
 from unmask.samplers.common import lookahead_state, masked_state, scores
 from unmask.samplers.common.columns import WindowColumns
-from unmask.samplers.common.lookahead_state import ForeseenState
+from unmask.samplers.common.lookahead_state import LookaheadState
 from unmask.samplers.common.masked_state import MaskedState, Prediction
+from unmask.samplers.sampler import SamplerRule
 from unmask.samplers.threshold import sure_enough
 from unmask.shapes import Counts, TokenIds, WindowIds, WindowProbs
 from unmask.speculation.filters import Filter
 
 
 @dataclass(frozen=True, kw_only=True)
-class SelfDraft(Named):
+class SelfDraft(SamplerRule):
     """How far greedy decoding drafts ahead of itself."""
 
     name = "self-draft"
+    why_no_cache = "its passes are over several copies of a sequence"
     num_drafts: int = 4
     """d: drafts run together. 1: one token per pass."""
     threshold: float = 2.0
@@ -79,13 +80,13 @@ class SelfDraft(Named):
                 "temperature to 0, or choose another sampler."
             )
 
-    def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> ForeseenState:
+    def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> LookaheadState:
         """All that is not given is masked; nothing is foreseen."""
         return lookahead_state.start(given_ids, mask_id=mask_id)
 
     def step(
-        self, state: ForeseenState, predictor: Predictor, draws: Draws
-    ) -> tuple[ForeseenState, Cost[Counts]]:
+        self, state: LookaheadState, predictor: Predictor, draws: Draws
+    ) -> tuple[LookaheadState, Cost[Counts]]:
         """The best draft of a few, and the prediction that it leads to."""
         candidates = self.blocks.candidates(state.is_masked, state.origin)
         prediction = state.completed(predictor, candidates)
@@ -109,7 +110,7 @@ class SelfDraft(Named):
         return lookahead_state.reached(drafts.select(chosen), prediction), cost
 
     def _drafts(
-        self, state: ForeseenState, prediction: Prediction
+        self, state: LookaheadState, prediction: Prediction
     ) -> tuple[MaskedState, Cost[Counts]]:
         """draft_1 .. draft_d of one sequence after another."""
         best_ids, confidence = _best(prediction)

@@ -37,22 +37,24 @@ from torch import Tensor
 from unmask.cost import Cost, Work
 from unmask.draws import Draws
 from unmask.errors import ConfigError
-from unmask.named import Named
 from unmask.predictors.protocol import Draft, HybridPredictor
 from unmask.process.masking import mask_after
 from unmask.process.windows import Cosine, Window, check_is_window
 from unmask.samplers.common import columns, ordered_state
 from unmask.samplers.common.ordered_state import OrderChoice, OrderedState
+from unmask.samplers.sampler import SamplerRule
 from unmask.shapes import Counts, Order, TokenIds, WindowIds, WindowLogProbs
 from unmask.speculation.accept_reject import disagreement, judge
 from unmask.speculation.filters import Filter
 
 
 @dataclass(frozen=True, kw_only=True)
-class SelfSpeculative(Named):
+class SelfSpeculative(SamplerRule):
     """How a self-speculative sampler spends its passes."""
 
     name = "self-speculative"
+    needs_tail = True
+    why_no_cache = "a causal tail reads what a whole pass of its trunk says"
     window: Window = field(default_factory=lambda: Cosine(0.04))
     """How many tokens one trunk pass may reveal."""
     verify_rounds: int = 4

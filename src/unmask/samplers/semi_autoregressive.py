@@ -25,18 +25,18 @@ from torch import Tensor
 from unmask.cost import Cost
 from unmask.draws import Draws
 from unmask.errors import ConfigError
-from unmask.named import Named
 from unmask.predictors.protocol import Predictor
 from unmask.process import blocks
 from unmask.process.blocks import LeftToRight
 from unmask.samplers.common import masked_state, quota, scores
 from unmask.samplers.common.masked_state import MaskedState
+from unmask.samplers.sampler import SamplerRule
 from unmask.shapes import Counts, TokenIds
 from unmask.speculation.filters import Filter
 
 
 @dataclass(frozen=True, kw_only=True)
-class SemiAutoregressive(Named):
+class SemiAutoregressive(SamplerRule):
     """How a semi-autoregressive sampler spends its passes."""
 
     name = "semi-autoregressive"

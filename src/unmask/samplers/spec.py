@@ -128,7 +128,7 @@ class _Call:
     """A class, and the values for its fields that a spec gives; the others are as in `usual`."""
 
     def __init__(self, cls: type, name: str, reader: _Reader, usual: Any = None) -> None:
-        self.cls, self.name, self.reader, self.usual = cls, name, reader, usual
+        self.cls, self.name, self.reader, self.defaults = cls, name, reader, usual
         self.hints = get_type_hints(cls)
         self.names = [field.name for field in fields(cls)]
         self.keys = [name for name in self.names if name != "filter"]
@@ -148,9 +148,9 @@ class _Call:
                     raise self._wrong(key, "is not followed by a comma or a closing bracket")
         sharpened = {key: values.pop(key) for key in _FILTER if key in values}
         if sharpened:
-            values["filter"] = replace(getattr(self.usual, "filter", Filter()), **sharpened)
-        if self.usual is not None:
-            return replace(self.usual, **values)
+            values["filter"] = replace(getattr(self.defaults, "filter", Filter()), **sharpened)
+        if self.defaults is not None:
+            return replace(self.defaults, **values)
         for field in fields(self.cls):
             is_needed = field.default is MISSING and field.default_factory is MISSING
             if is_needed and field.name not in values:
@@ -209,7 +209,7 @@ class _Call:
 
     def _usual_part(self, key: str) -> dict[str, Any]:
         """The part that is there already, by its name."""
-        part = getattr(self.usual, key, None)
+        part = getattr(self.defaults, key, None)
         return {name: part for name, cls in PARTS[key].items() if type(part) is cls}
 
     def _wrong(self, key: str, what: str) -> ConfigError:

@@ -29,13 +29,13 @@ from torch import Tensor
 from unmask.cost import Cost
 from unmask.draws import Draws
 from unmask.errors import ConfigError
-from unmask.named import Named
 from unmask.predictors.protocol import Predictor
 from unmask.process import grids, schedules
 from unmask.process.grids import Grid
 from unmask.process.schedules import Schedule
 from unmask.samplers.common import quota, revisable_state
 from unmask.samplers.common.revisable_state import Guess, RevisableState
+from unmask.samplers.sampler import SamplerRule
 from unmask.shapes import Counts, TokenIds
 from unmask.speculation.filters import Filter
 
@@ -76,7 +76,7 @@ class LowConfidence:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StarShaped(Named):
+class StarShaped(SamplerRule):
     """How a star-shaped sampler spends its passes."""
 
     name = "star-shaped"

@@ -19,7 +19,7 @@ from unmask.predictors.protocol import Draft
 from unmask.predictors.stream import (
     Branched,
     Extended,
-    StreamMemory,
+    StreamKVCache,
     StreamPredictor,
     StreamShape,
 )
@@ -39,7 +39,7 @@ from unmask.shapes import Counts, Order, TokenIds, WindowIds, WindowLogProbs
 class StreamedState(WrappedState):
     """A sampler's state, and what its predictor remembers."""
 
-    memory: StreamMemory
+    memory: StreamKVCache
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,23 +53,23 @@ class Streamed:
     def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> StreamedState:
         """The sampler's state; nothing is remembered."""
         inner = self.sampler.init(given_ids, mask_id=mask_id, draws=draws)
-        return StreamedState(inner, StreamMemory.blank(self.shape, len(given_ids)))
+        return StreamedState(inner, StreamKVCache.blank(self.shape, len(given_ids)))
 
     def step(
         self, state: StreamedState, predictor: StreamPredictor, draws: Draws
     ) -> tuple[StreamedState, Cost[Counts]]:
         """One step of the sampler."""
-        remembering = RememberingStream(predictor, state.memory)
+        remembering = CachedStream(predictor, state.memory)
         inner, cost = self.sampler.step(state.inner, remembering, draws)
         # How many passes the step made is the sampler's to say, what they ran the memory's.
         work = replace(remembering.work, passes=cost.trunk.passes)
         return StreamedState(inner, remembering.memory), replace(cost, trunk=work)
 
 
-class RememberingStream:
+class CachedStream:
     """A predictor that runs what is new of a batch of sequences, and counts it."""
 
-    def __init__(self, predictor: StreamPredictor, memory: StreamMemory) -> None:
+    def __init__(self, predictor: StreamPredictor, memory: StreamKVCache) -> None:
         self._predictor, self.memory = predictor, memory
         self.vocab_size, self.device = predictor.vocab_size, predictor.device
         self.stream_shape, self.max_window = predictor.stream_shape, predictor.max_window
@@ -91,7 +91,7 @@ class RememberingStream:
         window: Counts,
         num_columns: int,
         num_laws: int = 1,
-        memory: StreamMemory | None = None,
+        memory: StreamKVCache | None = None,
     ) -> Extended:
         """See `StreamPredictor`; from what is remembered."""
         found = self._predictor.extend(
@@ -115,7 +115,7 @@ class RememberingStream:
         num_candidates: Counts,
         length: Counts,
         num_columns: int,
-        memory: StreamMemory | None = None,
+        memory: StreamKVCache | None = None,
     ) -> Branched:
         """See `StreamPredictor`; from what is remembered."""
         found = self._predictor.branch(

@@ -13,20 +13,22 @@ import torch
 
 from unmask.cost import Cost, Work
 from unmask.draws import Draws
-from unmask.named import Named
 from unmask.predictors.protocol import HybridPredictor
 from unmask.process.windows import Whole, Window, check_is_window
 from unmask.samplers.common import columns, ordered_state
 from unmask.samplers.common.ordered_state import OrderChoice, OrderedState
+from unmask.samplers.sampler import SamplerRule
 from unmask.shapes import Counts, TokenIds
 from unmask.speculation.filters import Filter
 
 
 @dataclass(frozen=True, kw_only=True)
-class TargetOnly(Named):
+class TargetOnly(SamplerRule):
     """How a target-only sampler spends its passes."""
 
     name = "target-only"
+    needs_tail = True
+    why_no_cache = "a causal tail reads what a whole pass of its trunk says"
     window: Window = field(default_factory=Whole)
     """How many tokens are drawn under the hidden states of one trunk pass."""
     order: OrderChoice = "random"

@@ -15,18 +15,18 @@ from dataclasses import dataclass, field
 from unmask.cost import Cost
 from unmask.draws import Draws
 from unmask.errors import ConfigError
-from unmask.named import Named
 from unmask.predictors.protocol import Predictor
 from unmask.process import blocks
 from unmask.process.blocks import Blocks
 from unmask.samplers.common import masked_state, scores
 from unmask.samplers.common.masked_state import MaskedState
+from unmask.samplers.sampler import SamplerRule
 from unmask.shapes import Counts, TokenIds, WindowMask, WindowProbs
 from unmask.speculation.filters import Filter
 
 
 @dataclass(frozen=True, kw_only=True)
-class Threshold(Named):
+class Threshold(SamplerRule):
     """How sure of a token a threshold sampler must be."""
 
     name = "threshold"

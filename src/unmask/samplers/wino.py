@@ -23,12 +23,12 @@ from unmask.batches import padded_with
 from unmask.cost import Cost, Work
 from unmask.draws import Draws
 from unmask.errors import ConfigError
-from unmask.named import Named
 from unmask.predictors.shadows import check_casts_shadows
 from unmask.process.blocks import places
 from unmask.samplers.common import columns, masked_state, scores
 from unmask.samplers.common.columns import WindowColumns
 from unmask.samplers.common.masked_state import MaskedState
+from unmask.samplers.sampler import SamplerRule
 from unmask.shapes import PAD, Counts, TokenIds
 from unmask.speculation.filters import Filter
 
@@ -41,10 +41,11 @@ class WinoState(MaskedState):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wino(Named):
+class Wino(SamplerRule):
     """How freely tokens are drafted, and how firmly they must be believed in afterwards."""
 
     name = "wino"
+    why_no_cache = "its passes judge all tokens of the block by shadows"
     draft_threshold: float = 0.6
     """tau_1: the confidence above which a token is revealed."""
     keep_threshold: float = 0.9
@@ -66,6 +67,11 @@ class Wino(Named):
                 f"Wino.block_length must be at least 1, got {self.block_length}: a block holds a "
                 "position or more. 128 is the source's."
             )
+
+    @property
+    def needs_shadows(self) -> bool:
+        """Always: they judge what stands."""
+        return True
 
     def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> WinoState:
         """All that is not given is masked."""

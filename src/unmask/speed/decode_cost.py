@@ -26,7 +26,7 @@ from unmask.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
+class DecodeSetting:
     """What is to be decoded."""
 
     prompt: int = 512
@@ -76,43 +76,43 @@ def weight_bytes(config: DllmConfig, dtype: torch.dtype) -> int:
     return counted * dtype.itemsize
 
 
-def prediction_bytes(config: DllmConfig, wish: Wish) -> int:
+def prediction_bytes(config: DllmConfig, setting: DecodeSetting) -> int:
     """Of the float32 predictions at a block of each sequence."""
-    return 4 * wish.batch_size * wish.block_length * config.vocab_size
+    return 4 * setting.batch_size * setting.block_length * config.vocab_size
 
 
-def costs(config: DllmConfig, wish: Wish, dtype: torch.dtype) -> list[Cost]:
+def costs(config: DllmConfig, setting: DecodeSetting, dtype: torch.dtype) -> list[Cost]:
     """Of each way of decoding, dearest first."""
-    length, num_blocks = wish.prompt + wish.answer, wish.answer // wish.block_length
+    length, num_blocks = setting.prompt + setting.answer, setting.answer // setting.block_length
     if length > config.length:
         raise ConfigError(
             f"prompt and answer have {length} tokens together, the model takes {config.length}."
         )
-    per_block = wish.block_length / wish.tokens_per_pass
-    starts = [wish.prompt + n * wish.block_length for n in range(num_blocks)]
+    per_block = setting.block_length / setting.tokens_per_pass
+    starts = [setting.prompt + n * setting.block_length for n in range(num_blocks)]
     rest = {
         "none": [float(length)] * num_blocks,
         "prefix": [float(length - start) for start in starts],
-        "dual": [float(wish.block_length)] * num_blocks,
+        "dual": [float(setting.block_length)] * num_blocks,
     }
-    one_by_one = _cost(config, wish, "one token per pass", float(wish.answer), [])
+    one_by_one = _cost(config, setting, "one token per pass", float(setting.answer), [])
     made = [one_by_one]
     for name, queries in rest.items():
-        label = f"{wish.tokens_per_pass:g} tokens per pass, cache {name}"
-        made.append(_cost(config, wish, label, per_block, queries, dtype=dtype))
+        label = f"{setting.tokens_per_pass:g} tokens per pass, cache {name}"
+        made.append(_cost(config, setting, label, per_block, queries, dtype=dtype))
     return made
 
 
 def _cost(
     config: DllmConfig,
-    wish: Wish,
+    setting: DecodeSetting,
     name: str,
     passes: float,
     queries: list[float],
     dtype: torch.dtype = torch.float32,
 ) -> Cost:
     """`passes` per block, of which the first is whole and the others run `queries` tokens."""
-    length = wish.prompt + wish.answer
+    length = setting.prompt + setting.answer
     num_whole = float(len(queries)) if queries else passes
     query_tokens = num_whole * length + sum((passes - 1) * q for q in queries)
     num_passes = passes * len(queries) if queries else passes
@@ -121,16 +121,16 @@ def _cost(
     multiply_adds = (
         query_tokens * in_blocks
         + 2 * config.num_blocks * config.width * query_tokens * length
-        + num_passes * wish.block_length * config.vocab_size * config.width
+        + num_passes * setting.block_length * config.vocab_size * config.width
     )
     keeps = bool(queries) and queries[0] < length
     with torch.device("meta"):
-        per_token = DllmNetwork(config).to(dtype).memory_shape.bytes_per_token
+        per_token = DllmNetwork(config).to(dtype).kv_cache_shape.bytes_per_token
     return Cost(
         name=name,
         passes=num_passes,
         query_tokens=query_tokens,
         query_keys=query_tokens * length,
         multiply_adds=multiply_adds,
-        cache_bytes=float(wish.batch_size * length * per_token) if keeps else 0.0,
+        cache_bytes=float(setting.batch_size * length * per_token) if keeps else 0.0,
     )

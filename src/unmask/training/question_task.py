@@ -37,7 +37,7 @@ _Laid: TypeAlias = tuple[Tensor, Tensor, int]
 
 
 @dataclass(frozen=True)
-class Lesson:
+class Example:
     """A question, and its answer in pieces."""
 
     question: str
@@ -58,11 +58,11 @@ class Lesson:
 class Lessons(Protocol):
     """An endless supply of questions with their answers, a function of the seed."""
 
-    def training(self, seed: int, num_seen: int) -> Lesson:
+    def training(self, seed: int, num_seen: int) -> Example:
         """One for a batch before which so many examples were seen: they may become harder."""
         ...
 
-    def validation(self, seed: int) -> Lesson:
+    def validation(self, seed: int) -> Example:
         """One that is not trained on."""
         ...
 
@@ -101,7 +101,7 @@ class QuestionTask:
                 draft.write_text(text, encoding="utf-8")
         write_network(folder, config, weights)
 
-    def _fitting(self, number: int, lesson: Callable[[int], Lesson]) -> _Laid:
+    def _fitting(self, number: int, lesson: Callable[[int], Example]) -> _Laid:
         """The lesson of a number; of a number after it, where that is too long for the model."""
         for _ in range(_TRIES):
             laid = self._laid_out(lesson(number), number)
@@ -123,7 +123,7 @@ class QuestionTask:
         num_tokens = torch.tensor([len(row) for row in rows])
         return token_ids, replace(corruption, num_tokens=num_tokens)
 
-    def _laid_out(self, lesson: Lesson, number: int) -> _Laid | int:
+    def _laid_out(self, lesson: Example, number: int) -> _Laid | int:
         """A lesson in tokens; how many it takes, if those are more than the model can read."""
         prompt = self.tokenizer.chat([{"role": "user", "content": lesson.question}])
         prompt_ids = self.tokenizer.encode(prompt)

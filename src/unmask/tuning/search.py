@@ -1,4 +1,4 @@
-"""Which of many settings meets a wish best, found from noisy measurements of each.
+"""Which of many settings meets a goal best, found from noisy measurements of each.
 
 Settings come as ladders. Up a ladder, rung by rung, passes c and quality q both rise. Wishes:
 
@@ -81,7 +81,7 @@ class Effort:
         yield self.most
 
 
-class Bench(Generic[T]):
+class Trials(Generic[T]):
     """What was measured so far of each setting; samples are added as they are asked for."""
 
     def __init__(self, measure: Callable[[T, range], Trial], effort: Effort) -> None:
@@ -127,10 +127,10 @@ class Place(Generic[T]):
 
 
 @runtime_checkable
-class Wish(Protocol):
+class Goal(Protocol):
     """What is asked of a setting."""
 
-    def find(self, ladders: Sequence[Sequence[T]], bench: Bench[T]) -> Place[T]:
+    def find(self, ladders: Sequence[Sequence[T]], bench: Trials[T]) -> Place[T]:
         """The place that meets it best, as far as the bench can tell.
 
         Raises:
@@ -150,7 +150,7 @@ class MaxNFE:
 
     limit: float
 
-    def find(self, ladders: Sequence[Sequence[T]], bench: Bench[T]) -> Place[T]:
+    def find(self, ladders: Sequence[Sequence[T]], bench: Trials[T]) -> Place[T]:
         racing: list[Place[T]] = []
         try:
             for ladder in ladders:
@@ -184,7 +184,7 @@ class TargetQuality:
 
     target: float
 
-    def find(self, ladders: Sequence[Sequence[T]], bench: Bench[T]) -> Place[T]:
+    def find(self, ladders: Sequence[Sequence[T]], bench: Trials[T]) -> Place[T]:
         best: Place[T] | None = None
         try:
             for ladder in ladders:
@@ -201,7 +201,7 @@ class TargetQuality:
         return best
 
     def _cheaper(
-        self, ladder: Sequence[T], best: Place[T] | None, bench: Bench[T]
+        self, ladder: Sequence[T], best: Place[T] | None, bench: Trials[T]
     ) -> Place[T] | None:
         """The lowest rung of a ladder that reaches the target with fewer passes than the best."""
         if best is None:
@@ -237,12 +237,12 @@ def num_before(ladder: Sequence[T], holds: Callable[[T], bool]) -> int:
     return start
 
 
-def settled(wish: Wish, place: Place[T], measure: Callable[[T], Trial]) -> Place[T]:
+def settled(goal: Goal, place: Place[T], measure: Callable[[T], Trial]) -> Place[T]:
     """The place, or the nearest one on its ladder, that fresh samples do not contradict.
 
     Raises `ConfigError` if the ladder ends first.
     """
-    while step := wish.correction(trial := measure(place.setting)):
+    while step := goal.correction(trial := measure(place.setting)):
         rung = place.rung + step
         if not 0 <= rung < len(place.ladder):
             raise ConfigError(
@@ -253,6 +253,6 @@ def settled(wish: Wish, place: Place[T], measure: Callable[[T], Trial]) -> Place
     return place
 
 
-def _best_first(places: list[Place[T]], bench: Bench[T]) -> list[Place[T]]:
+def _best_first(places: list[Place[T]], bench: Trials[T]) -> list[Place[T]]:
     """By falling quality; the cheaper first where it is the same."""
     return sorted(places, key=lambda p: (-bench.quality(p.setting), bench.nfe(p.setting)))

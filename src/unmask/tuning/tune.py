@@ -1,4 +1,4 @@
-"""Window and verify rounds of a sampler, chosen for a wish on a given model.
+"""Window and verify rounds of a sampler, chosen for a goal on a given model.
 
 A ladder is a number N of verify rounds; its rungs are windows from dtau = 1, everything at once,
 down to one token a window, each 2^(1/4) narrower than the one below it:
@@ -9,7 +9,7 @@ Narrower windows take more passes and, as every trunk pass sees more, give bette
 
 Of a causal trunk the windows are of 16, 12, 8, 6, 4, 3, 2 tokens, as far as it drafts them; one
 ladder is lossless, and its top and that of the others is one token per pass. A pass of either
-kind of model counts by its blocks, whatever it runs: what is wished for is how long it takes to
+kind of model counts by its blocks, whatever it runs: what is asked for is how long it takes to
 wait for them one after the other. How the ladders are searched: search.py.
 """
 
@@ -23,14 +23,14 @@ from unmask.errors import ConfigError
 from unmask.evaluation.spelling import spelling_accuracy
 from unmask.frontier.measure import check_sampling, measure_point
 from unmask.frontier.summary import summarise
-from unmask.models.text import Model
+from unmask.models.text import TextModel
 from unmask.process.windows import Cosine, Fixed
 from unmask.samplers.autoregressive import Autoregressive
 from unmask.samplers.common.ordered_state import OrderChoice, check_reads_order
 from unmask.samplers.lossless import Lossless
 from unmask.samplers.sampler import Sampler
 from unmask.samplers.self_speculative import SelfSpeculative
-from unmask.tuning.search import Bench, Effort, OutOfTime, Trial, Wish, settled
+from unmask.tuning.search import Effort, Goal, OutOfTime, Trial, Trials, settled
 
 ROUNDS = (2, 1, 4, 8, 16)
 """The ladders; those that are the likeliest to hold the answer come first."""
@@ -125,7 +125,7 @@ def ladders(length: int, order: OrderChoice) -> list[list[Setting]]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class SearchPlan:
     """How much a search may measure, and along which orders."""
 
     order: OrderChoice | None = None
@@ -171,30 +171,30 @@ def _ignore(num_samples: int, setting: AnySetting) -> None:
 
 
 def tune(
-    model: Model,
-    wish: Wish,
+    model: TextModel,
+    goal: Goal,
     known_words: Set[str],
-    plan: Plan | None = None,
+    plan: SearchPlan | None = None,
     *,
     advance: Advance = _ignore,
 ) -> Tuned:
-    """The setting that meets a wish best, measured on samples that the search has not seen.
+    """The setting that meets a goal best, measured on samples that the search has not seen.
 
     Raises:
         ConfigError: no setting meets it, or none was found in time.
     """
-    plan = plan or Plan()
+    plan = plan or SearchPlan()
     rig = _Rig(model, known_words, plan, advance)
-    bench = Bench(rig.in_search, plan.effort)
+    bench = Trials(rig.in_search, plan.effort)
     try:
-        place = wish.find(_ladders_of(model, plan.order), bench)
+        place = goal.find(_ladders_of(model, plan.order), bench)
     except OutOfTime:
         raise ConfigError(
             f"no setting was found in {plan.max_seconds:g} seconds. Allow more, or take fewer "
             "samples."
         ) from None
     seconds = time.monotonic() - rig.start
-    setting = settled(wish, place, rig.on_fresh_samples).setting
+    setting = settled(goal, place, rig.on_fresh_samples).setting
     return Tuned(
         setting=setting,
         point=summarise(rig.fresh[setting], known_words),
@@ -204,7 +204,7 @@ def tune(
     )
 
 
-def _ladders_of(model: Model, order: OrderChoice | None) -> Sequence[Sequence[AnySetting]]:
+def _ladders_of(model: TextModel, order: OrderChoice | None) -> Sequence[Sequence[AnySetting]]:
     config = model.network.config
     if not config.is_causal:
         return ladders(model.length, order or SelfSpeculative.order)
@@ -221,9 +221,9 @@ def _ladders_of(model: Model, order: OrderChoice | None) -> Sequence[Sequence[An
 class _Rig:
     """Measures settings of a model, and keeps what it measured on fresh samples."""
 
-    model: Model
+    model: TextModel
     known_words: Set[str]
-    plan: Plan
+    plan: SearchPlan
     advance: Advance
 
     start: float = field(default_factory=time.monotonic)

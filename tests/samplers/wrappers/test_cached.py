@@ -68,14 +68,14 @@ def test_a_cache_renewed_in_every_pass_is_no_cache(name, cache, network) -> None
         if name != "greedy":
             pytest.skip("a block of one token needs a sampler of one token")
         sampler = Threshold(blocks=LeftToRight(1), filter=Filter(temperature=0.0))
-    cached = Cached(sampler=sampler, cache=cache, shape=network.memory_shape)
+    cached = Cached(sampler=sampler, cache=cache, shape=network.kv_cache_shape)
     assert tokens(generated(network, cached)) == tokens(generated(network, sampler))
 
 
 @pytest.mark.parametrize("cache", [cls() for cls in CACHES.values()], ids=str)
 @pytest.mark.parametrize("name", ["semi-autoregressive", "dilated", "klass"])
 def test_sequences_are_the_same_in_any_batch(name, cache, network) -> None:
-    cached = Cached(sampler=SAMPLERS[name], cache=cache, shape=network.memory_shape)
+    cached = Cached(sampler=SAMPLERS[name], cache=cache, shape=network.kv_cache_shape)
     alone, some, together = (generated(network, cached, num_slots) for num_slots in (1, 2, 4))
     assert tokens(alone) == tokens(some) == tokens(together)
     for seed, result in alone.items():
@@ -85,7 +85,7 @@ def test_sequences_are_the_same_in_any_batch(name, cache, network) -> None:
 
 def test_caches_change_what_is_said_and_save_work(network) -> None:
     """Against the same sampler without one: fewer tokens are run, and it shows."""
-    sampler, shape = SAMPLERS["greedy"], network.memory_shape
+    sampler, shape = SAMPLERS["greedy"], network.kv_cache_shape
     work, said = {}, {}
     for cache in (NoCache(), Prefix(4), Dual(4), Delayed(8, 4)):
         results = generated(network, Cached(sampler=sampler, cache=cache, shape=shape))
@@ -99,7 +99,7 @@ def test_work_is_told_with_and_without_a_cache(network) -> None:
     sampler = SAMPLERS["greedy"]
     plain = generated(network, sampler)
     cached = generated(
-        network, Cached(sampler=sampler, cache=NoCache(), shape=network.memory_shape)
+        network, Cached(sampler=sampler, cache=NoCache(), shape=network.kv_cache_shape)
     )
     for seed, result in plain.items():
         length = len(result.token_ids)
@@ -112,7 +112,7 @@ def test_work_is_told_with_and_without_a_cache(network) -> None:
 def test_a_pass_that_is_not_made_is_not_work(network) -> None:
     """The cache that reuses makes the passes that the sampler makes when it reuses itself."""
     fresh = Ancestral(num_steps=60, prediction="fresh")
-    cached = generated(network, Cached(sampler=fresh, cache=Reuse(), shape=network.memory_shape))
+    cached = generated(network, Cached(sampler=fresh, cache=Reuse(), shape=network.kv_cache_shape))
     for seed, result in generated(network, Ancestral(num_steps=60)).items():
         assert cached[seed].token_ids.tolist() == result.token_ids.tolist()
         assert cached[seed].cost.trunk.tokens == result.trunk_passes * len(result.token_ids)
@@ -121,7 +121,7 @@ def test_a_pass_that_is_not_made_is_not_work(network) -> None:
 
 def test_a_sampler_that_looks_ahead_or_skips_passes_cannot_be_followed(network) -> None:
     for sampler in (Lookahead(), ReMDM(num_steps=8), Ancestral(num_steps=60)):
-        cached = Cached(sampler=sampler, cache=NoCache(), shape=network.memory_shape)
+        cached = Cached(sampler=sampler, cache=NoCache(), shape=network.kv_cache_shape)
         with pytest.raises(ConfigError, match="no cache can follow"):
             generated(network, cached)
 
@@ -142,7 +142,7 @@ ONE_BY_ONE = Threshold(threshold=2.0, blocks=LeftToRight(100), filter=Filter(tem
 def test_a_whole_pass_is_made_so_often(refresh, expected) -> None:
     network = random_network(CONFIGS["llada"])
     cache = Delayed(refresh, block_length=100)
-    cached = Cached(sampler=ONE_BY_ONE, cache=cache, shape=network.memory_shape)
+    cached = Cached(sampler=ONE_BY_ONE, cache=cache, shape=network.kv_cache_shape)
     assert generated(network, cached)[0].cost.trunk.tokens == expected
 
 
@@ -152,17 +152,17 @@ def test_what_a_prediction_is_read_from_is_run(network) -> None:
 
     class Watched:
         vocab_size, device = network.vocab_size, network.device
-        said_at, draft = network.said_at, network.draft
+        read_positions, draft = network.read_positions, network.draft
 
         @staticmethod
-        def recall(token_ids, positions, *, is_query, memory):
-            seen.append((is_query, network.said_at(token_ids, positions)))
-            return network.recall(token_ids, positions, is_query=is_query, memory=memory)
+        def forward_cached(token_ids, positions, *, is_query, memory):
+            seen.append((is_query, network.read_positions(token_ids, positions)))
+            return network.forward_cached(token_ids, positions, is_query=is_query, memory=memory)
 
-        memory_shape = network.memory_shape
+        kv_cache_shape = network.kv_cache_shape
 
     sampler = Threshold(threshold=2.0, blocks=LeftToRight(4), filter=Filter(temperature=0.0))
-    generated(Watched(), Cached(sampler=sampler, cache=Dual(4), shape=network.memory_shape))
+    generated(Watched(), Cached(sampler=sampler, cache=Dual(4), shape=network.kv_cache_shape))
     assert any(not is_query.all() for is_query, _ in seen)
-    for is_query, said_at in seen:
-        assert is_query.gather(1, said_at).all()
+    for is_query, read_positions in seen:
+        assert is_query.gather(1, read_positions).all()

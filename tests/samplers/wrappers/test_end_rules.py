@@ -10,7 +10,7 @@ from tests.reference.law import outcomes_by_enumeration
 from tests.reference.reveal_recursion import best_only, left_to_right, outcomes_by_recursion
 from unmask.caching.policies import Delayed, Dual
 from unmask.errors import ConfigError
-from unmask.predictors.pair import Team
+from unmask.predictors.pair import DrafterVerifierPair
 from unmask.process.blocks import LeftToRight
 from unmask.samplers.draft_verify import DraftVerify
 from unmask.samplers.engine import Engine, Request
@@ -93,7 +93,7 @@ def test_a_sequence_is_the_same_in_any_batch(rule) -> None:
 
 
 GREEDY = Threshold(threshold=0.1, blocks=LeftToRight(6), filter=Filter(temperature=0.0))
-DELAYED = {"cache": Delayed(3, 6), "shape": NETWORK.memory_shape}
+DELAYED = {"cache": Delayed(3, 6), "shape": NETWORK.kv_cache_shape}
 
 
 def written(sampler, predictor=NETWORK) -> dict[int, list[int]]:
@@ -118,7 +118,7 @@ def test_a_rule_and_a_cache_may_be_put_around_each_other(rule) -> None:
 
 
 def test_neither_member_of_a_team_says_an_end() -> None:
-    team = Team(NETWORK, OTHER)
+    team = DrafterVerifierPair(NETWORK, OTHER)
     for rule in ("trust", "exact"):
         pair = DraftVerify(drafter=GREEDY, rule=rule, view="in-place", num_draft_passes=2)
         plain = written(pair, team)
@@ -140,7 +140,7 @@ def test_only_samplers_that_go_by_confidence_can_be_held_back() -> None:
         with pytest.raises(ConfigError, match=f"cannot hold a {type(sampler).__name__} back"):
             EndLast(sampler=sampler, end_ids=(1,))
     held_back = NoEnd(
-        sampler=Cached(sampler=EntropyBounded(), cache=Dual(), shape=NETWORK.memory_shape),
+        sampler=Cached(sampler=EntropyBounded(), cache=Dual(), shape=NETWORK.kv_cache_shape),
         end_ids=(1,),
     )
     with pytest.raises(ConfigError, match="cannot hold a EntropyBounded back"):

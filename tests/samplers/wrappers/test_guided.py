@@ -12,7 +12,7 @@ from tests.reference.reveal_recursion import one_per_pass, outcomes_by_recursion
 from unmask.caching.policies import NoCache
 from unmask.draws import SeededDraws
 from unmask.errors import ConfigError
-from unmask.predictors.pair import Team
+from unmask.predictors.pair import DrafterVerifierPair
 from unmask.predictors.protocol import Draft
 from unmask.process.blocks import LeftToRight
 from unmask.samplers.ancestral import Ancestral
@@ -182,7 +182,7 @@ def test_wrappers_may_be_put_around_each_other() -> None:
 
 def test_both_members_of_a_team_are_guided() -> None:
     pair = DraftVerify(drafter=ONE_BY_ONE, rule="exact", view="pre-draft", num_draft_passes=1)
-    team = Team(NETWORK, OTHER)
+    team = DrafterVerifierPair(NETWORK, OTHER)
     unguided = Guided(sampler=pair, scale=0.0)
     assert written(unguided, team) == written(pair, team)
     assert written(unguided, team) != written(pair, OTHER)
@@ -190,7 +190,7 @@ def test_both_members_of_a_team_are_guided() -> None:
 
 
 def test_no_cache_can_follow() -> None:
-    cache = {"cache": NoCache(), "shape": NETWORK.memory_shape}
+    cache = {"cache": NoCache(), "shape": NETWORK.kv_cache_shape}
     cached = Cached(sampler=ONE_BY_ONE, **cache)
     for sampler in (cached, EarlyStop(sampler=cached, end_ids=(1,)), DraftVerify(drafter=cached)):
         with pytest.raises(ConfigError, match="no cache can follow"):
@@ -207,7 +207,7 @@ def test_a_scale_out_of_range_is_refused(scale) -> None:
 
 def test_passes_of_a_drafter_are_two_as_well() -> None:
     rule = DraftVerify(drafter=ONE_BY_ONE, rule="exact", view="in-place", num_committed=0)
-    given_ids, team = torch.tensor([[3, 1, 4] + [64] * 9]), Team(OTHER, NETWORK)
+    given_ids, team = torch.tensor([[3, 1, 4] + [64] * 9]), DrafterVerifierPair(OTHER, NETWORK)
     infos = []
     for sampler in (rule, Guided(sampler=rule, scale=1e-9)):
         draws = SeededDraws([0])

@@ -11,7 +11,7 @@ from unmask.draws import SeededDraws
 from unmask.evaluation.enumeration import every_outcome
 from unmask.predictors.table import JointTable
 from unmask.training.parts.policy_gradient import (
-    Passes,
+    PolicyPasses,
     advantages,
     clipped_loss,
     rewards,
@@ -111,7 +111,7 @@ def test_the_estimate_is_unbiased_for_groups_of_two():
     columns = zip(*(row for (_, passes), _ in outcomes for row in passes), strict=True)
     confidence, is_masked, time, is_revealed = (torch.tensor(column) for column in columns)
     rollout = torch.arange(len(outcomes)).repeat_interleave(num_passes)
-    passes = Passes(rollout, confidence.double(), is_masked, time.double(), is_revealed)
+    passes = PolicyPasses(rollout, confidence.double(), is_masked, time.double(), is_revealed)
     log_probs = passes.log_probs(policy)
     clipped_loss(log_probs, log_probs.detach(), weight[rollout], clip=0.2).backward()
 
@@ -130,7 +130,7 @@ def test_what_was_recorded_has_the_probability_with_which_it_happened():
     found = {}
     for (tokens, passes), probability in every_rollout(policy).items():
         confidence, is_masked, time, is_revealed = map(torch.tensor, zip(*passes, strict=True))
-        recorded = Passes(
+        recorded = PolicyPasses(
             torch.zeros(len(time), dtype=torch.long), confidence.double(), is_masked,
             time.double(), is_revealed,
         )  # fmt: skip

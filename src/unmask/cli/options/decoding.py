@@ -16,9 +16,9 @@ from unmask.cli.options.choices import choose
 from unmask.cli.options.parser import Parser
 from unmask.cli.options.sampler import SamplerOptions
 from unmask.errors import ConfigError
-from unmask.models.chat import LargeModel
+from unmask.models.chat import ChatModel
 from unmask.models.cross_tokenizer import sampler_across
-from unmask.models.text import Model
+from unmask.models.text import TextModel
 from unmask.samplers.draft_verify import DraftVerify
 from unmask.samplers.draft_verify_across import DraftVerifyAcross, TextRule
 from unmask.samplers.sampler import Sampler
@@ -55,7 +55,7 @@ class DecodingOptions:
         self.rest = self._cache.without(self._sampler.rest)
         """The command line without the names chosen, for the parser."""
 
-    def build(self, options: Namespace, model: Model | LargeModel) -> Sampler:
+    def build(self, options: Namespace, model: TextModel | ChatModel) -> Sampler:
         """The sampler that was asked for, with its cache and its end.
 
         Raises:
@@ -63,7 +63,7 @@ class DecodingOptions:
             CheckpointError: a trained part is not there, or its files are damaged.
         """
         cache = self._cache.build(options.get("cache", Namespace()).as_dict(), {})
-        if not isinstance(model, LargeModel):
+        if not isinstance(model, ChatModel):
             self._check_is_plain(cache, options, model)
             sampler = self._sampler.build(options, model)
             along_stream(sampler, model.network, torch.full((1,), model.vocab_size))
@@ -77,14 +77,14 @@ class DecodingOptions:
                 "--sampler draft-verify."
             )
         if not isinstance(cache, NoCache):
-            sampler = model.cached(sampler, cache)
+            sampler = model.with_cache(sampler, cache)
         if model.read_by and isinstance(sampler, DraftVerify):
             sampler = _by_text(sampler, model, model.read_by, options)
         if options.whole_canvas:
             return sampler
-        return model.ending(sampler)
+        return model.stop_at_end(sampler)
 
-    def _of_large(self, options: Namespace, model: LargeModel) -> Sampler:
+    def _of_large(self, options: Namespace, model: ChatModel) -> Sampler:
         """The sampler for a large model: the one that was named, or the usual one."""
         if self._sampler.is_chosen:
             return self._sampler.build(options, model)
@@ -93,7 +93,7 @@ class DecodingOptions:
             return cast(Sampler, replace(usual, filter=self._sampler.filter(options)))
         return cast(Sampler, usual)
 
-    def _check_is_plain(self, cache: object, options: Namespace, model: Model) -> None:
+    def _check_is_plain(self, cache: object, options: Namespace, model: TextModel) -> None:
         """Raise `ConfigError` if something is asked of a model of characters that it has not."""
         if not isinstance(cache, NoCache):
             raise ConfigError(
@@ -108,7 +108,7 @@ class DecodingOptions:
 
 
 def _by_text(
-    sampler: DraftVerify, small: LargeModel, large: LargeModel, options: Namespace
+    sampler: DraftVerify, small: ChatModel, large: ChatModel, options: Namespace
 ) -> Sampler:
     """Draft and verify of two tokenizers, otherwise as it was asked for."""
     if sampler.rule not in get_args(TextRule):

@@ -7,7 +7,7 @@ from jsonargparse import Namespace
 from unmask.cli.options.model import add_words_option
 from unmask.cli.options.parser import Parser
 from unmask.frontier.folder import Settings, fingerprint
-from unmask.models.text import Model
+from unmask.models.text import TextModel
 
 
 def add_measure_options(parser: Parser, *, num_samples: int, batch_size: int, of: str) -> None:
@@ -27,7 +27,7 @@ def add_measure_options(parser: Parser, *, num_samples: int, batch_size: int, of
     add_words_option(parser)
 
 
-def settings_of(options: Namespace, model: Model) -> Settings:
+def settings_of(options: Namespace, model: TextModel) -> Settings:
     """What the numbers of a report without judge and exact numbers have in common."""
     return Settings(
         model=Path(options.model).name,

@@ -10,9 +10,9 @@ from unmask.errors import ConfigError
 from unmask.evaluation.words import words_of
 from unmask.files.model_folder import WORDS_FILE, find_folder, shipped_names
 from unmask.files.tensors import CONFIG_FILE, read_json
-from unmask.models.chat import LargeModel, load_large
+from unmask.models.chat import ChatModel, load_chat_model
 from unmask.models.load import load_text_model
-from unmask.models.text import Model
+from unmask.models.text import TextModel
 from unmask.network.hybrid import HybridTransformer
 from unmask.network.new_hybrid import HybridNetwork
 from unmask.network.quantise import quantise_trunk
@@ -101,7 +101,7 @@ def add_words_option(parser: Parser) -> None:
     )
 
 
-def load_model(options: Namespace) -> Model:
+def load_model(options: Namespace) -> TextModel:
     """The model asked for. Raises `ConfigError` if it is a large one, or is to have a drafter."""
     if options.get("drafter"):
         raise ConfigError(
@@ -117,7 +117,7 @@ def load_model(options: Namespace) -> Model:
     return model
 
 
-def load_any_model(options: Namespace) -> Model | LargeModel:
+def load_any_model(options: Namespace) -> TextModel | ChatModel:
     """The model asked for, of characters or a large one, with what drafts for it.
 
     Raises:
@@ -149,9 +149,11 @@ def load_any_model(options: Namespace) -> Model | LargeModel:
     return drafter.verified_by(model) if options.get("by_text") else model.drafted_by(drafter)
 
 
-def _load_large(name: str, options: Namespace) -> LargeModel:
+def _load_large(name: str, options: Namespace) -> ChatModel:
     """A large model by name, in the precision and on the device asked for."""
-    return load_large(find_folder(name), name, dtype=dtype_of(options), device=_device(options))
+    return load_chat_model(
+        find_folder(name), name, dtype=dtype_of(options), device=_device(options)
+    )
 
 
 def _is_large(name: str) -> bool:

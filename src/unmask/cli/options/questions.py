@@ -9,7 +9,7 @@ from unmask.cli.options.parser import Parser
 from unmask.cli.progress import progress
 from unmask.data.questions import PROTOCOLS, protocol
 from unmask.errors import ConfigError
-from unmask.models.chat import LargeModel
+from unmask.models.chat import ChatModel
 from unmask.questions import answer_report
 from unmask.questions.evaluate import DECODERS, answer
 
@@ -67,7 +67,7 @@ def evaluate_questions(options: Namespace) -> int:
     """Ask what is not answered yet, and write the report; the exit status."""
     protocol(options.task, options.protocol)  # a wrong one is told before a model is read
     model = load_any_model(options)
-    if not isinstance(model, LargeModel):
+    if not isinstance(model, ChatModel):
         raise ConfigError(
             f"{options.model} continues text and answers no questions. Name a large model, or "
             "leave --task out."

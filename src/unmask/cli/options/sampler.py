@@ -16,17 +16,17 @@ from jsonargparse import Namespace
 from unmask.cli.options.choices import choose, has_default
 from unmask.cli.options.parser import Parser
 from unmask.errors import ConfigError
-from unmask.models.chat import LargeModel
-from unmask.models.text import Model
+from unmask.models.chat import ChatModel
+from unmask.models.text import TextModel
 from unmask.samplers.registry import PARTS, SAMPLERS
 from unmask.samplers.sampler import Sampler
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.samplers.spec import read_sampler
 from unmask.speculation.filters import Filter
 
-LEARNED: dict[str, Callable[[Model, str], Any]] = {
-    "policy": Model.policy,
-    "error_predictor": Model.error_head,
+LEARNED: dict[str, Callable[[TextModel, str], Any]] = {
+    "policy": TextModel.policy,
+    "error_predictor": TextModel.error_head,
 }
 """The fields of samplers that are trained, and how a model reads one from a folder."""
 
@@ -99,20 +99,20 @@ class SamplerOptions:
         self.rest = self._choice.without(arguments)
         """The command line without the names chosen, for the parser."""
 
-    def build(self, options: Namespace, model: Model | LargeModel) -> Sampler:
+    def build(self, options: Namespace, model: TextModel | ChatModel) -> Sampler:
         """The sampler that was asked for, with the trained parts it needs.
 
         Raises:
             ConfigError: choices that cannot work.
             CheckpointError: a trained part is not there, or its files are damaged.
         """
-        if not self.is_chosen and isinstance(model, Model):
+        if not self.is_chosen and isinstance(model, TextModel):
             return model.default_sampler_with(self.filter(options))
         values: dict[str, Any] = options.get("sampler", Namespace()).as_dict()
         shared: dict[str, Any] = {"filter": self.filter(options)}
         for part in self._learned:
             folder = values.pop(part)
-            if isinstance(model, LargeModel):
+            if isinstance(model, ChatModel):
                 raise ConfigError(
                     f"{model.name} is a large model, for which no {part} can be trained. Choose "
                     "another sampler."

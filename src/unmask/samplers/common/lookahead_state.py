@@ -19,7 +19,7 @@ from unmask.shapes import TokenIds
 
 
 @dataclass(frozen=True)
-class ForeseenState(MaskedState):
+class LookaheadState(MaskedState):
     """Sequences, and a prediction of most of them."""
 
     prediction: Prediction
@@ -27,7 +27,7 @@ class ForeseenState(MaskedState):
     is_foreseen: Bool[Tensor, " B"]
     """Whether the prediction is one of the sequence as it stands."""
 
-    def rewritten(self, token_ids: TokenIds, *, mask_id: int) -> "ForeseenState":
+    def rewritten(self, token_ids: TokenIds, *, mask_id: int) -> "LookaheadState":
         """The state with other tokens; what was foreseen of the old ones is forgotten."""
         is_same = (token_ids == self.token_ids).all(dim=1)
         return replace(
@@ -58,15 +58,15 @@ class ForeseenState(MaskedState):
         return join([fresh, self.prediction.select(later)]).select(place)
 
 
-def start(given_ids: TokenIds, *, mask_id: int) -> ForeseenState:
+def start(given_ids: TokenIds, *, mask_id: int) -> LookaheadState:
     """All that is not given is masked; nothing is foreseen."""
     state = masked_state.start(given_ids, mask_id=mask_id)
     nothing = masked_state.no_prediction(given_ids, mask_id=mask_id)
     nowhere = torch.zeros_like(state.num_wanted, dtype=torch.bool)
-    return ForeseenState(**vars(state), prediction=nothing, is_foreseen=nowhere)
+    return LookaheadState(**vars(state), prediction=nothing, is_foreseen=nowhere)
 
 
-def reached(state: MaskedState, prediction: Prediction) -> ForeseenState:
+def reached(state: MaskedState, prediction: Prediction) -> LookaheadState:
     """A state that was looked ahead to, with what was predicted of it."""
     everywhere = torch.ones_like(state.num_wanted, dtype=torch.bool)
-    return ForeseenState(**vars(state), prediction=prediction, is_foreseen=everywhere)
+    return LookaheadState(**vars(state), prediction=prediction, is_foreseen=everywhere)

@@ -23,17 +23,17 @@ from torch import Tensor
 
 from unmask.draws import Draws
 from unmask.errors import ConfigError
-from unmask.named import Named
 from unmask.process import grids
 from unmask.process.grids import Grid
 from unmask.samplers.common import masked_state, scores, subsets
 from unmask.samplers.common.masked_state import MaskedState
+from unmask.samplers.sampler import SamplerRule
 from unmask.shapes import Counts, TokenIds, WindowMask, WindowProbs
 from unmask.speculation.filters import Filter
 
 
 @dataclass(frozen=True, kw_only=True)
-class Quota(Named):
+class Quota(SamplerRule):
     """What samplers that keep to the quota of a grid choose alike, and how they begin."""
 
     num_steps: int = 64

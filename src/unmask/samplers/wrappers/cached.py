@@ -5,19 +5,20 @@ join one. The sampler itself does not know: it asks a predictor that remembers.
 """
 
 from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
 import torch
 from jaxtyping import Bool
 from torch import Tensor
 
 from unmask.batches import padded_with
-from unmask.caching.policies import CachePolicy, Seen
+from unmask.caching.policies import CachePolicy, CacheView
 from unmask.cost import Cost, Work
 from unmask.draws import Draws
 from unmask.errors import ConfigError
-from unmask.predictors.kv_cache import CachingPredictor, Memory, MemoryShape
+from unmask.predictors.kv_cache import CachingPredictor, KVCache, KVCacheShape
 from unmask.predictors.protocol import Draft
-from unmask.samplers.sampler import Sampler
+from unmask.samplers.sampler import Sampler, layers
 from unmask.samplers.wrapped_state import WrappedState
 from unmask.shapes import Counts, TokenIds, WindowIds
 
@@ -26,10 +27,10 @@ from unmask.shapes import Counts, TokenIds, WindowIds
 class CachedState(WrappedState):
     """A sampler's state, and what its predictor remembers."""
 
-    memory: Memory
+    memory: KVCache
     is_given: Bool[Tensor, "B L"] = field(metadata=padded_with(False))
     age: Counts
-    """See `Seen`."""
+    """See `CacheView`."""
     last_asked: Counts
     work: Work[Counts]
     """Of all passes by now."""
@@ -41,8 +42,8 @@ class Cached:
 
     sampler: Sampler
     cache: CachePolicy
-    shape: MemoryShape
-    """`memory_shape` of the predictor."""
+    shape: KVCacheShape
+    """`kv_cache_shape` of the predictor."""
 
     def __str__(self) -> str:
         return f"{self.sampler}+{self.cache}"
@@ -52,7 +53,7 @@ class Cached:
         none = torch.zeros_like(given_ids[:, 0])
         return CachedState(
             self.sampler.init(given_ids, mask_id=mask_id, draws=draws),
-            Memory.blank(self.shape, given_ids),
+            KVCache.blank(self.shape, given_ids),
             given_ids != mask_id,
             none, none, Work(none, none, none),
         )  # fmt: skip
@@ -61,7 +62,7 @@ class Cached:
         self, state: CachedState, predictor: CachingPredictor, draws: Draws
     ) -> tuple[CachedState, Cost[Counts]]:
         """One step of the sampler."""
-        remembering = Remembering(predictor, self.cache, state)
+        remembering = CachedPredictor(predictor, self.cache, state)
         inner, cost = self.sampler.step(state.inner, remembering, draws)
         after = remembering.state
         # How many passes the step made is the sampler's to say, what they ran the memory's.
@@ -69,7 +70,23 @@ class Cached:
         return replace(after, inner=inner), replace(cost, trunk=work)
 
 
-class Remembering:
+def with_cache(sampler: Any, cache: CachePolicy, shape: KVCacheShape) -> Sampler:
+    """A sampler whose passes remember; of draft and verify the drafter's do.
+
+    Raises `ConfigError` if its passes cannot.
+    """
+    for within in layers(sampler):
+        if why := getattr(within, "why_no_cache", ""):
+            raise ConfigError(
+                f"no cache goes with {within}: {why}. Leave the cache out, or choose a sampler "
+                "that makes one pass per step, such as threshold, or draft-verify."
+            )
+    if hasattr(sampler, "drafter"):
+        return cast(Sampler, replace(sampler, drafter=with_cache(sampler.drafter, cache, shape)))
+    return Cached(sampler=sampler, cache=cache, shape=shape)
+
+
+class CachedPredictor:
     """A predictor that runs what a policy chooses. Its passes are over the state's sequences."""
 
     def __init__(
@@ -87,12 +104,12 @@ class Remembering:
                 "versions of each, which no cache can follow. Use it with the cache `NoCache()`, "
                 "or choose a sampler that makes one pass per step."
             )
-        said_at = predictor.said_at(token_ids, positions)
+        read_positions = predictor.read_positions(token_ids, positions)
         is_asked, is_read = (
             torch.zeros_like(token_ids, dtype=torch.bool).scatter(1, index, True)
-            for index in (positions, said_at)
+            for index in (positions, read_positions)
         )
-        seen = Seen(
+        seen = CacheView(
             token_ids=token_ids,
             run_ids=state.memory.run_ids,
             mask_id=predictor.vocab_size,
@@ -106,7 +123,9 @@ class Remembering:
         # What a prediction is read from is run, in any pass that is made.
         is_query = is_query | (is_read & is_pass[:, None] & seen.is_real)
         is_whole = (is_query == seen.is_real).all(dim=1)
-        found = predictor.recall(token_ids, positions, is_query=is_query, memory=state.memory)
+        found = predictor.forward_cached(
+            token_ids, positions, is_query=is_query, memory=state.memory
+        )
         self.state = replace(
             state,
             memory=found.memory,

@@ -38,7 +38,7 @@ from unmask.shapes import Counts, TokenIds
 
 
 @dataclass(frozen=True)
-class Passes:
+class PolicyPasses:
     """N passes of a group of rollouts: what the policy observed, and what it revealed."""
 
     rollout: Int[Tensor, " N"]
@@ -53,30 +53,32 @@ class Passes:
         logits = policy(self.confidence, self.is_masked, self.time)
         return reveal_log_prob(logits, self.is_masked, self.is_revealed)
 
-    def select(self, index: Int[Tensor, " M"]) -> "Passes":
+    def select(self, index: Int[Tensor, " M"]) -> "PolicyPasses":
         """Some of the passes."""
-        return Passes(*(getattr(self, field.name)[index] for field in fields(self)))
+        return PolicyPasses(*(getattr(self, field.name)[index] for field in fields(self)))
 
 
 @dataclass(frozen=True)
-class Group:
+class SampleGroup:
     """Rollouts from one start."""
 
     token_ids: TokenIds
     num_passes: Counts
-    passes: Passes
+    passes: PolicyPasses
 
 
 def roll_out(
     predictor: Predictor, policy: UnmaskingPolicy, given_ids: TokenIds, draws: Draws
-) -> Group:
+) -> SampleGroup:
     """A group of generations under the policy, with everything that it observed and did."""
     recorder = _Recorder(policy)
     sampler = LearnedPolicy(policy=recorder)
     samples = sample(predictor, sampler, given_ids, draws, recorder.note)
     recorded = recorder.passes
-    columns = (torch.cat([getattr(p, field.name) for p in recorded]) for field in fields(Passes))
-    return Group(samples.token_ids, samples.trunk_passes, Passes(*columns))
+    columns = (
+        torch.cat([getattr(p, field.name) for p in recorded]) for field in fields(PolicyPasses)
+    )
+    return SampleGroup(samples.token_ids, samples.trunk_passes, PolicyPasses(*columns))
 
 
 class _Recorder:
@@ -84,7 +86,7 @@ class _Recorder:
 
     def __init__(self, policy: UnmaskingPolicy) -> None:
         self.policy = policy
-        self.passes: list[Passes] = []
+        self.passes: list[PolicyPasses] = []
         self._asked: tuple[Tensor, Tensor, Tensor]
 
     def __call__(
@@ -98,7 +100,7 @@ class _Recorder:
 
     def note(self, state: MaskedState, cost: Cost[Counts], rows: Int[Tensor, " B"]) -> None:
         is_revealed = self._asked[1] & ~state.is_masked
-        self.passes.append(Passes(rows, *self._asked, is_revealed))
+        self.passes.append(PolicyPasses(rows, *self._asked, is_revealed))
 
 
 def rewards(

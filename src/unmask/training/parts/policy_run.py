@@ -29,7 +29,7 @@ from unmask.training.clock import Clock
 from unmask.training.parts.loop import go_on
 from unmask.training.parts.policy_config import PolicyTrainer
 from unmask.training.parts.policy_gradient import (
-    Group,
+    SampleGroup,
     advantages,
     clipped_loss,
     rewards,
@@ -139,14 +139,14 @@ class _Session:
             drift=drift,
         )
 
-    def _roll_out(self, step: int) -> Group:
+    def _roll_out(self, step: int) -> SampleGroup:
         trainer, device = self.trainer, self.predictor.device
         shape = (trainer.group_size, trainer.length)
         given_ids = torch.full(shape, self.predictor.vocab_size, device=device)
         seeds = [stream_seed(trainer.seed, step, row) for row in range(trainer.group_size)]
         return roll_out(self.predictor, self.policy, given_ids, SeededDraws(seeds, device))
 
-    def _update(self, group: Group, advantage: Float[Tensor, " G"]) -> tuple[float, float]:
+    def _update(self, group: SampleGroup, advantage: Float[Tensor, " G"]) -> tuple[float, float]:
         """Optimiser steps; the norm of the first gradient, and how far the last ratios were."""
         index = torch.arange(len(group.passes.rollout), device=advantage.device)
         parts = [group.passes.select(rows) for rows in index.split(_PASSES_AT_A_TIME)]

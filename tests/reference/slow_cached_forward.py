@@ -1,4 +1,4 @@
-"""A pass over some tokens of one sequence, key by key: the slow twin of `DllmNetwork.recall`."""
+"""A pass over some tokens of a sequence, key by key: the slow twin of `forward_cached`."""
 
 import math
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from tests.dllm.small import CONFIGS, random_network
-from tests.reference.slow_recall import SlowMemory
-from unmask.predictors.kv_cache import Memory
+from tests.reference.slow_cached_forward import SlowMemory
+from unmask.predictors.kv_cache import KVCache
 from unmask.shapes import PAD
 
 MASK = 64
@@ -25,10 +25,10 @@ def as_mask(places: list[int], length: int = 6) -> torch.Tensor:
 def test_every_pass_says_what_the_slow_twin_says(family: str) -> None:
     network = random_network(CONFIGS[family])
     slow = SlowMemory(network)
-    memory = Memory.blank(network.memory_shape, torch.tensor([PASSES[0][0]]))
+    memory = KVCache.blank(network.kv_cache_shape, torch.tensor([PASSES[0][0]]))
     for token_ids, queries, wanted in PASSES:
         ids = torch.tensor([token_ids])
-        found = network.recall(
+        found = network.forward_cached(
             ids, torch.tensor([wanted]), is_query=as_mask(queries), memory=memory
         )
         memory = found.memory
@@ -45,8 +45,10 @@ def test_what_was_never_run_is_not_attended_to() -> None:
     network = random_network(CONFIGS["llada"])
     token_ids, slow = PASSES[0][0], SlowMemory(network)
     ids = torch.tensor([token_ids])
-    memory = Memory.blank(network.memory_shape, ids)
-    found = network.recall(ids, torch.tensor([[1]]), is_query=as_mask([0, 1]), memory=memory)
+    memory = KVCache.blank(network.kv_cache_shape, ids)
+    found = network.forward_cached(
+        ids, torch.tensor([[1]]), is_query=as_mask([0, 1]), memory=memory
+    )
     slow.run(token_ids, [0, 1])
     torch.testing.assert_close(found.draft.log_probs[0, 0], slow.log_probs(token_ids, 1))
     assert found.work.pairs.tolist() == [4]
@@ -56,8 +58,8 @@ def test_what_was_never_run_is_not_attended_to() -> None:
 def test_running_everything_is_a_whole_pass(family: str) -> None:
     network = random_network(CONFIGS[family])
     ids, positions = torch.tensor([PASSES[0][0]]), torch.tensor([[1, 4]])
-    memory = Memory.blank(network.memory_shape, ids)
-    found = network.recall(ids, positions, is_query=ids != PAD, memory=memory)
+    memory = KVCache.blank(network.kv_cache_shape, ids)
+    found = network.forward_cached(ids, positions, is_query=ids != PAD, memory=memory)
     torch.testing.assert_close(found.draft.log_probs, network.draft(ids, positions).log_probs)
 
 
@@ -72,14 +74,14 @@ def test_a_sequence_says_in_a_batch_what_it_says_alone(family: str) -> None:
     ]
     ids = torch.tensor([row for row, _ in rows])
     positions = torch.tensor([[3, 5], [1, 3], [1, 2]])
-    memory = Memory.blank(network.memory_shape, ids)
+    memory = KVCache.blank(network.kv_cache_shape, ids)
     alone = [memory.select(torch.tensor([row])) for row in range(3)]
     for number in range(3):
         is_query = torch.cat([as_mask(queries[number]) for _, queries in rows])
-        found = network.recall(ids, positions, is_query=is_query, memory=memory)
+        found = network.forward_cached(ids, positions, is_query=is_query, memory=memory)
         memory = found.memory
         for row in range(3):
-            own = network.recall(
+            own = network.forward_cached(
                 ids[row : row + 1],
                 positions[row : row + 1],
                 is_query=is_query[row : row + 1],
@@ -103,9 +105,11 @@ def test_the_work_that_is_told_is_the_work_that_is_done() -> None:
 
     network.blocks[0].attention.register_forward_pre_hook(note)
     ids = torch.tensor([PASSES[0][0]])
-    memory = Memory.blank(network.memory_shape, ids)
+    memory = KVCache.blank(network.kv_cache_shape, ids)
     for _, queries, _ in PASSES:
-        found = network.recall(ids, torch.tensor([[1]]), is_query=as_mask(queries), memory=memory)
+        found = network.forward_cached(
+            ids, torch.tensor([[1]]), is_query=as_mask(queries), memory=memory
+        )
         memory = found.memory
         if queries:
             num_queries, num_keys = seen.pop()
