@@ -50,7 +50,7 @@ def run(arguments: Sequence[str]) -> int:
     sampler = sampler_options.build(options, model)
     if not sampler_options.is_chosen:
         sampler = usual_sampler(network.config, sampler_options.filter(options))
-    length = options.length or network.config.length
+    length = network.config.length if options.length is None else options.length
     if not 1 <= length <= network.config.length:
         raise ConfigError(
             f"--length must be 1 to {network.config.length}, the most that the network takes; "
@@ -122,7 +122,7 @@ def build_parser() -> Parser:
         "--threads", type=str, default="", help="Numbers of CPU threads to try, with commas."
     )
     parser.add_argument(
-        "--length", type=int, default=0, help="Tokens per sample; 0: as many as the model can."
+        "--length", type=int, help="Tokens per sample. Default: as many as the model can."
     )
     parser.add_argument(
         "--rounds", type=int, default=3, help="Timed rounds; each setting has one turn in each."

@@ -88,7 +88,7 @@ def run(arguments: Sequence[str]) -> int:
 def _chat(options: Namespace) -> dict[str, Any]:
     """What only large models take, if it was given."""
     chosen = {"chat": options.chat, "max_new_tokens": options.max_new_tokens}
-    return {name: value for name, value in chosen.items() if value}
+    return {name: value for name, value in chosen.items() if value is not None}
 
 
 def build_parser() -> Parser:
@@ -121,21 +121,17 @@ def build_parser() -> Parser:
         "--seed", type=int, default=0, help="Seed of the first sample; the next has the next."
     )
     parser.add_argument("--prompt", type=str, default="", help="Text to continue.")
-    parser.add_argument(
-        "--template", type=str, default="", help="A text to fill in, with _ for each blank."
-    )
+    parser.add_argument("--template", type=str, help="A text to fill in, with _ for each blank.")
     parser.add_argument(
         "--length",
         type=int,
-        default=0,
-        help="Tokens per sample, prompt included; 0: as many as the model can.",
+        help="Tokens per sample, prompt included. Default: as many as the model can.",
     )
-    parser.add_argument("--chat", type=str, default="", help="A question to a large model.")
+    parser.add_argument("--chat", type=str, help="A question to a large model.")
     parser.add_argument(
         "--max-new-tokens",
         type=int,
-        default=0,
-        help="Tokens of room for a large model's answer; 0: what its folder says, else 128.",
+        help="Tokens of room for a large model's answer. Default: what its folder says, else 128.",
     )
     add_whole_canvas_option(parser)
     add_drafter_option(parser)

@@ -203,7 +203,9 @@ class UnmaskLM(TemplateLM):  # type: ignore[misc]
     # From the harness's words to ours and back.
 
     def _new_decoder(self, num_new: int) -> Sampler:
-        return decoder(self.arguments.decoder, self.model, num_new, self.arguments.block_length)
+        return decoder(
+            self.arguments.decoder, self.model, num_new, self.arguments.block_length or None
+        )
 
     def _asked(self, context: str, gen_kwargs: Mapping[str, Any]) -> _Asked:
         wanted = normalize_gen_kwargs(dict(gen_kwargs), self.arguments.max_gen_toks)

@@ -135,10 +135,10 @@ class GenerativeModel(ABC):
         self,
         *,
         prompt: str = "",
-        template: str = "",
-        length: int = 0,
-        chat: str | Sequence[Mapping[str, str]] = "",
-        max_new_tokens: int = 0,
+        template: str | None = None,
+        length: int | None = None,
+        chat: str | Sequence[Mapping[str, str]] | None = None,
+        max_new_tokens: int | None = None,
     ) -> Tensor:
         """One sequence of token ids, [L], with MASK where tokens are to be generated.
 
@@ -201,10 +201,10 @@ class GenerativeModel(ABC):
         num_samples: int = 1,
         seed: int = 0,
         batch_size: int = 16,
-        template: str = "",
-        length: int = 0,
-        chat: str | Sequence[Mapping[str, str]] = "",
-        max_new_tokens: int = 0,
+        template: str | None = None,
+        length: int | None = None,
+        chat: str | Sequence[Mapping[str, str]] | None = None,
+        max_new_tokens: int | None = None,
     ) -> list[Sample]:
         """What continues a prompt, or each of a list of them: `num_samples` of one, then the next.
 
@@ -255,10 +255,10 @@ class GenerativeModel(ABC):
         *,
         sampler: Sampler | str | None = None,
         seed: int = 0,
-        template: str = "",
-        length: int = 0,
-        chat: str | Sequence[Mapping[str, str]] = "",
-        max_new_tokens: int = 0,
+        template: str | None = None,
+        length: int | None = None,
+        chat: str | Sequence[Mapping[str, str]] | None = None,
+        max_new_tokens: int | None = None,
     ) -> str:
         """One HTML page, which needs nothing else, that shows a generation pass by pass.
 

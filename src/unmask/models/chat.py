@@ -155,14 +155,14 @@ class ChatModel(GenerativeModel):
             return 0.0
         return self.network.config.num_tail_blocks / self.network.config.num_trunk_blocks
 
-    def with_tail(self, folder: Path | str = "") -> "ChatModel":
-        """The same model with the causal tail of a folder; "" is the one that lies with it.
+    def with_tail(self, folder: Path | str | None = None) -> "ChatModel":
+        """The same model with the causal tail of a folder; None: the one that lies with it.
 
         Raises:
             CheckpointError: there is none, its files are damaged, or it is of another model.
         """
-        tail = Path(folder) if folder else find_folder(self.name) / TAIL_FOLDER
-        return self._of(read_tail(tail, self.trunk))
+        own = find_folder(self.name) / TAIL_FOLDER
+        return self._of(read_tail(Path(folder) if folder is not None else own, self.trunk))
 
     def save(self, folder: Path | str) -> None:
         """Write a folder as such models are published, in the type the weights have now.
@@ -216,35 +216,36 @@ class ChatModel(GenerativeModel):
         self,
         *,
         prompt: str = "",
-        template: str = "",
-        length: int = 0,
-        chat: str | Sequence[Mapping[str, str]] = "",
-        max_new_tokens: int = 0,
+        template: str | None = None,
+        length: int | None = None,
+        chat: str | Sequence[Mapping[str, str]] | None = None,
+        max_new_tokens: int | None = None,
     ) -> Tensor:
         """A prompt, plain or as a chat, and MASK where its continuation is to stand.
 
-        `max_new_tokens` is the room for the answer (0: what is usual, 128 if nothing is said,
-        or as many whole blocks as the model has left);
-        `length` would be that of both together.
+        `max_new_tokens` is the room for the answer (None: what the model's folder says, else
+        128, or as many whole blocks as the model has left); `length` would be that of both
+        together.
 
         Raises:
             PromptError: the prompt leaves no such room in the model's context.
         """
-        if template:
+        if template is not None:
             raise PromptError(
                 "a template has a blank for every token, which nobody can write for a vocabulary "
                 "of pieces of words. Give a prompt or a chat."
             )
         if bool(prompt) == bool(chat):
             raise PromptError("give a prompt or a chat, one of the two.")
-        messages = (
-            [{"role": "user", "content": chat}]
-            if isinstance(chat, str)
-            else [dict(m) for m in chat]
-        )
-        prompt_ids = self.tokenizer.encode(prompt or self.tokenizer.chat(messages))
+        if isinstance(chat, str):
+            chat = [{"role": "user", "content": chat}]
+        asked = prompt or self.tokenizer.chat([dict(message) for message in chat or ()])
+        prompt_ids = self.tokenizer.encode(asked)
         room = self.length - len(prompt_ids)
-        wanted = length - len(prompt_ids) if length else max_new_tokens or self._room(room)
+        if length is not None:
+            wanted = length - len(prompt_ids)
+        else:
+            wanted = self._room(room) if max_new_tokens is None else max_new_tokens
         if not 1 <= wanted <= room:
             raise PromptError(
                 f"the prompt has {len(prompt_ids)} tokens and {self.name} takes {self.length}: "
@@ -259,7 +260,7 @@ class ChatModel(GenerativeModel):
         question: str | Sequence[Any],
         *,
         sampler: Sampler | str | None = None,
-        max_new_tokens: int = 0,
+        max_new_tokens: int | None = None,
         seed: int = 0,
         batch_size: int = 16,
     ) -> Any:
@@ -288,7 +289,7 @@ class ChatModel(GenerativeModel):
         question: str | Sequence[Any],
         *,
         sampler: Sampler | str | None = None,
-        max_new_tokens: int = 0,
+        max_new_tokens: int | None = None,
         seed: int = 0,
     ) -> Iterator[Revealed]:
         """`chat` of one question, step by step: what each revealed; the last has the answer.

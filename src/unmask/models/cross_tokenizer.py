@@ -27,7 +27,7 @@ def draft_verify_across(
     verifier: ChatModel,
     *,
     chat: str | Sequence[Mapping[str, str]],
-    max_new_tokens: int = 0,
+    max_new_tokens: int | None = None,
     rule: Sampler = DRAFT_RULE,
     num_samples: int = 1,
     seed: int = 0,
@@ -61,7 +61,7 @@ def sampler_across(
     large: ChatModel,
     *,
     prompt: str = "",
-    chat: str | Sequence[Mapping[str, str]] = "",
+    chat: str | Sequence[Mapping[str, str]] | None = None,
     **choices: Any,
 ) -> DraftVerifyAcross:
     """The sampler for one prompt or chat, which each model reads in its own tokens.

@@ -102,35 +102,36 @@ class TextModel(GenerativeModel):
         self,
         *,
         prompt: str = "",
-        template: str = "",
-        length: int = 0,
-        chat: str | Sequence[Mapping[str, str]] = "",
-        max_new_tokens: int = 0,
+        template: str | None = None,
+        length: int | None = None,
+        chat: str | Sequence[Mapping[str, str]] | None = None,
+        max_new_tokens: int | None = None,
     ) -> Tensor:
         """One sequence of token ids with MASK where tokens are to be generated.
 
         A template shows what is wanted as "_" and fixes the length; a prompt comes first and
-        the rest, up to `length` tokens (0: as many as the model takes), is generated.
+        the rest, up to `length` tokens (None: as many as the model takes), is generated.
 
         Raises:
             PromptError: it does not fit the model, or nothing is left to generate.
         """
-        if chat or max_new_tokens:
+        if chat is not None or max_new_tokens is not None:
             raise PromptError(
                 f"{self.name} continues text, it is not a model for chats. Give a prompt, and the "
                 "length of prompt and text together."
             )
-        if prompt and template:
+        if prompt and template is not None:
             raise PromptError(
                 "a prompt and a template were given; choose one. A template can begin with text."
             )
-        if length < 0 or length > self.length:
+        length = self.length if length is None else length
+        if not 1 <= length <= self.length:
             raise PromptError(
                 f"the length must be 1 to {self.length} tokens, the longest that {self.name} can "
                 f"take; got {length}."
             )
-        if not template:
-            return encode_prompt(prompt, self.codec, length or self.length)
+        if template is None:
+            return encode_prompt(prompt, self.codec, length)
         given = parse_template(template, self.codec)
         if len(given) > self.length:
             raise PromptError(
@@ -158,8 +159,8 @@ class TextModel(GenerativeModel):
         *,
         sampler: Sampler | str | None = None,
         seed: int = 0,
-        template: str = "",
-        length: int = 0,
+        template: str | None = None,
+        length: int | None = None,
     ) -> Iterator[Revealed]:
         """`generate` of one sequence, step by step: what each revealed; the last has the sample.
 
@@ -273,8 +274,8 @@ class TextModel(GenerativeModel):
             )
         return self.network
 
-    def policy(self, folder: Path | str = "") -> PolicyNetwork:
-        """The unmasking policy of a folder; "" is the one that lies with the model.
+    def policy(self, folder: Path | str | None = None) -> PolicyNetwork:
+        """The unmasking policy of a folder; None: the one that lies with the model.
 
         Raises:
             CheckpointError: there is none, or its files are damaged.
@@ -282,8 +283,8 @@ class TextModel(GenerativeModel):
         network = self._any_order(POLICY_FOLDER)
         return read_policy(self._trained(POLICY_FOLDER, folder)).to(network.device)
 
-    def error_head(self, folder: Path | str = "") -> LearnedErrorPredictor:
-        """The predictor of errors of a folder; "" is the one that lies with the model.
+    def error_head(self, folder: Path | str | None = None) -> LearnedErrorPredictor:
+        """The predictor of errors of a folder; None: the one that lies with the model.
 
         Raises:
             CheckpointError: there is none, its files are damaged, or it is of another model.
@@ -292,9 +293,9 @@ class TextModel(GenerativeModel):
         head = read_error_head(self._trained(ERROR_HEAD_FOLDER, folder), network)
         return LearnedErrorPredictor(network, head)
 
-    def _trained(self, part: str, folder: Path | str) -> Path:
+    def _trained(self, part: str, folder: Path | str | None) -> Path:
         """Where a part lies that was trained for this model, apart from its network."""
-        if folder:
+        if folder is not None:
             return Path(folder)
         own = find_folder(self.name) / part
         if not own.is_dir():

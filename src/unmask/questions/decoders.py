@@ -112,18 +112,19 @@ DRAFT_PASSES = 4
 _ALONE, _OWN = "drafter/", "own"
 
 
-def decoder(name: str, model: ChatModel, room: int, block: int = 0) -> Sampler:
+def decoder(name: str, model: ChatModel, room: int, block: int | None = None) -> Sampler:
     """A decoder by name, for answers of at most `room` tokens in blocks of `block`.
 
-    0 are as many as is usual for the model.
+    None are as many as its folder says.
 
     Raises:
         ConfigError: there is none of this name; says what there is. Or `room` is not a whole
             number of its blocks.
     """
-    if block < 0:
+    block = model.defaults.block_length if block is None else block
+    if block < 1:
         raise ConfigError(f"a block has at least 1 token, got {block}. 8 to 64 are usual.")
-    made = _decoder(name, model, room, block or model.defaults.block_length)
+    made = _decoder(name, model, room, block)
     check_divides(made, room)
     return made
 

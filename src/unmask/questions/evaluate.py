@@ -60,8 +60,8 @@ def answer(
     protocol_name: str = "",
     members: str = "",
     num_questions: int = 500,
-    max_new_tokens: int = 0,
-    block_length: int = 0,
+    max_new_tokens: int | None = None,
+    block_length: int | None = None,
     batch_size: int = 16,
     seed: int = 0,
     resume: bool = False,
@@ -78,8 +78,8 @@ def answer(
         task: gsm8k or mmlu: how questions are put, and answers read (`protocol_name`: otherwise).
         members: of a folder or a .zip, only files whose names begin so.
         num_questions: the first of them, at least 2.
-        max_new_tokens: room for an answer; 0 is what the model says, else 128.
-        block_length: tokens of a block of the decoders; 0 is what the model says, else 32.
+        max_new_tokens: room for an answer; None is what the model says, else 128.
+        block_length: tokens of a block of the decoders; None is what the model says, else 32.
         batch_size: answers worked out at once, which changes none of them.
         seed: of made questions, and of the first answer.
         resume: go on with the report in `out`.
@@ -105,8 +105,8 @@ def answer(
         model,
         found,
         chosen,
-        room=max_new_tokens or model.defaults.max_new_tokens,
-        block=block_length or model.defaults.block_length,
+        room=model.defaults.max_new_tokens if max_new_tokens is None else max_new_tokens,
+        block=model.defaults.block_length if block_length is None else block_length,
         batch_size=batch_size,
         seed=seed,
     )

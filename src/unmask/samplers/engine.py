@@ -60,7 +60,7 @@ class Result(Costed):
 class Engine:
     """Sequences under way, at most `num_slots` at once.
 
-    `bucket` 0 is the choice of the engine: any lengths together on a CPU, 128 on a GPU.
+    `bucket` None: any lengths together on a CPU, 128 on a GPU.
     """
 
     def __init__(
@@ -68,16 +68,17 @@ class Engine:
         predictor: Predictor,
         *,
         num_slots: int = 16,
-        bucket: int = 0,
+        bucket: int | None = None,
         observe: Observer = ignore_step,
     ) -> None:
         if num_slots < 1:
             raise ConfigError(f"Engine.num_slots must be at least 1, got {num_slots}.")
-        if bucket < 0:
-            raise ConfigError(f"Engine.bucket must be at least 0, got {bucket}.")
+        if bucket is not None and bucket < 1:
+            raise ConfigError(f"Engine.bucket must be at least 1, got {bucket}.")
         self.predictor = predictor
         self.num_slots = num_slots
-        self.bucket = bucket or (_ANY_LENGTH if predictor.device.type == "cpu" else 128)
+        usual = _ANY_LENGTH if predictor.device.type == "cpu" else 128
+        self.bucket = usual if bucket is None else bucket
         self._observe = observe
         self._lanes: dict[_Key, _Lane] = {}
         self._num_admitted = 0

@@ -52,14 +52,12 @@ def add_question_options(parser: Parser) -> None:
     parser.add_argument(
         "--max-new-tokens",
         type=int,
-        default=0,
-        help="Tokens of room for an answer. 0: what the model's folder says, else 128.",
+        help="Tokens of room for an answer. Default: what the model's folder says, else 128.",
     )
     parser.add_argument(
         "--block-length",
         type=int,
-        default=0,
-        help="Tokens in a block of the decoders. 0: what the model's folder says, else 32.",
+        help="Tokens in a block of the decoders. Default: what the model's folder says, else 32.",
     )
 
 
