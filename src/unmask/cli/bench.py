@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from jsonargparse import Namespace
 
 from unmask.cli.options.model import (
     add_compile_option,
@@ -15,13 +16,14 @@ from unmask.cli.options.model import (
 )
 from unmask.cli.options.parser import Parser
 from unmask.cli.options.sampler import SamplerOptions
-from unmask.cli.progress import progress
+from unmask.cli.progress import adding_up, progress
 from unmask.errors import ConfigError
-from unmask.models.text import usual_sampler
+from unmask.models.text import TextModel, usual_sampler
 from unmask.network.config import HybridConfig
 from unmask.network.new_hybrid import new_hybrid
 from unmask.recipes.recipe import preset, preset_names
 from unmask.samplers.registry import describe
+from unmask.samplers.sampler import Sampler
 from unmask.speed.bench import Row, measure
 from unmask.speed.machine import machine
 from unmask.version import VERSION
@@ -36,17 +38,7 @@ def run(arguments: Sequence[str]) -> int:
     threads = _numbers(options.threads, "--threads") if options.threads else []
     model = load_model(options)
     model.check_generates()
-    network: Any = model.network
-    if options.recipe:
-        config = preset(options.recipe).model
-        if not isinstance(config, HybridConfig) or not config.num_trunk_blocks:
-            raise ConfigError(
-                f"the recipe {options.recipe} is not of a model that drafts and verifies, so "
-                "there is nothing of the kind to time. Choose another."
-            )
-        network = new_hybrid(config).eval()
-        network = network.to(model.network.device, dtype_of(options))
-        prepare(network, options)
+    network = _of_recipe(options, model) if options.recipe else model.network
     sampler = sampler_options.build(options, model)
     if not sampler_options.is_chosen:
         sampler = usual_sampler(network.config, sampler_options.filter(options))
@@ -56,31 +48,7 @@ def run(arguments: Sequence[str]) -> int:
             f"--length must be 1 to {network.config.length}, the most that the network takes; "
             f"got {options.length}."
         )
-    usual = torch.get_num_threads()
-    rows = []
-    num_turns = 2 * (options.rounds + 1) * len(batch_sizes) * max(1, len(threads))
-    with progress("timing", num_turns) as advance:
-        num_done = 0
-
-        def observe() -> None:
-            nonlocal num_done
-            num_done += 1
-            advance(num_done, "turns")
-
-        for num_threads in threads or [usual]:
-            torch.set_num_threads(num_threads)
-            for batch_size in batch_sizes:
-                row = measure(
-                    network,
-                    sampler,
-                    length=length,
-                    num_sequences=batch_size,
-                    rounds=options.rounds,
-                    seed=options.seed,
-                    observe=observe,
-                )
-                rows.append((num_threads, row))
-    torch.set_num_threads(usual)
+    rows = _timed(network, sampler, length, batch_sizes, threads, options)
     what = {
         "unmask": VERSION,
         "machine": machine(),
@@ -97,6 +65,50 @@ def run(arguments: Sequence[str]) -> int:
     else:
         print(_as_text(what, rows))
     return 0
+
+
+def _of_recipe(options: Namespace, model: TextModel) -> Any:
+    """The network of a recipe, with random weights, where that of the model is."""
+    config = preset(options.recipe).model
+    if not isinstance(config, HybridConfig) or not config.num_trunk_blocks:
+        raise ConfigError(
+            f"the recipe {options.recipe} is not of a model that drafts and verifies, so "
+            "there is nothing of the kind to time. Choose another."
+        )
+    network = new_hybrid(config).eval()
+    network = network.to(model.network.device, dtype_of(options))
+    prepare(network, options)
+    return network
+
+
+def _timed(
+    network: Any,
+    sampler: Sampler,
+    length: int,
+    batch_sizes: list[int],
+    threads: list[int],
+    options: Namespace,
+) -> list[tuple[int, Row]]:
+    """A row for each number of threads and of sequences, with that number of threads."""
+    usual, rows = torch.get_num_threads(), []
+    num_turns = 2 * (options.rounds + 1) * len(batch_sizes) * max(1, len(threads))
+    with progress("timing", num_turns) as advance:
+        add = adding_up(advance, "turns")
+        for num_threads in threads or [usual]:
+            torch.set_num_threads(num_threads)
+            for batch_size in batch_sizes:
+                row = measure(
+                    network,
+                    sampler,
+                    length=length,
+                    num_sequences=batch_size,
+                    rounds=options.rounds,
+                    seed=options.seed,
+                    observe=lambda: add(1),
+                )
+                rows.append((num_threads, row))
+    torch.set_num_threads(usual)
+    return rows
 
 
 def build_parser() -> Parser:

@@ -21,7 +21,7 @@ from unmask.cli.options.model import (
     load_any_model,
 )
 from unmask.cli.options.parser import Parser
-from unmask.cli.progress import progress
+from unmask.cli.progress import adding_up, progress
 from unmask.cost import mean as mean_cost
 from unmask.errors import OutputError
 from unmask.models.base import Sample
@@ -52,20 +52,13 @@ def run(arguments: Sequence[str]) -> int:
     )
     num_wanted = int((given == model.vocab_size).sum()) * num_samples
     with progress("generating", num_wanted) as advance:
-        num_done = 0
-
-        def observe(num_revealed: int) -> None:
-            nonlocal num_done
-            num_done += num_revealed
-            advance(num_done, "tokens")
-
         finished = model.samples(
             sampler,
             given,
             num_samples=num_samples,
             seed=options.seed,
             batch_size=options.batch_size,
-            observe=observe,
+            observe=adding_up(advance, "tokens"),
         )
         samples = []
         restart_peak(device)

@@ -38,6 +38,18 @@ def progress(what: str, total: int, *, done: int = 0) -> Iterator[Advance]:
         yield lambda count, note: bar.update(task, completed=count, note=note)
 
 
+def adding_up(advance: Advance, unit: str) -> Callable[[int], None]:
+    """`advance` by how much was done since the last time."""
+    done = 0
+
+    def add(num_more: int) -> None:
+        nonlocal done
+        done += num_more
+        advance(done, unit)
+
+    return add
+
+
 def _lines(what: str, total: int, done: int) -> Advance:
     start = last = time.monotonic()
 

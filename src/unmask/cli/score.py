@@ -5,16 +5,20 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from jsonargparse import Namespace
+from torch import Tensor
+
 from unmask.cli.options.model import add_model_options, load_model
 from unmask.cli.options.parser import Parser
 from unmask.cli.options.sampler import SamplerOptions
-from unmask.cli.progress import progress
+from unmask.cli.progress import adding_up, progress
 from unmask.data.files import read_bytes
 from unmask.data.normalise import Normalise
 from unmask.data.text import consecutive_crops
 from unmask.errors import ConfigError, DataError
 from unmask.evaluation.bits import BitsPerToken, Score
 from unmask.frontier.report import strict
+from unmask.models.text import TextModel
 from unmask.samplers.likelihood import OwnLaw, law_of, num_passes
 from unmask.samplers.registry import SAMPLERS, describe
 from unmask.samplers.stream_likelihood import StreamLaw
@@ -41,6 +45,29 @@ def run(arguments: Sequence[str]) -> int:
     sampler = sampler_options.build(options, model)
     assert isinstance(sampler, OwnLaw | StreamLaw)
     is_stream = isinstance(sampler, StreamLaw)
+    _check_numbers(options, is_stream=is_stream)
+    crops = _crops(options, model)
+    num_sequences, length = crops.shape
+    if isinstance(sampler, StreamLaw):
+        total = num_sequences
+    else:
+        passes_each = num_passes(law_of(sampler, length), length)
+        total = passes_each * num_sequences * options.num_orders
+    with progress("scoring", total) as advance:
+        result = model.score(
+            crops.to(model.network.device),
+            sampler,
+            num_orders=options.num_orders,
+            seed=options.seed,
+            batch_size=options.batch_size,
+            observe=adding_up(advance, "sequences" if is_stream else "passes"),
+        )
+    shown = json.dumps(strict(_as_json(result, sampler))) if options.json else ""
+    print(shown or _as_text(result, sampler))
+    return 0
+
+
+def _check_numbers(options: Namespace, *, is_stream: bool) -> None:
     if is_stream and options.num_orders > 1:
         raise ConfigError(
             f"--num-orders is {options.num_orders}, and this law has one order, that of reading: "
@@ -51,6 +78,10 @@ def run(arguments: Sequence[str]) -> int:
             raise ConfigError(
                 f"--{name.replace('_', '-')} must be at least 1, got {options[name]}."
             )
+
+
+def _crops(options: Namespace, model: TextModel) -> Tensor:
+    """Evenly spaced sequences of the file, as long as the model takes them."""
     normalise = Normalise.TEXT8 if options.normalise else Normalise.AS_IS
     whole_text = normalise.apply(read_bytes(options.file))
     text = whole_text[max(0, options.offset) :]
@@ -62,31 +93,7 @@ def run(arguments: Sequence[str]) -> int:
     token_ids = model.codec.encode(text.decode("latin-1"), source=options.file)
     length = min(model.length, len(token_ids))
     num_sequences = min(options.num_sequences, max(1, len(token_ids) // max(length, 1)))
-    crops = consecutive_crops(token_ids.byte(), length, num_sequences)
-    if isinstance(sampler, StreamLaw):
-        total = num_sequences
-    else:
-        passes_each = num_passes(law_of(sampler, length), length)
-        total = passes_each * num_sequences * options.num_orders
-    with progress("scoring", total) as advance:
-        done = 0
-
-        def observe(num_pairs: int) -> None:
-            nonlocal done
-            done += num_pairs
-            advance(done, "sequences" if is_stream else "passes")
-
-        result = model.score(
-            crops.to(model.network.device),
-            sampler,
-            num_orders=options.num_orders,
-            seed=options.seed,
-            batch_size=options.batch_size,
-            observe=observe,
-        )
-    shown = json.dumps(strict(_as_json(result, sampler))) if options.json else ""
-    print(shown or _as_text(result, sampler))
-    return 0
+    return consecutive_crops(token_ids.byte(), length, num_sequences)
 
 
 def build_parser() -> Parser:

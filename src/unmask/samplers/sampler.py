@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from typing_extensions import TypeVar
 
 from unmask.batches import join
 from unmask.cost import Cost, Costed
@@ -55,15 +56,18 @@ class RewritableState(State, Protocol):
         ...
 
 
-@runtime_checkable
-class Sampler(Protocol):
-    """A way from masked to revealed."""
+AnyState = TypeVar("AnyState", bound=State, default=Any)
 
-    def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> Any:
+
+@runtime_checkable
+class Sampler(Protocol[AnyState]):
+    """A way from masked to revealed, over states of one kind."""
+
+    def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> AnyState:
         """The state before the first step. `given_ids` holds MASK where tokens are wanted."""
         ...
 
-    def step(self, state: Any, predictor: Any, draws: Draws) -> tuple[Any, Cost[Counts]]:
+    def step(self, state: AnyState, predictor: Any, draws: Draws) -> tuple[AnyState, Cost[Counts]]:
         """One trunk pass, as a rule, and what follows from it; and what that cost."""
         ...
 

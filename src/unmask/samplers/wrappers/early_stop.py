@@ -14,7 +14,7 @@ import torch
 from unmask.cost import Cost
 from unmask.draws import Draws
 from unmask.errors import ConfigError
-from unmask.samplers.sampler import Sampler, layers
+from unmask.samplers.sampler import RewritableState, Sampler, layers
 from unmask.shapes import Counts, TokenIds
 
 
@@ -40,7 +40,7 @@ def check_ends(sampler: Sampler) -> None:
 class EarlyStop:
     """A sampler that ends with its text. Its states can be rewritten (`MaskedState`)."""
 
-    sampler: Sampler
+    sampler: Sampler[RewritableState]
     end_ids: tuple[int, ...]
     """Tokens that end a text; the first is what is filled in."""
 
@@ -51,11 +51,13 @@ class EarlyStop:
     def __str__(self) -> str:
         return str(self.sampler)
 
-    def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> Any:
+    def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> RewritableState:
         """The sampler's beginning."""
         return self.sampler.init(given_ids, mask_id=mask_id, draws=draws)
 
-    def step(self, state: Any, predictor: Any, draws: Draws) -> tuple[Any, Cost[Counts]]:
+    def step(
+        self, state: RewritableState, predictor: Any, draws: Draws
+    ) -> tuple[RewritableState, Cost[Counts]]:
         """A step of the sampler, and an end to texts that have one."""
         state, cost = self.sampler.step(state, predictor, draws)
         token_ids, mask_id = state.token_ids, predictor.vocab_size
