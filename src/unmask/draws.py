@@ -17,6 +17,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from unmask.errors import ConfigError
+
 
 @runtime_checkable
 class Draws(Protocol):
@@ -78,6 +80,15 @@ def _mix(bits: Int[Tensor, "*n"]) -> Int[Tensor, "*n"]:
     bits = (bits ^ _shift_right(bits, 30)) * _MIX_1
     bits = (bits ^ _shift_right(bits, 27)) * _MIX_2
     return bits ^ _shift_right(bits, 31)
+
+
+def check_seed(seed: object, num_samples: int = 1) -> None:
+    """Raise `ConfigError` unless the seeds of some samples are whole numbers of 64 bits."""
+    if type(seed) is not int or not -(2**63) <= seed <= 2**63 - max(num_samples, 1):
+        raise ConfigError(
+            "seed must be a whole number of at most 64 bits, with those of "
+            f"{num_samples} samples counted on from it; got {seed!r:.40}."
+        )
 
 
 class SeededDraws:

@@ -146,7 +146,7 @@ def test_samplers_may_differ_by_request(predictor):
 @given(
     lengths=st.lists(st.integers(1, 12), max_size=9),
     num_slots=st.integers(1, 6),
-    bucket=st.integers(0, 14),
+    bucket=st.none() | st.integers(1, 14),
 )
 def test_slots_and_buckets_change_nothing(lengths, num_slots, bucket):
     wanted = [
@@ -208,7 +208,7 @@ def test_of_wrong_requests_none_is_admitted():
     assert engine.step() == []
 
 
-@pytest.mark.parametrize(("name", "value"), [("num_slots", 0), ("bucket", -1)])
+@pytest.mark.parametrize(("name", "value"), [("num_slots", 0), ("bucket", 0)])
 def test_numbers_that_make_no_engine(name, value):
-    with pytest.raises(ConfigError, match=f"Engine.{name} must be at least {value + 1}, got"):
+    with pytest.raises(ConfigError, match=f"Engine.{name} must be at least 1, got"):
         Engine(CHAIN, **{name: value})

@@ -132,6 +132,11 @@ class DllmNetwork(nn.Module):
     # The predictor: what samplers use.
 
     @property
+    def max_length(self) -> int:
+        """The longest sequence that can be taken."""
+        return self.config.length
+
+    @property
     def vocab_size(self) -> int:
         """V: every id of the tokenizer; MASK has the id V here."""
         return self.config.vocab_size

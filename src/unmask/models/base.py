@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from unmask.cost import Cost, Costed
-from unmask.draws import SeededDraws
+from unmask.draws import SeededDraws, check_seed
 from unmask.errors import ConfigError, PromptError
 from unmask.evaluation import trace
 from unmask.predictors.stream import StreamPredictor
@@ -81,14 +81,6 @@ class Revealed(Costed):
 
 def _ignore(num_revealed: int) -> None:
     pass
-
-
-def _check_seed(seed: int, num_samples: int) -> None:
-    if type(seed) is not int or not -(2**63) <= seed <= 2**63 - max(num_samples, 1):
-        raise ConfigError(
-            "seed must be a whole number of at most 64 bits, with those of "
-            f"{num_samples} samples counted on from it; got {seed!r:.40}."
-        )
 
 
 def checked_text(text: object) -> str:
@@ -271,7 +263,7 @@ class GenerativeModel(ABC):
             chat=chat,
             max_new_tokens=max_new_tokens,
         )
-        _check_seed(seed, 1)
+        check_seed(seed, 1)
         (chosen,) = self._sampler_for([given], sampler)
         draws = SeededDraws([seed], given.device)
         nfe = self.network.config.nfe
@@ -286,7 +278,7 @@ class GenerativeModel(ABC):
         self, given: Tensor, sampler: Sampler | str | None, seed: int
     ) -> Iterator[Revealed]:
         """One sequence step by step; whatever is wrong is told before the first."""
-        _check_seed(seed, 1)
+        check_seed(seed, 1)
         (chosen,) = self._sampler_for([given], sampler)
         return self._steps(Request(given_ids=given, sampler=chosen, seed=seed))
 
@@ -347,7 +339,7 @@ class GenerativeModel(ABC):
             if type(value) is not int or value < 1:
                 raise ConfigError(f"{name} must be a whole number of at least 1, got {value!r}.")
         every = [given] if isinstance(given, Tensor) else list(given)
-        _check_seed(seed, len(every) * num_samples)
+        check_seed(seed, len(every) * num_samples)
         chosen = self._sampler_for(every, sampler)
 
         def tell(state: Any, cost: Cost[Counts], numbers: Tensor) -> None:

@@ -107,6 +107,11 @@ class TailParts(nn.Module):
         return self.unembedding, self.norm(refined)
 
     @property
+    def max_length(self) -> int:
+        """The longest sequence that can be taken."""
+        return self.config.length
+
+    @property
     def vocab_size(self) -> int:
         """V, MASK not counted."""
         return self.config.vocab_size

@@ -22,7 +22,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unmask.predictors.protocol import Draft
+from unmask.predictors.protocol import Draft, longest
 from unmask.predictors.shadows import Shadowed
 from unmask.shapes import TokenIds, WindowIds
 
@@ -58,6 +58,11 @@ class GuidedPredictor:
     def vocab_size(self) -> int:
         """V, MASK not counted."""
         return int(self.predictor.vocab_size)
+
+    @property
+    def max_length(self) -> int:
+        """The longest sequence that can be taken."""
+        return longest(self.predictor)
 
     @property
     def device(self) -> torch.device:

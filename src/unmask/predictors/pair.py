@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from unmask.predictors.protocol import Draft
+from unmask.predictors.protocol import Draft, longest
 from unmask.predictors.shadows import Shadowed, ShadowPredictor
 from unmask.predictors.wrapper import PredictorWrapper
 from unmask.shapes import TokenIds, WindowIds
@@ -55,6 +55,11 @@ class TwoVocabularyPair:
     def vocab_size(self) -> int:
         """V of the drafter, MASK not counted."""
         return int(self.drafter.vocab_size)
+
+    @property
+    def max_length(self) -> int:
+        """The longest sequence that can be taken."""
+        return longest(self.drafter)
 
     @property
     def device(self) -> torch.device:

@@ -11,6 +11,7 @@ sequence without them.
 Method: Campbell et al. (2025), arXiv:2510.03929, section 3.
 """
 
+import sys
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -51,6 +52,11 @@ class Predictor(Protocol):
     def draft(self, token_ids: TokenIds, positions: WindowIds) -> Draft:
         """One non-causal pass over `token_ids`; distributions at `positions` only."""
         ...
+
+
+def longest(predictor: object) -> int:
+    """The longest sequence that a predictor takes, if it says so by `max_length`."""
+    return int(getattr(predictor, "max_length", sys.maxsize))
 
 
 @runtime_checkable

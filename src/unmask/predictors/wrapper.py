@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool
 
 from unmask.predictors.kv_cache import CachedForward, KVCache, KVCacheShape
-from unmask.predictors.protocol import Draft
+from unmask.predictors.protocol import Draft, longest
 from unmask.shapes import TokenIds, WindowIds
 
 
@@ -23,6 +23,11 @@ class PredictorWrapper(ABC):
     def vocab_size(self) -> int:
         """V, MASK not counted."""
         return int(self.inner.vocab_size)
+
+    @property
+    def max_length(self) -> int:
+        """The longest sequence that can be taken."""
+        return longest(self.inner)
 
     @property
     def device(self) -> torch.device:
