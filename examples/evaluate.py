@@ -3,9 +3,9 @@
 import unmask
 
 text = unmask.evaluate(
-    unmask.load("text8s"),
-    samplers=["lossless", "autoregressive"],
-    budgets=[230],
+    unmask.load("text8s-any"),
+    samplers=["self-speculative", "ancestral"],
+    budgets=[12],
     num_samples=16,
     out="reports/text",
     resume=True,

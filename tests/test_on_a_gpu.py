@@ -25,6 +25,7 @@ def run(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess:
     return subprocess.run(command, capture_output=True, text=True, timeout=250)
 
 
+@pytest.mark.slow
 def test_checks_trainings_and_parts_that_travel(tmp_path):
     done = run(
         tmp_path,
@@ -53,6 +54,7 @@ def test_checks_trainings_and_parts_that_travel(tmp_path):
         assert unmask.load(str(folder)).generate(num_samples=1, length=8)[0].text
 
 
+@pytest.mark.slow
 def test_a_training_behind_another_has_its_model(tmp_path):
     few = "--data arithmetic --trainer.batch-size 2 --trainer.num-valid 2 --trainer.log-every 1"
     small = "--model.width 16 --model.hidden 16 --model.num-blocks 1 --model.num-heads 1"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
+from unmask.evaluation import sampler_check
 from unmask.evaluation.enumeration import NotEnumerable, every_outcome
 from unmask.evaluation.sampler_check import check_sampler
 from unmask.predictors.markov import MarkovChain
@@ -107,7 +108,8 @@ class Soft(Broken.__base__):
         (Broken(), "spec", "has no name for its spec"),
     ],
 )
-def test_a_fault_is_found_by_its_check(sampler, check, said):
+def test_a_fault_is_found_by_its_check(sampler, check, said, monkeypatch):
+    monkeypatch.setattr(sampler_check, "_MAX_STEPS", 100)
     (found,) = [found for found in check_sampler(sampler, CHAIN) if found.check == check]
     assert said in found.problem
 

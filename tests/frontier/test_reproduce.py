@@ -11,7 +11,7 @@ from unmask.models.text import TextModel
 from unmask.network.hybrid import HybridTransformer
 from unmask.process.windows import Cosine, starts
 
-PLAN = reproduce.Plan(num_samples=16, seed=2)
+PLAN = reproduce.ReproductionPlan(num_samples=16, seed=2)
 
 
 def opened(path, resume="never"):
@@ -131,4 +131,4 @@ def test_masked_diffusion_can_have_a_network_of_its_own(made, tmp_path):
 
 def test_too_few_samples_are_refused():
     with pytest.raises(ConfigError, match="at least 16, got 15"):
-        reproduce.Plan(num_samples=15)
+        reproduce.ReproductionPlan(num_samples=15)

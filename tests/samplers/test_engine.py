@@ -142,7 +142,7 @@ def test_samplers_may_differ_by_request(predictor):
     check_each_is_as_alone(predictor, requests(CHOICES[:4] + CHOICES[-3:], predictor), engine)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     lengths=st.lists(st.integers(1, 12), max_size=9),
     num_slots=st.integers(1, 6),

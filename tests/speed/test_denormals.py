@@ -88,9 +88,9 @@ if sys.argv[1] == "flush":
 found = {}
 for dtype in (torch.float32, torch.bfloat16):
     for name, sampler, options in [
-        ("text8s-any", unmask.SelfSpeculative(), {"length": 96}),
-        ("text8s-any", unmask.Ancestral(num_steps=12), {"prompt": "the art of ", "length": 96}),
-        ("text8s", unmask.Lossless(), {"length": 96}),
+        ("text8s-any", unmask.SelfSpeculative(), {"length": 40}),
+        ("text8s-any", unmask.Ancestral(num_steps=12), {"prompt": "the art of ", "length": 40}),
+        ("text8s", unmask.Lossless(), {"length": 40}),
         ("arithmetic", None, {"prompt": "12+34="}),
         ("arithmetic-drafter", unmask.Threshold(threshold=0.6), {"prompt": "12+34="}),
     ]:

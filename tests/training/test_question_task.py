@@ -96,7 +96,7 @@ def test_a_tail_learns_whole_answers_as_they_are_read(tmp_path) -> None:
     model = unmask.load(str(write_large_model(tmp_path / "model", length=600)))
     task = arithmetic_tail_task(TailConfig(), model, "left-to-right").questions
     made = [task.lessons.training(seed, step) for seed in range(8) for step in range(10)]
-    assert all(len(each.pieces) == 1 and not each.inner for each in made)
+    assert all(len(each.pieces) == 1 and not each.behind for each in made)
     assert {each.answer.count("<<") for each in made} >= {2, 3}
     token_ids, corruption = task.batch(seed=1, step=0, size=8)
     for row in range(8):

@@ -24,7 +24,7 @@ from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.samplers.spec import read_sampler
 from unmask.speculation.filters import Filter
 
-LEARNED: dict[str, Callable[[TextModel, str], Any]] = {
+LEARNED: dict[str, Callable[[TextModel, str | None], Any]] = {
     "policy": TextModel.policy,
     "error_predictor": TextModel.error_head,
 }
@@ -118,7 +118,7 @@ class SamplerOptions:
                     "another sampler."
                 )
             if folder != _UNTRAINED:
-                shared[part] = LEARNED[part](model, "" if folder == _OWN else folder)
+                shared[part] = LEARNED[part](model, None if folder == _OWN else folder)
         sampler: Sampler = self._choice.build(values, shared)
         return sampler
 
