@@ -28,6 +28,10 @@ class PromptError(UnmaskError, ValueError):
     """A prompt or template that the model cannot take."""
 
 
+class DivergedError(UnmaskError, ArithmeticError):
+    """A training whose loss or weights are no longer numbers."""
+
+
 class CheckpointError(UnmaskError):
     """A checkpoint that is missing, damaged, or does not fit its own config."""
 

@@ -17,11 +17,12 @@ from unmask.errors import ConfigError
 from unmask.models.chat import ChatModel
 from unmask.network.config import HybridConfig
 from unmask.recipes.recipe import Recipe, model_kind, preset_names, preset_values
-from unmask.recipes.run import go_on, load_task, load_trunk, open_run
+from unmask.recipes.run import go_on, load_task, load_trunk, open_run, record_of
 from unmask.training.config import TrainerConfig
 from unmask.training.loop import new_state, train
 from unmask.training.optimizers import OptimizerConfig
 from unmask.training.report import Report
+from unmask.training.run_folder import RunRecord, read_record
 from unmask.training.session import is_main_process
 from unmask.training.state import Progress
 from unmask.training.task import Task, TextTask
@@ -33,12 +34,40 @@ def run(arguments: Sequence[str]) -> int:
     parser = build_parser(model_kind(values))
     parser.set_defaults(_dotted(values))
     options = parser.parse(arguments)
+    begun = read_record(Path(options.out)) if options.out and options.resume == "auto" else None
+    if begun is not None:
+        options = _as_begun(begun, parser, arguments, options)
     sections = _sections(model_kind(values))
     recipe = Recipe(**{name: cls(**options[name].as_dict()) for name, cls in sections.items()})
     if options.print_recipe:
         print(recipe.to_yaml(), end="")
         return 0
     return _train(recipe, options)
+
+
+def _as_begun(
+    begun: RunRecord, parser: Parser, arguments: Sequence[str], options: Namespace
+) -> Namespace:
+    """The options of a run that goes on: as it was begun, but for what is named now."""
+    recipe = begun.names.get("preset", options.recipe)
+    if recipe != options.recipe:
+        raise ConfigError(
+            f"the run in {options.out} is one of the recipe {recipe}, and {options.recipe} was "
+            "named. Name that one, or choose another --out."
+        )
+    known = vars(parser.get_defaults(skip_validation=True).as_flat())
+    parser.set_defaults(
+        {
+            name: float("inf") if value == "inf" else value
+            for name, value in begun.settings.items()
+            if name in known
+        }
+    )
+    again = parser.parse(arguments)
+    for name in ("data", "trunk", "begin"):
+        again[name] = options[name] or begun.names.get(name, "")
+    again.normalise = options.normalise or begun.names.get("normalise") == "text8"
+    return again
 
 
 def _recipe_name(arguments: Sequence[str]) -> str:
@@ -113,12 +142,21 @@ def _train(recipe: Recipe, options: Namespace) -> int:
         return _dry_run(recipe, task, trunk)
     if not options.out:
         raise ConfigError("--out is missing: name the folder of the run.")
-    state = open_run(recipe, options.out, options.resume, trunk, options.begin)
+    record = record_of(
+        recipe,
+        task,
+        trunk=options.trunk,
+        begin=options.begin,
+        preset=options.recipe,
+        data=options.data,
+        normalise=normalise,
+    )
+    state = open_run(recipe, options.out, options.resume, trunk, options.begin, record)
     done = state.progress.step
     if done:
         _say(f"resuming {options.out} at step {done:,}", file=sys.stderr)
     with _progress_bar(recipe, state.progress) as observe:
-        go_on(recipe, state, task, out=options.out, observe=observe)
+        go_on(recipe, state, task, out=options.out, observe=observe, record=record)
     of_all = "" if recipe.trainer.is_timed else f" of {recipe.trainer.num_steps:,}"
     _say(f"step {state.progress.step:,}{of_all}; model in {options.out}")
     return 0

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 from unmask.cli.options.model import add_model_options, load_model
@@ -12,6 +13,7 @@ from unmask.cli.progress import progress
 from unmask.data.normalise import Normalise
 from unmask.data.text import load_corpus
 from unmask.errors import ConfigError
+from unmask.files.tensors import weights_fingerprint
 from unmask.training.optimizers import OptimizerConfig
 from unmask.training.parts.error_head import ErrorValidation
 from unmask.training.parts.error_head_run import (
@@ -20,6 +22,7 @@ from unmask.training.parts.error_head_run import (
     open_run,
     train_error_head,
 )
+from unmask.training.run_folder import RunRecord, flat
 
 _SECTIONS = {"optimizer": OptimizerConfig, "trainer": ErrorHeadTrainer}
 
@@ -34,8 +37,17 @@ def run(arguments: Sequence[str]) -> int:
     model, folder = load_model(options), Path(options.out)
     normalise = Normalise.TEXT8 if options.normalise else Normalise.AS_IS
     corpus = load_corpus(options.data, model.codec, normalise=normalise)
+    record = RunRecord(
+        settings=flat({"optimizer": asdict(optimizer), "trainer": asdict(trainer)}),
+        fingerprints={"model": weights_fingerprint(model.network), "data": corpus.fingerprint},
+    )
     state = open_run(
-        model.network, folder, optimizer=optimizer, trainer=trainer, resume=options.resume
+        model.network,
+        folder,
+        optimizer=optimizer,
+        trainer=trainer,
+        resume=options.resume,
+        record=record,
     )
     done = state.progress.step
     if done:
@@ -48,6 +60,7 @@ def run(arguments: Sequence[str]) -> int:
             folder,
             optimizer=optimizer,
             trainer=trainer,
+            record=record,
             observe=observe,
         )
     if found is not None:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -15,6 +16,7 @@ from unmask.cli.progress import progress
 from unmask.errors import ConfigError
 from unmask.evaluation.novel_spelling import fresh_spelling
 from unmask.files.model_folder import POLICY_FOLDER
+from unmask.files.tensors import weights_fingerprint
 from unmask.models.text import TextModel
 from unmask.network.policy import PolicyConfig
 from unmask.training.parts.policy_config import PolicyTrainer
@@ -24,6 +26,7 @@ from unmask.training.parts.policy_run import (
     open_run,
     train,
 )
+from unmask.training.run_folder import RunRecord, flat
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -36,12 +39,24 @@ def run(arguments: Sequence[str]) -> int:
     words = known_words(options)
     config = PolicyConfig(length=model.length, **options.policy.as_dict())
     folder = Path(options.out)
-    state = open_run(config, trainer, folder, options.resume)
+    record = RunRecord(
+        settings=flat({"policy": asdict(config), "trainer": asdict(trainer)}),
+        fingerprints={"model": weights_fingerprint(model.network)},
+    )
+    state = open_run(config, trainer, folder, options.resume, record)
     done = state.progress.step
     if done:
         print(f"resuming {folder} at step {done:,}", file=sys.stderr, flush=True)
     with _progress_bar(trainer, done) as observe:
-        train(model.network, _quality(model, words), state, trainer, folder, observe=observe)
+        train(
+            model.network,
+            _quality(model, words),
+            state,
+            trainer,
+            folder,
+            record=record,
+            observe=observe,
+        )
     print(
         f"step {state.progress.step:,} of {trainer.num_steps:,}; policy in {folder}. Try it: "
         f"unmask generate {options.model} --sampler learned-policy --sampler.policy {folder}"

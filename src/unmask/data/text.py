@@ -6,6 +6,7 @@ with neural networks"; as used by Shi et al. (2024), arXiv:2406.04329, and Campb
 arXiv:2510.03929.
 """
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,14 @@ class Corpus:
     train: UInt8[Tensor, " num_train"]
     valid: UInt8[Tensor, " num_valid"]
     test: UInt8[Tensor, " num_test"]
+
+    @property
+    def fingerprint(self) -> str:
+        """The first 16 hexadecimal digits of the SHA-256 of the parts that are learnt from."""
+        digest = hashlib.sha256()
+        for part in (self.train, self.valid):
+            digest.update(part.numpy().tobytes())
+        return digest.hexdigest()[:16]
 
 
 def split(token_ids: UInt8[Tensor, " n"]) -> Corpus:

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from unmask.errors import OutputError
 
+PARTIAL = ".unmask-partial"
+"""How the name of a file ends that is being written: only we leave such files behind."""
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -15,12 +18,13 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: the disk is full or the place cannot be written; `path` is as it was.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    draft = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
     try:
         yield draft
         with draft.open("r+b") as file:
             os.fsync(file.fileno())
         draft.replace(path)
+        sync_folder(path.parent)
     except OSError as error:
         with suppress(OSError):  # where no file can be, none can be removed
             draft.unlink(missing_ok=True)
@@ -31,6 +35,18 @@ def replacing(path: Path) -> Iterator[Path]:
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
+
+
+def sync_folder(folder: Path) -> None:
+    """See to it that a rename in a folder outlives a power cut, where folders can be synced."""
+    if os.name != "posix":
+        return
+    with suppress(OSError):  # some file systems have no such thing
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
 
 
 def make_folder(folder: Path) -> None:

@@ -3,6 +3,7 @@
 `unmask.train(unmask.preset("text8-small"), data="text8.zip", out="runs/a")` does all of it.
 """
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ from unmask.dllm.adapted import TailConfig
 from unmask.dllm.config import DllmConfig
 from unmask.dllm.network import DllmNetwork, shallower
 from unmask.dllm.tail_folder import read_tail
-from unmask.errors import ConfigError, OutputError
+from unmask.errors import ConfigError
 from unmask.files.model_folder import find_folder
 from unmask.models.chat import ChatModel
 from unmask.models.load import load
@@ -25,8 +26,9 @@ from unmask.recipes.recipe import Recipe, preset
 from unmask.speed.denormals import flushing_denormals
 from unmask.training import loop
 from unmask.training.report import Observer
+from unmask.training.run_folder import RUN_FILE, RunRecord, check_is_free, flat, read_record
 from unmask.training.session import is_main_process
-from unmask.training.state import TrainingState, newest_checkpoint
+from unmask.training.state import TrainingState, newest_checkpoint, step_of
 from unmask.training.task import Task, TextTask
 from unmask.training.validation import Validation
 
@@ -129,6 +131,7 @@ def open_run(
     resume: Resume = "never",
     trunk: ChatModel | None = None,
     begin: str = "",
+    record: RunRecord | None = None,
 ) -> TrainingState:
     """The state from which a run goes on: a new one, or that of its newest checkpoint.
 
@@ -139,17 +142,38 @@ def open_run(
         OutputError: `out` holds something already, and `resume` is "never".
         CheckpointError: the newest checkpoint is damaged or of another recipe; there is no model
             `begin`.
-        ConfigError: `begin` is a model of another shape.
+        ConfigError: `begin` is a model of another shape; or the run was begun with something else
+            than the `record` says.
     """
     folder = Path(out)
+    newest = newest_checkpoint(folder)
     if is_main_process():
-        _check_folder(folder, resume)
+        check_is_free(folder, has_checkpoint=newest is not None, resume=resume)
+    if newest is not None and record is not None:
+        record.check_goes_on(folder, step=step_of(newest))
     network = None if trunk is None else trunk.trunk
     state = loop.new_state(recipe.model, recipe.optimizer, recipe.trainer, network)
     is_resumed = resume == "auto" and loop.resume(state, folder)
     if begin and not is_resumed:
         state.begin_with(_weights(begin, state.model, network))
     return state
+
+
+def record_of(
+    recipe: Recipe, task: Task, *, trunk: str = "", begin: str = "", **names: str
+) -> RunRecord:
+    """What decides what a run learns; `names` are what it was given by name."""
+    return RunRecord(
+        settings=flat(asdict(recipe)),
+        fingerprints={"data": task.fingerprint, "first weights": begin},
+        names={"trunk": trunk, "begin": begin, **names},
+    )
+
+
+def named_at_first(out: Path | str, resume: Resume, name: str, value: str) -> str:
+    """A model or data by name: that of the run that is gone on with, where none is named now."""
+    begun = read_record(Path(out)) if resume == "auto" else None
+    return value or (begun.names.get(name, "") if begun else "")
 
 
 def _weights(name: str, model: Any, trunk: DllmNetwork | None) -> dict[str, Tensor]:
@@ -192,10 +216,13 @@ def train(
     Raises what `load_task`, `load_trunk` and `open_run` raise.
     """
     with flushing_denormals():
+        trunk = named_at_first(out, resume, "trunk", trunk)
+        begin = named_at_first(out, resume, "begin", begin)
         model = load_trunk(recipe, trunk)
         task = load_task(recipe, data, normalise, model, begin)
-        state = open_run(recipe, out, resume, model, begin)
-        return go_on(recipe, state, task, out=out, observe=observe)
+        record = record_of(recipe, task, trunk=trunk, begin=begin, data=str(data))
+        state = open_run(recipe, out, resume, model, begin, record)
+        return go_on(recipe, state, task, out=out, observe=observe, record=record)
 
 
 def adapt(
@@ -220,8 +247,11 @@ def adapt(
             "this recipe trains a whole network; a tail wants one like the preset adapt."
         )
     with flushing_denormals():
+        begin = named_at_first(out, resume, "begin", begin)
         task = load_task(recipe, data, trunk=model, begin=begin)
-        go_on(recipe, open_run(recipe, out, resume, model, begin), task, out=out, observe=observe)
+        record = record_of(recipe, task, trunk=model.name, begin=begin, data=str(data))
+        state = open_run(recipe, out, resume, model, begin, record)
+        go_on(recipe, state, task, out=out, observe=observe, record=record)
     return model.with_tail(out)
 
 
@@ -232,6 +262,7 @@ def go_on(
     *,
     out: Path | str,
     observe: Observer,
+    record: RunRecord,
 ) -> Validation | None:
     """Train from a state that is at hand."""
     return loop.train(
@@ -240,19 +271,6 @@ def go_on(
         Path(out),
         optimizer=recipe.optimizer,
         trainer=recipe.trainer,
-        notes={"recipe.yaml": recipe.to_yaml()},
+        notes={"recipe.yaml": recipe.to_yaml(), RUN_FILE: record.to_json()},
         observe=observe,
     )
-
-
-def _check_folder(folder: Path, resume: Resume) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder} is a file. Name a folder with --out.")
-    if resume == "auto" or not folder.exists() or not any(folder.iterdir()):
-        return
-    if newest_checkpoint(folder) is not None:
-        raise OutputError(
-            f"{folder} already holds a run. Go on with it by --resume auto, or choose another "
-            "--out."
-        )
-    raise OutputError(f"{folder} is not empty. Choose another --out.")

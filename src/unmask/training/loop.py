@@ -69,11 +69,12 @@ def train(
     files to put there, by name. Nothing is written before everything has been checked.
 
     Raises:
-        OutputError: a file could not be written; the checkpoint before it is intact.
+        OutputError: a file could not be written, and the checkpoint before it is intact; or
+            another process is at work in the folder.
+        DivergedError: the loss is no number; the checkpoint before is intact.
     """
     session = Session(state, task, run_folder, optimizer=optimizer, trainer=trainer)
-    session.open_folder(notes or {})
-    with listening_for_stop() as was_told_to_stop:
+    with session.at_work(notes or {}), listening_for_stop() as was_told_to_stop:
         while not session.is_over:
             session.take_step()
             if session.is_due(trainer.validate_every):

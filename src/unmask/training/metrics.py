@@ -1,9 +1,17 @@
 """metrics.jsonl: one JSON object per line, in the order of the steps."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from unmask.files import json_lines
+
+
+def _step(row: dict[str, Any]) -> float:
+    """Of a line; of one that is none of ours, behind all others."""
+    step = row.get("step")
+    return step if isinstance(step, int | float) else math.inf
 
 
 @dataclass(frozen=True)
@@ -26,4 +34,4 @@ class MetricsFile:
 
     def cut_after(self, step: int) -> None:
         """Drop the lines of later steps, which are about to be run again."""
-        json_lines.write(self.path, [row for row in self.rows() if row["step"] <= step])
+        json_lines.write(self.path, [row for row in self.rows() if _step(row) <= step])

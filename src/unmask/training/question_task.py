@@ -10,6 +10,7 @@ is to be, and a short question put with much room would be answered at length (d
 Source: Nie et al. (2025), arXiv:2502.09992, section 2.3 (supervised fine-tuning).
 """
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -80,6 +81,13 @@ class QuestionTask:
     most_canvases: int = 5
     orders: Orders = "random"
     """In which order answers are revealed."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the tokens, and of the kind of questions."""
+        tokens = self.tokenizer.tokenizer.to_str().encode()
+        kind = type(self.lessons).__name__.encode()
+        return hashlib.sha256(kind + tokens).hexdigest()[:16]
 
     def batch(self, seed: int, step: int, size: int) -> tuple[TokenIds, Corruption]:
         """The examples of a step."""

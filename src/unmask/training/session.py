@@ -6,7 +6,8 @@ averaged. The main process alone validates, reports and writes.
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from unmask.training.objective import Corruption, Losses, losses
 from unmask.training.optimizers import OptimizerConfig
 from unmask.training.report import Observer, Report, validation_row
 from unmask.training.run_folder import open_run_folder
-from unmask.training.state import TrainingState
+from unmask.training.state import TrainingState, diverged
 from unmask.training.task import Task
 from unmask.training.transfer import sent
 from unmask.training.validation import Validation, validate
@@ -94,11 +95,15 @@ class Session:
         """Whether something done every so many steps, and after the last, is to be done now."""
         return self.state.progress.step % every == 0 or self.is_over
 
-    def open_folder(self, notes: Mapping[str, str]) -> None:
-        """Make the run folder ready, and drop the metrics of steps about to be run again."""
-        if self._accelerator.is_main_process:
-            open_run_folder(self.run_folder, notes)
+    @contextmanager
+    def at_work(self, notes: Mapping[str, str]) -> Iterator[None]:
+        """Have the run folder, made ready, without the metrics of steps about to be run again."""
+        if not self._accelerator.is_main_process:
+            yield
+            return
+        with open_run_folder(self.run_folder, notes):
             self.metrics.cut_after(self.state.progress.step)
+            yield
 
     def take_step(self) -> None:
         """One step of the optimisers on one batch, and of the average after them."""
@@ -121,6 +126,17 @@ class Session:
         means = [part.mean() for part in loss.parts.values()]
         self.state.unreported.append(torch.stack([*means, norm]).detach())
         self._parts = tuple(loss.parts)
+        if norm.device.type == "cpu":  # a GPU would wait; there it is asked before it is told
+            self.check_has_not_diverged()
+
+    def check_has_not_diverged(self) -> None:
+        """Raise `DivergedError` if a step since the last report has no finite loss or gradient."""
+        if not self.state.unreported:
+            return
+        is_finite = torch.stack(self.state.unreported).isfinite().all(dim=1).tolist()
+        if not all(is_finite):
+            num_since = len(is_finite) - is_finite.index(False)
+            raise diverged(self.state.progress.step - num_since + 1, self.run_folder)
 
     def _losses(
         self, step: int, token_ids: TokenIds, corruption: Corruption | WindowedCorruption
@@ -150,6 +166,7 @@ class Session:
 
     def report(self, observe: Observer) -> None:
         """Write and tell the means over the steps since the last report."""
+        self.check_has_not_diverged()
         means = torch.stack(self._shared_measurements()).mean(0).tolist()
         self.state.unreported.clear()
         if self._accelerator.is_main_process:
@@ -183,6 +200,7 @@ class Session:
 
     def save(self) -> None:
         """Write a checkpoint, and its model to the run folder."""
+        self.check_has_not_diverged()
         self.state.unreported = self._shared_measurements()
         if self._accelerator.is_main_process:
             self.state.save(self.run_folder, self.task)

@@ -24,7 +24,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
-from unmask.errors import CheckpointError, OutputError
+from unmask.errors import CheckpointError, DivergedError, OutputError
+from unmask.files.atomic import PARTIAL, sync_folder
 from unmask.files.tensors import load_weights, read_json, read_tensors, write_json, write_tensors
 from unmask.training import optimizers as optimizers_
 from unmask.training.task import Task
@@ -81,12 +82,13 @@ class TrainingState:
         final = run_folder / "checkpoints" / f"step-{self.progress.step:08d}"
         if (final / _PROGRESS).exists():
             return final  # the same step of the same run: the same state
-        draft = final.with_name(f".{final.name}.partial")
+        draft = final.with_name(f".{final.name}{PARTIAL}")
         try:
             shutil.rmtree(draft, ignore_errors=True)
             draft.mkdir(parents=True)
             self._write(draft, task)
             os.replace(draft, final)
+            sync_folder(final.parent)
         except OSError as error:
             shutil.rmtree(draft, ignore_errors=True)
             newest = newest_checkpoint(run_folder)
@@ -136,9 +138,26 @@ class TrainingState:
             ) from error
 
 
+def diverged(step: int, run_folder: Path) -> DivergedError:
+    """What is said of a run whose loss is no number at a step; its folder is as it was."""
+    newest = newest_checkpoint(run_folder)
+    kept = f"{newest.name} is intact" if newest else "nothing was written"
+    return DivergedError(
+        f"the loss or its gradient is no longer a number at step {step:,}; {kept}. Start another "
+        "run with a lower learning rate (--optimizer.lr, --optimizer.matrix-lr), or with "
+        f"--trainer.precision float32; --begin {run_folder} begins with the weights that are "
+        "there."
+    )
+
+
 def whole_checkpoints(run_folder: Path) -> list[Path]:
     """The complete checkpoints of a run, oldest first."""
     return sorted(path.parent for path in run_folder.glob(f"checkpoints/step-*/{_PROGRESS}"))
+
+
+def step_of(checkpoint: Path) -> int:
+    """The step of a checkpoint, as its name has it."""
+    return int(checkpoint.name.removeprefix("step-"))
 
 
 def newest_checkpoint(run_folder: Path) -> Path | None:

@@ -8,6 +8,7 @@ from torch import Tensor
 from unmask.dllm.adapted import TailConfig
 from unmask.dllm.network import DllmNetwork
 from unmask.dllm.tail_folder import write_tail
+from unmask.files.tensors import weights_fingerprint
 from unmask.network.config import HybridConfig
 from unmask.shapes import TokenIds
 from unmask.training.objective import Corruption
@@ -21,6 +22,11 @@ class TailTask:
     questions: QuestionTask
     trunk: DllmNetwork
     tail: TailConfig
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the questions, and of the trunk."""
+        return f"{self.questions.fingerprint}-{weights_fingerprint(self.trunk)}"
 
     def batch(self, seed: int, step: int, size: int) -> tuple[TokenIds, Corruption]:
         """The examples of a step."""

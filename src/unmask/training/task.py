@@ -27,6 +27,11 @@ VALIDATION_WINDOW = 8
 class Task(Protocol):
     """Sequences, and the format of the model."""
 
+    @property
+    def fingerprint(self) -> str:
+        """Of what is learnt from: the same for the same sequences."""
+        ...
+
     def batch(
         self, seed: int, step: int, size: int
     ) -> tuple[TokenIds, Corruption | WindowedCorruption]:
@@ -59,6 +64,11 @@ class TextTask:
     def __post_init__(self) -> None:
         for part in (self.corpus.train, self.corpus.valid):
             consecutive_crops(part, self.length, 1)
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the text."""
+        return self.corpus.fingerprint
 
     def batch(
         self, seed: int, step: int, size: int

@@ -32,6 +32,7 @@ from unmask.training.parts.error_head import (
 )
 from unmask.training.parts.loop import go_on
 from unmask.training.parts.state import PartState, Resume, open_part_run
+from unmask.training.run_folder import RUN_FILE, RunRecord
 from unmask.training.state import Progress
 
 _CROPS, _GUESSES, _VALIDATION = range(3)  # purposes of the random streams
@@ -111,6 +112,7 @@ def open_run(
     optimizer: OptimizerConfig,
     trainer: ErrorHeadTrainer,
     resume: Resume = "never",
+    record: RunRecord | None = None,
 ) -> PartState:
     """A run before its first step, or with resume "auto" the one that is in `folder`.
 
@@ -120,7 +122,8 @@ def open_run(
     """
     if resume == "auto" and (folder / CONFIG_FILE).exists():
         read_error_head(folder, network)  # refuses that of another model
-    return open_part_run(ErrorHead(network, seed=trainer.seed), optimizer, folder, resume)
+    head = ErrorHead(network, seed=trainer.seed)
+    return open_part_run(head, optimizer, folder, resume, record)
 
 
 def train_error_head(
@@ -131,6 +134,7 @@ def train_error_head(
     *,
     optimizer: OptimizerConfig,
     trainer: ErrorHeadTrainer,
+    record: RunRecord | None = None,
     observe: Observer = lambda report: None,
 ) -> ErrorValidation | None:
     """Go on from `state` to the last step, the time limit or SIGTERM; the last validation.
@@ -140,7 +144,8 @@ def train_error_head(
         OutputError: a file could not be written; the checkpoint before it is intact.
     """
     session = _Session(state, network, corpus, optimizer, trainer)
-    go_on(session, trainer, folder, notes={}, observe=observe)
+    notes = {} if record is None else {RUN_FILE: record.to_json()}
+    go_on(session, trainer, folder, notes=notes, observe=observe)
     return session.validation
 
 

@@ -1,5 +1,6 @@
 """The loop of a part's training run: step, report, save, until the end or until told to stop."""
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -9,6 +10,7 @@ from unmask.training.interruption import listening_for_stop
 from unmask.training.metrics import MetricsFile
 from unmask.training.parts.state import PartState
 from unmask.training.run_folder import open_run_folder
+from unmask.training.state import diverged
 
 
 @runtime_checkable
@@ -49,16 +51,19 @@ def go_on(
     `notes` are text files for the run folder; `observe` is told the report of each step.
 
     Raises:
-        OutputError: a file could not be written; the checkpoint before it is intact.
+        OutputError: a file could not be written, and the checkpoint before it is intact; or
+            another process is at work in the folder.
+        DivergedError: what a step reports is no number; the checkpoint before is intact.
     """
-    open_run_folder(folder, notes)
     metrics = MetricsFile(folder / "metrics.jsonl")
-    metrics.cut_after(session.state.progress.step)
-    session.save(folder)  # from here on the folder is a run, whatever happens
-    with listening_for_stop() as was_told_to_stop:
+    with open_run_folder(folder, notes), listening_for_stop() as was_told_to_stop:
+        metrics.cut_after(session.state.progress.step)
+        session.save(folder)  # from here on the folder is a run, whatever happens
         while session.state.progress.step < trainer.num_steps:
             report = session.take_step()
             for row in report.rows():
+                if not all(map(math.isfinite, row.values())):
+                    raise diverged(session.state.progress.step, folder)
                 metrics.append(**row)
             observe(report)
             if was_told_to_stop() or session.clock.session_minutes() >= trainer.minutes:

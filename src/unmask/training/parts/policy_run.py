@@ -36,6 +36,7 @@ from unmask.training.parts.policy_gradient import (
     roll_out,
 )
 from unmask.training.parts.state import PartState, Resume, open_part_run
+from unmask.training.run_folder import RUN_FILE, RunRecord
 from unmask.training.state import Progress
 
 _PASSES_AT_A_TIME = 128
@@ -73,7 +74,11 @@ class PolicyReport:
 
 
 def open_run(
-    config: PolicyConfig, trainer: PolicyTrainer, folder: Path, resume: Resume = "never"
+    config: PolicyConfig,
+    trainer: PolicyTrainer,
+    folder: Path,
+    resume: Resume = "never",
+    record: RunRecord | None = None,
 ) -> PartState:
     """A run before its first step, or with resume "auto" the one that is in `folder`.
 
@@ -86,7 +91,7 @@ def open_run(
             f"the policy reads; got {trainer.length}."
         )
     policy = PolicyNetwork(config, seed=trainer.seed)
-    return open_part_run(policy, trainer.optimizer, folder, resume)
+    return open_part_run(policy, trainer.optimizer, folder, resume, record)
 
 
 def train(
@@ -96,6 +101,7 @@ def train(
     trainer: PolicyTrainer,
     folder: Path,
     *,
+    record: RunRecord | None = None,
     observe: Callable[[PolicyReport], None] = lambda report: None,
 ) -> None:
     """Go on from `state` to the last step, the time limit or SIGTERM.
@@ -105,6 +111,7 @@ def train(
     """
     session = _Session(predictor, quality, state, trainer)
     notes = {"trainer.yaml": yaml.safe_dump(asdict(trainer), sort_keys=False)}
+    notes |= {} if record is None else {RUN_FILE: record.to_json()}
     go_on(session, trainer, folder, notes=notes, observe=observe)
 
 

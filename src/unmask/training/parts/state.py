@@ -11,10 +11,11 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from unmask.errors import CheckpointError, OutputError
+from unmask.errors import CheckpointError
 from unmask.files.tensors import load_weights, read_tensors, write_tensors
 from unmask.training import optimizers
 from unmask.training.optimizers import OptimizerConfig
+from unmask.training.run_folder import RunRecord, check_is_free
 from unmask.training.state import Progress
 
 Resume = Literal["never", "auto"]
@@ -76,7 +77,11 @@ class PartState:
 
 
 def open_part_run(
-    part: nn.Module, optimizer: OptimizerConfig, folder: Path, resume: Resume
+    part: nn.Module,
+    optimizer: OptimizerConfig,
+    folder: Path,
+    resume: Resume,
+    record: RunRecord | None = None,
 ) -> PartState:
     """A run before its first step, or with resume "auto" the one that is in `folder`.
 
@@ -85,16 +90,13 @@ def open_part_run(
     Raises:
         OutputError: `folder` holds a run and `resume` is "never", or it holds something else.
         CheckpointError: the run in it is damaged, or of another part.
+        ConfigError: it was begun with something else than the `record` says.
     """
     state = PartState(part, optimizers.build(part, optimizer))
     has_run = (folder / _FILE).exists()
-    if has_run and resume == "auto":
+    check_is_free(folder, has_checkpoint=has_run, resume=resume)
+    if has_run:
         state.load(folder)
-    elif has_run:
-        raise OutputError(
-            f"{folder} already holds a run. Go on with it by --resume auto, or choose another "
-            "--out."
-        )
-    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise OutputError(f"{folder} is not an empty folder. Choose another --out.")
+        if record is not None:
+            record.check_goes_on(folder, step=state.progress.step)
     return state
