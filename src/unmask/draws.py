@@ -99,6 +99,8 @@ class SeededDraws:
     """
 
     def __init__(self, seeds: Sequence[int], device: torch.device | str = "cpu") -> None:
+        for seed in seeds:
+            check_seed(seed)
         self._keys = _mix(torch.tensor(list(seeds), dtype=torch.int64, device=device) + 1)
         self._num_drawn = torch.zeros_like(self._keys)
         self._index: Tensor | None = None

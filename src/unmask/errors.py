@@ -4,12 +4,34 @@
 message alone and exits with status 2.
 """
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 
 class UnmaskError(Exception):
     """Anything wrong with what the user gave us."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(shown(message))
+
+
+_LONGEST_WORD, _LONGEST_MESSAGE = 160, 2000
+_CONTROL = {n: f"\\x{n:02x}" for n in (*range(9), *range(11, 32), *range(127, 160))}
+
+
+def shown(message: str) -> str:
+    """A message as it can be shown, whatever it echoes: bounded, and without control characters.
+
+    Of a word that is too long the ends are left, of a message its beginning and its end.
+    """
+    message = message.translate(_CONTROL).encode("utf-8", "backslashreplace").decode()
+    message = re.sub(
+        rf"\S{{{_LONGEST_WORD},}}", lambda word: f"{word[0][:100]}...{word[0][-40:]}", message
+    )
+    if len(message) > _LONGEST_MESSAGE:
+        message = f"{message[:1500]} ... {message[-400:]}"
+    return message
 
 
 class ConfigError(UnmaskError, ValueError):

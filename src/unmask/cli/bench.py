@@ -1,6 +1,5 @@
 """`unmask bench`: what generating costs on this machine."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from unmask.cli.options.parser import Parser
 from unmask.cli.options.sampler import SamplerOptions
 from unmask.cli.progress import adding_up, progress
 from unmask.errors import ConfigError
+from unmask.files.reading import dumps
 from unmask.models.text import TextModel, usual_sampler
 from unmask.network.config import HybridConfig
 from unmask.network.new_hybrid import new_hybrid
@@ -61,7 +61,7 @@ def run(arguments: Sequence[str]) -> int:
     }
     if options.json:
         found = [{"threads": num_threads, **row.to_json()} for num_threads, row in rows]
-        print(json.dumps({**what, "rows": found}))
+        print(dumps({**what, "rows": found}))
     else:
         print(_as_text(what, rows))
     return 0

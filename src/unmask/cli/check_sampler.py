@@ -1,6 +1,5 @@
 """`unmask check-sampler SPEC`: does a sampler keep the rules that ours keep?"""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -13,6 +12,7 @@ from unmask.dllm.config import DllmConfig
 from unmask.dllm.network import new_network as new_large_network
 from unmask.errors import ConfigError
 from unmask.evaluation.sampler_check import check_sampler
+from unmask.files.reading import dumps
 from unmask.network.config import HybridConfig
 from unmask.network.new_hybrid import new_hybrid
 from unmask.predictors.markov import MarkovChain
@@ -37,7 +37,7 @@ def run(arguments: Sequence[str]) -> int:
     name, predictor = _predictor(sampler)
     findings = check_sampler(sampler, predictor, length=options.length)
     if options.json:
-        print(json.dumps({"sampler": options.sampler, "findings": [*map(asdict, findings)]}))
+        print(dumps({"sampler": options.sampler, "findings": [*map(asdict, findings)]}))
     else:
         print(f"{options.sampler}, on {name}:")
         for found in findings:

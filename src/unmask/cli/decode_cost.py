@@ -1,6 +1,5 @@
 """`unmask decode-cost`: memory and work of a large model, before its weights are fetched."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -9,6 +8,7 @@ from unmask.cli.options.model import dtype_of
 from unmask.cli.options.parser import Parser
 from unmask.dllm.config import DllmConfig
 from unmask.errors import CheckpointError, ConfigError
+from unmask.files.reading import dumps
 from unmask.files.tensors import CONFIG_FILE, read_json
 from unmask.speed.decode_cost import DecodeSetting, costs, prediction_bytes, weight_bytes
 
@@ -29,7 +29,7 @@ def run(arguments: Sequence[str]) -> int:
     if options.json:
         about = {"num_weights": config.num_weights, "weight_bytes": weights}
         about["prediction_bytes"] = predictions
-        print(json.dumps({**about, "decoders": [asdict(row) for row in rows]}))
+        print(dumps({**about, "decoders": [asdict(row) for row in rows]}))
         return 0
     print(
         f"{config.family}: {config.num_weights / 1e9:.2f} billion weights, "

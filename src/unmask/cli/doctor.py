@@ -1,7 +1,6 @@
 """`unmask doctor`: is the installation whole, and what can this machine do?"""
 
 import importlib.util
-import json
 import platform
 import shutil
 import sys
@@ -14,6 +13,7 @@ import torch
 from unmask.cli.options.parser import Parser
 from unmask.errors import ConfigError, UnmaskError
 from unmask.files.model_folder import shipped_names
+from unmask.files.reading import dumps
 from unmask.models.base import GenerativeModel
 from unmask.models.load import load
 from unmask.predictors.stream import StreamPredictor
@@ -52,7 +52,7 @@ def run(arguments: Sequence[str]) -> int:
             facts[f"model {name}"] = "broken"
             problems.append(str(error))
     if options.json:
-        print(json.dumps({**facts, "problems": problems}))
+        print(dumps({**facts, "problems": problems}))
     else:
         print("\n".join(f"{name:<26} {value}" for name, value in facts.items()))
         print(_advice(facts))

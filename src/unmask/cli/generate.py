@@ -1,6 +1,5 @@
 """`unmask generate`: text from a model, with what it cost."""
 
-import json
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +23,7 @@ from unmask.cli.options.parser import Parser
 from unmask.cli.progress import adding_up, progress
 from unmask.cost import mean as mean_cost
 from unmask.errors import OutputError
+from unmask.files.reading import dumps
 from unmask.models.base import Sample
 from unmask.models.chat import ChatModel
 from unmask.models.load import load
@@ -212,7 +212,7 @@ def _output(path: str | None) -> Iterator[Callable[[str], None]]:
 
 def _as_json(sample: Sample, device: torch.device) -> str:
     peak = peak_bytes(device)
-    return json.dumps(
+    return dumps(
         {
             **sample.to_json(),
             "peak_memory_bytes": None if math.isnan(peak) else peak,

@@ -7,8 +7,10 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from io import TextIOWrapper
 
-from unmask.errors import UnmaskError, did_you_mean
+from unmask.errors import UnmaskError, did_you_mean, shown
 from unmask.speed.allocator import keep_freed_memory
 from unmask.speed.denormals import flush_denormals
 
@@ -74,6 +76,7 @@ def main(
         verb = importlib.import_module(f"unmask.cli.{argv[0].replace('-', '_')}")
         prepare()
         found: int = verb.run(argv[1:])
+        sys.stdout.flush()
         return found
     except UnmaskError as error:
         return _fail(str(error))
@@ -81,16 +84,48 @@ def main(
         return 130
     except BrokenPipeError:
         # The reader left (`unmask generate | head`); that is no error of ours.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _look_away()
         return 0
+    except OSError as error:
+        _look_away()
+        place = f"{error.filename}: " if error.filename else "cannot write the output: "
+        return _fail(f"{place}{error.strerror or error}.")
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not _is_about_memory(error):
+            raise
+        return _fail(
+            "there is not enough memory for this. Ask for less at a time (--batch-size, "
+            "--trainer.batch-size), a smaller model, or --precision bf16."
+        )
 
 
 def entry(arguments: Sequence[str] | None = None) -> None:
     """The `unmask` command: a process of its own, so it may choose how all of it computes."""
     keep_freed_memory()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # whatever the terminal can show
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(main(arguments, prepare=flush_denormals))
 
 
 def _fail(message: str) -> int:
-    print(f"unmask: {message}", file=sys.stderr)
+    print(f"unmask: {shown(message)}", file=sys.stderr)
     return 2
+
+
+def _look_away() -> None:
+    """What is not written by now never will be; nobody is told again at the end."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _is_about_memory(error: RuntimeError) -> bool:
+    """Whether torch could not have the memory that it asked for; it says so in several ways."""
+    said = str(error)
+    return any(words in said for words in _NO_MEMORY)
+
+
+_NO_MEMORY = (
+    "out of memory", "can't allocate memory", "not enough memory", "without overflow",
+    "Storage size calculation overflowed", "numel: integer multiplication",
+)  # fmt: skip

@@ -1,6 +1,5 @@
 """`unmask models`: what ships with the package."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,6 +9,7 @@ from unmask.cli.options.parser import Parser
 from unmask.dllm.adapted import TailConfig
 from unmask.dllm.config import DllmConfig
 from unmask.files.model_folder import shipped_folder, shipped_names
+from unmask.files.reading import dumps
 from unmask.files.tensors import CONFIG_FILE, WEIGHTS_FILE, read_json
 from unmask.network.config import HybridConfig
 from unmask.recipes.recipe import preset, preset_names
@@ -27,7 +27,7 @@ def run(arguments: Sequence[str]) -> int:
             {"name": name, "folder": str(folder), "megabytes": megabytes, **_fields(folder)}
         )
     if options.json:
-        print(json.dumps({"models": models, "recipes": preset_names()}))
+        print(dumps({"models": models, "recipes": preset_names()}))
         return 0
     print("models, for `unmask generate NAME`:")
     for entry in models:

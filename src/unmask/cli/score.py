@@ -1,6 +1,5 @@
 """`unmask score`: bits per token of a text."""
 
-import json
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -17,7 +16,7 @@ from unmask.data.normalise import Normalise
 from unmask.data.text import consecutive_crops
 from unmask.errors import ConfigError, DataError
 from unmask.evaluation.bits import BitsPerToken, Score
-from unmask.frontier.report import strict
+from unmask.files.reading import dumps
 from unmask.models.text import TextModel
 from unmask.samplers.likelihood import OwnLaw, law_of, num_passes
 from unmask.samplers.registry import SAMPLERS, describe
@@ -62,7 +61,7 @@ def run(arguments: Sequence[str]) -> int:
             batch_size=options.batch_size,
             observe=adding_up(advance, "sequences" if is_stream else "passes"),
         )
-    shown = json.dumps(strict(_as_json(result, sampler))) if options.json else ""
+    shown = dumps(_as_json(result, sampler)) if options.json else ""
     print(shown or _as_text(result, sampler))
     return 0
 

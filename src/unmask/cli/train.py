@@ -1,5 +1,6 @@
 """`unmask train`: run a recipe."""
 
+import math
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -165,7 +166,13 @@ def _train(recipe: Recipe, options: Namespace) -> int:
 def _dry_run(recipe: Recipe, task: Task, trunk: ChatModel | None) -> int:
     """Two steps in a folder that is thrown away; the second is timed."""
     trainer = replace(
-        recipe.trainer, num_steps=2, log_every=1, num_valid=2, compile=False, schedule="steps"
+        recipe.trainer,
+        num_steps=2,
+        log_every=1,
+        num_valid=2,
+        compile=False,
+        schedule="steps",
+        minutes=math.inf,
     )
     network = None if trunk is None else trunk.trunk
     state = new_state(recipe.model, recipe.optimizer, trainer, network)
@@ -185,7 +192,7 @@ def _dry_run(recipe: Recipe, task: Task, trunk: ChatModel | None) -> int:
     step_seconds = seen[1].seconds - seen[0].seconds
     tokens = seen[1].num_tokens - seen[0].num_tokens
     if recipe.trainer.is_timed:
-        num_steps = int(60 * recipe.trainer.minutes / step_seconds)
+        num_steps = int(min(60 * recipe.trainer.minutes / step_seconds, 2**53))
     else:
         num_steps = recipe.trainer.num_steps
     hours = step_seconds * num_steps / 3600

@@ -1,6 +1,5 @@
 """`unmask tune`: the window and verify rounds that meet a goal, and what they give."""
 
-import json
 from collections.abc import Sequence
 from typing import Any, get_args
 
@@ -11,7 +10,7 @@ from unmask.cli.options.model import add_model_options, known_words, load_model
 from unmask.cli.options.parser import Parser
 from unmask.cli.progress import progress
 from unmask.errors import ConfigError
-from unmask.frontier.report import strict
+from unmask.files.reading import dumps
 from unmask.samplers.common.ordered_state import OrderChoice
 from unmask.speed.machine import machine
 from unmask.tuning.search import Goal, MaxNFE, TargetQuality
@@ -112,26 +111,24 @@ def _command(found: Tuned, options: Namespace) -> str:
 
 
 def _as_json(found: Tuned, goal: Goal, options: Namespace) -> str:
-    return json.dumps(
-        strict(
-            {
-                "unmask": VERSION,
-                "machine": machine(),
-                "goal": vars(goal),
-                "model": options.model,
-                "precision": options.precision,
-                "command": _command(found, options),
-                "setting": vars(found.setting),
-                **{name: found.point[name] for name in ("sampler", "seed", "num_samples")},
-                "numbers": found.point["numbers"],
-                "acceptance_rate": found.point["acceptance_rate"],
-                "search": {
-                    "num_settings": found.num_settings,
-                    "num_samples": found.num_samples,
-                    "seconds": found.seconds,
-                },
-            }
-        )
+    return dumps(
+        {
+            "unmask": VERSION,
+            "machine": machine(),
+            "goal": vars(goal),
+            "model": options.model,
+            "precision": options.precision,
+            "command": _command(found, options),
+            "setting": vars(found.setting),
+            **{name: found.point[name] for name in ("sampler", "seed", "num_samples")},
+            "numbers": found.point["numbers"],
+            "acceptance_rate": found.point["acceptance_rate"],
+            "search": {
+                "num_settings": found.num_settings,
+                "num_samples": found.num_samples,
+                "seconds": found.seconds,
+            },
+        }
     )
 
 

@@ -8,14 +8,18 @@ import zlib
 from collections.abc import Callable
 from io import BufferedIOBase
 from pathlib import Path
+from typing import IO
 
 from unmask.errors import DataError
+from unmask.files.reading import check_is_regular
 
 _COMPRESSED: dict[str, Callable[[Path], BufferedIOBase]] = {
     ".gz": gzip.GzipFile,
     ".bz2": bz2.BZ2File,
     ".xz": lzma.LZMAFile,
 }
+_MOST_BYTES, _MOST_TIMES = 2**32, 200
+"""That are read of a file: 4 GiB, and 200 times what it was packed into."""
 _DAMAGE = (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 
 
@@ -30,6 +34,7 @@ def read_bytes(path: Path | str, member: str | None = None) -> bytes:
             "Leave the member out, or give the archive itself."
         )
     if suffix != ".zip" and suffix not in _COMPRESSED:
+        check_is_regular(path, most=_MOST_BYTES)
         data = path.read_bytes()
     else:
         try:
@@ -77,11 +82,24 @@ def _files_in(archive: zipfile.ZipFile) -> list[str]:
 
 def _decompress(path: Path, suffix: str) -> bytes:
     with _COMPRESSED[suffix](path) as file:
-        return file.read()
+        return _unpacked(file, path, path.stat().st_size)
+
+
+def _unpacked(file: IO[bytes] | BufferedIOBase, path: Path, packed: int) -> bytes:
+    """All of it, unless it is so much more than what it was packed into that no text is."""
+    most = min(_MOST_BYTES, 2**26 + _MOST_TIMES * packed)
+    data = file.read(most + 1)
+    if len(data) > most:
+        raise DataError(
+            f"{path} unpacks to more than {most:,} bytes, which is more than is read at once, or "
+            "more than a text of its size can be. Unpack it, and give a part."
+        )
+    return data
 
 
 def _check_is_readable(path: Path) -> None:
     try:
+        check_is_regular(path, most=_MOST_BYTES)
         with path.open("rb"):
             pass
     except FileNotFoundError:
@@ -91,7 +109,7 @@ def _check_is_readable(path: Path) -> None:
         raise DataError(f"{path} is a directory. Give one of the files in it.") from None
     except OSError as error:
         raise DataError(
-            f"{path} cannot be read: {error.strerror}. Check its permissions."
+            f"{path} cannot be read: {error.strerror}. Give a file that can be read to its end."
         ) from error
 
 
@@ -109,7 +127,8 @@ def _read_member(path: Path, member: str | None) -> bytes:
         if name not in names:
             raise DataError(f"{path} has no member {name!r}. It has: {_listed(names)}.")
         try:
-            return archive.read(name)
+            with archive.open(name) as file:
+                return _unpacked(file, path, archive.getinfo(name).compress_size)
         except (RuntimeError, NotImplementedError) as error:
             raise DataError(
                 f"{path}: member {name!r} cannot be unpacked here ({error}). "

@@ -13,9 +13,8 @@ protocols of answers alone are those of Goyal et al. (2026), arXiv:2604.05250 (t
 
 import csv
 import io
-import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -25,6 +24,7 @@ from unmask.data.arithmetic import problem, result_of
 from unmask.data.files import members, read_bytes
 from unmask.draws import stream_seed
 from unmask.errors import ConfigError, DataError
+from unmask.files.reading import loads
 
 _LETTERS = "ABCD"
 
@@ -60,8 +60,8 @@ def read_gsm8k(path: Path | str, member: str | None = None) -> list[Question]:
         if not line.strip():
             continue
         try:
-            entry: Any = json.loads(line)
-            question, answer = entry["question"], entry["answer"]
+            entry: Any = loads(line)
+            question, answer = (_checked(entry[name]) for name in ("question", "answer"))
             reference = result_of(answer)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(
@@ -76,10 +76,18 @@ def read_gsm8k(path: Path | str, member: str | None = None) -> list[Question]:
     return _some(questions, place)
 
 
+def _checked(text: object) -> str:
+    """A text that can be put to a model. Raises `ValueError`."""
+    if not isinstance(text, str) or not text.strip():
+        raise ValueError(f"it must be a text, and is {text!r:.60}")
+    text.encode()  # half of a surrogate pair is no text
+    return text
+
+
 def read_mmlu(path: Path | str, member: str | None = None) -> list[Question]:
     """The questions of a CSV file in MMLU's layout. Raises `DataError`, with the row."""
     questions, place = [], _place(path, member)
-    for number, row in enumerate(csv.reader(io.StringIO(_text(path, member))), start=1):
+    for number, row in enumerate(_rows(path, member), start=1):
         if number == 1 and row and row[0] == "question":
             continue
         if not row:
@@ -95,6 +103,14 @@ def read_mmlu(path: Path | str, member: str | None = None) -> list[Question]:
         choices = [f"{letter}. {row[1 + n]}" for n, letter in enumerate(_LETTERS)]
         questions.append(Question("\n".join([row[0], *choices]), right))
     return _some(questions, place)
+
+
+def _rows(path: Path | str, member: str | None) -> Iterator[list[str]]:
+    csv.field_size_limit(2**24)
+    try:
+        yield from csv.reader(io.StringIO(_text(path, member), newline=""))
+    except csv.Error as error:
+        raise DataError(f"{_place(path, member)} is not a CSV file ({error}).") from error
 
 
 def read_questions(task: str, path: Path | str, beginning: str = "") -> list[Question]:

@@ -18,7 +18,14 @@ from unmask.dllm.config import DllmConfig
 from unmask.dllm.network import DllmNetwork
 from unmask.dllm.weight_names import published_names
 from unmask.errors import CheckpointError, ConfigError
-from unmask.files.tensors import CONFIG_FILE, WEIGHTS_FILE, read_json, write_json, write_tensors
+from unmask.files.tensors import (
+    CONFIG_FILE,
+    WEIGHTS_FILE,
+    check_is_finite,
+    read_json,
+    write_json,
+    write_tensors,
+)
 
 INDEX_FILE = "model.safetensors.index.json"
 
@@ -53,7 +60,7 @@ def read_network(
         with _opened(file, device) as tensors:
             for name in tensors.keys():  # noqa: SIM118  (safe_open is no mapping)
                 if name in ours:
-                    weights[ours[name]] = tensors.get_tensor(name).to(dtype)
+                    weights[ours[name]] = _weight(name, tensors, file).to(dtype)
     if config.tied:
         weights["unembedding.weight"] = weights["embedding.weight"]
     network.load_state_dict(weights, assign=True)
@@ -123,6 +130,18 @@ def _check_tensors(
             f"the weights in {folder} do not fit its {CONFIG_FILE}: "
             f"{'; '.join(troubles[:8])}{more}. Fetch the folder again, whole, from one source."
         )
+
+
+def _weight(name: str, tensors: Any, file: Path) -> Tensor:
+    tensor: Tensor = tensors.get_tensor(name)
+    if not tensor.is_floating_point():
+        raise CheckpointError(
+            f"{file}: the tensor {name!r} is of {str(tensor.dtype).removeprefix('torch.')}: these "
+            "weights are quantised, and only float weights are read. Fetch the model they were "
+            "made from."
+        )
+    check_is_finite(name, tensor, file)
+    return tensor
 
 
 @contextmanager

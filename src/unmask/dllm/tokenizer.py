@@ -16,6 +16,7 @@ from torch import Tensor
 
 from unmask.dllm.config import DllmConfig
 from unmask.errors import CheckpointError, ConfigError, MissingExtraError, PromptError
+from unmask.files.reading import read_text
 from unmask.files.tensors import read_json
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def read_tokenizer(folder: Path, config: DllmConfig) -> ChatTokenizer:
             "another format has to be converted with transformers first."
         )
     try:
-        tokenizer = Tokenizer.from_file(str(file))
+        tokenizer = Tokenizer.from_str(read_text(file))
     except Exception as error:  # the library raises bare Exception for every damage
         raise CheckpointError(f"{file} is not a tokenizer ({error}). Fetch it again.") from error
     for name in ("mask_token_id", "eos_token_id"):
@@ -140,7 +141,7 @@ def read_tokenizer(folder: Path, config: DllmConfig) -> ChatTokenizer:
     if (folder / TOKENIZER_CONFIG_FILE).exists():
         settings = read_json(folder / TOKENIZER_CONFIG_FILE)
     file = folder / TEMPLATE_FILE
-    own = file.read_text(encoding="utf-8") if file.exists() else ""
+    own = read_text(file) if file.exists() else ""
     return ChatTokenizer(tokenizer, own or _template(settings), _special(settings))
 
 

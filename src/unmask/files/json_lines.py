@@ -1,12 +1,12 @@
 """Files of one JSON object per line, which grow line by line and outlive a crash."""
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from unmask.errors import OutputError
 from unmask.files.atomic import replacing
+from unmask.files.reading import check_is_regular, dumps, loads
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -14,9 +14,10 @@ def read(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     rows = []
-    for line in path.read_text(encoding="utf-8").split("\n"):
+    check_is_regular(path)
+    for line in path.read_bytes().split(b"\n"):
         try:
-            row = json.loads(line)
+            row = loads(line.decode())
         except ValueError:
             continue
         if isinstance(row, dict):
@@ -27,7 +28,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 def write(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """The file anew, whole or not at all. Raises `OutputError`."""
     with replacing(path) as draft:
-        draft.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        draft.write_text("".join(dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
 def append(path: Path, row: Mapping[str, Any], *, advice: str) -> None:
@@ -37,7 +38,7 @@ def append(path: Path, row: Mapping[str, Any], *, advice: str) -> None:
     """
     try:
         with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+            file.write(dumps(row) + "\n")
     except OSError as error:
         raise OutputError(
             f"cannot write to {path}: {error.strerror or error}. {advice}"

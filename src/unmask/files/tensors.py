@@ -4,7 +4,6 @@ Reading them runs no code.
 """
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from unmask.errors import CheckpointError
 from unmask.files.atomic import replacing
+from unmask.files.reading import check_is_regular, dumps, loads, read_text
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -33,6 +33,9 @@ def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
         draft.chmod(mode)
 
 
+_MOST_BYTES = 2**44
+
+
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """The tensors of one safetensors file.
 
@@ -40,7 +43,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         CheckpointError: the file is missing, cut short or damaged.
     """
     try:
-        return load_file(path)
+        check_is_regular(path, most=_MOST_BYTES)
+        tensors: dict[str, Tensor] = load_file(path)
     except FileNotFoundError as error:
         raise CheckpointError(
             f"{path} does not exist. A model folder needs {CONFIG_FILE} and {WEIGHTS_FILE}."
@@ -49,12 +53,27 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(
             f"{path} is not a whole safetensors file ({error}). Fetch or write it again."
         ) from error
+    for name, tensor in tensors.items():
+        check_is_finite(name, tensor, path)
+    return tensors
+
+
+def check_is_finite(name: str, tensor: Tensor, source: Path) -> None:
+    """Raise `CheckpointError` if something in a tensor is no number, or infinite."""
+    if not tensor.is_floating_point() or not tensor.numel():
+        return
+    smallest, largest = tensor.aminmax()  # one look at it, and NaN comes through
+    if not (smallest.isfinite() and largest.isfinite()):
+        raise CheckpointError(
+            f"{source}: the tensor {name!r} holds what is no number, or infinite. A training that "
+            "diverged leaves such weights. Fetch them again, or take an earlier checkpoint."
+        )
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
     """One JSON file, whole or not at all."""
     with replacing(path) as draft:
-        draft.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+        draft.write_text(dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -64,8 +83,8 @@ def read_json(path: Path) -> dict[str, Any]:
         CheckpointError: the file is missing or is not a JSON object.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        value = loads(read_text(path))
+    except (OSError, ValueError) as error:
         raise CheckpointError(
             f"{path} cannot be read as JSON ({error}). A model folder needs {CONFIG_FILE} and "
             f"{WEIGHTS_FILE}."

@@ -8,7 +8,6 @@
 Each file is written whole or not at all, so a run that is killed loses the point it was at.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any, Literal
 
 from unmask.errors import ConfigError, OutputError
 from unmask.files import atomic
+from unmask.files.reading import dumps
 from unmask.files.tensors import read_json, weights_fingerprint, write_json
 from unmask.models.base import GenerativeModel
 
@@ -174,4 +174,4 @@ def _read(file: Path, weights: str) -> dict[str, Any] | None:
 
 def _write(file: Path, content: dict[str, Any]) -> None:
     with atomic.replacing(file) as draft:
-        draft.write_text(json.dumps(content) + "\n", encoding="utf-8")
+        draft.write_text(dumps(content) + "\n", encoding="utf-8")

@@ -1,6 +1,5 @@
 """report.json and report.md: every number with its standard error, settings, machine, version."""
 
-import math
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
@@ -8,7 +7,7 @@ import torch
 
 from unmask.draws import SeededDraws
 from unmask.evaluation import trace
-from unmask.files import atomic
+from unmask.files import atomic, reading
 from unmask.files.tensors import write_json
 from unmask.frontier.comparison import leads, ratios
 from unmask.frontier.entries import Contender
@@ -66,19 +65,8 @@ def build(
         report["exact"] = summarise_exact(exact, settings.seed)
     if acceptance := [acceptance_row(p, p["acceptance"]) for p in points if p.get("acceptance")]:
         report["acceptance"] = acceptance
-    plain: dict[str, Any] = strict(report)
+    plain: dict[str, Any] = reading.strict(report)
     return plain
-
-
-def strict(value: Any) -> Any:
-    """JSON has no infinity (a quality that is never reached) and no NaN: null stands for both."""
-    if isinstance(value, dict):
-        return {name: strict(entry) for name, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [strict(entry) for entry in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
 
 
 def write(folder: ReportFolder, report: dict[str, Any]) -> None:

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from unmask.files import atomic
+from unmask.files.reading import strict
 from unmask.files.tensors import write_json
 from unmask.frontier import paper
 from unmask.frontier.comparison import ratios
 from unmask.frontier.entries import contenders
 from unmask.frontier.folder import ReportFolder
 from unmask.frontier.measure import check_sampling, measure_point
-from unmask.frontier.report import strict
 from unmask.frontier.summary import summarise
 from unmask.models.text import TextModel
 from unmask.process.windows import Cosine, starts

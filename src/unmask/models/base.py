@@ -88,6 +88,13 @@ def checked_text(text: object) -> str:
         raise PromptError(
             f"a prompt is a text, or a list of texts; got {type(text).__name__}: {text!r:.60}."
         )
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise PromptError(
+            f"a prompt is a text, and {text!r:.60} has what no encoding has, half of a surrogate "
+            f"pair, at {error.start}. Was it read as UTF-8?"
+        ) from error
     return text
 
 

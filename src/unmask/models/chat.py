@@ -33,7 +33,7 @@ from unmask.dllm.tokenizer import (
 from unmask.errors import ConfigError, PromptError
 from unmask.files.atomic import make_folder, replacing
 from unmask.files.model_folder import TAIL_FOLDER, find_folder
-from unmask.models.base import GenerativeModel, Revealed
+from unmask.models.base import GenerativeModel, Revealed, checked_text
 from unmask.models.roles import ChatNetwork, Roles, trunk_of
 from unmask.predictors.shadows import check_casts_shadows
 from unmask.process.blocks import LeftToRight, check_divides
@@ -239,6 +239,8 @@ class ChatModel(GenerativeModel):
             raise PromptError("give a prompt or a chat, one of the two.")
         if isinstance(chat, str):
             chat = [{"role": "user", "content": chat}]
+        for each in [prompt, *(message.get("content", "") for message in chat or ())]:
+            checked_text(each)
         asked = prompt or self.tokenizer.chat([dict(message) for message in chat or ()])
         prompt_ids = self.tokenizer.encode(asked)
         room = self.length - len(prompt_ids)

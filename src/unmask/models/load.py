@@ -75,7 +75,7 @@ def checked_device(device: str) -> str:
         ) from error
     if kind.type == "meta":
         raise ConfigError("the device 'meta' holds no numbers. Choose cpu, cuda or auto.")
-    return str(kind)
+    return "cpu" if kind.type == "cpu" else str(kind)
 
 
 def load_text_model(

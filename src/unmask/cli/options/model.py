@@ -11,7 +11,7 @@ from unmask.evaluation.words import words_of
 from unmask.files.model_folder import WORDS_FILE, find_folder, shipped_names
 from unmask.files.tensors import CONFIG_FILE, read_json
 from unmask.models.chat import ChatModel, load_chat_model
-from unmask.models.load import load_text_model
+from unmask.models.load import checked_device, load_text_model
 from unmask.models.text import TextModel
 from unmask.network.hybrid import HybridTransformer
 from unmask.network.new_hybrid import HybridNetwork
@@ -112,7 +112,9 @@ def load_model(options: Namespace) -> TextModel:
         raise ConfigError(
             "--tail is for a large model; one of characters has its own, or none. Leave it out."
         )
-    model = load_text_model(options.model, dtype=dtype_of(options), device=_device(options))
+    model = load_text_model(
+        options.model, dtype=dtype_of(options), device=checked_device(options.device)
+    )
     prepare(model.network, options)
     return model
 
@@ -152,24 +154,12 @@ def load_any_model(options: Namespace) -> TextModel | ChatModel:
 def _load_large(name: str, options: Namespace) -> ChatModel:
     """A large model by name, in the precision and on the device asked for."""
     return load_chat_model(
-        find_folder(name), name, dtype=dtype_of(options), device=_device(options)
+        find_folder(name), name, dtype=dtype_of(options), device=checked_device(options.device)
     )
 
 
 def _is_large(name: str) -> bool:
     return "model_type" in read_json(find_folder(name) / CONFIG_FILE)
-
-
-def _device(options: Namespace) -> str:
-    try:
-        device = torch.device(options.device)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(
-            f"--device {options.device!r} cannot be used here ({reason}). Use cpu."
-        ) from error
-    return str(device)
 
 
 def prepare(network: HybridNetwork, options: Namespace) -> None:

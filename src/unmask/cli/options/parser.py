@@ -5,10 +5,14 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import jsonargparse
+import yaml
 
-from unmask.errors import did_you_mean
+from unmask.errors import did_you_mean, shown
+from unmask.files import strict_yaml
+from unmask.files.strict_yaml import is_odd_number
 
 jsonargparse.set_parsing_settings(docstring_parse_attribute_docstrings=True)
+jsonargparse.set_loader("yaml", strict_yaml.load, exceptions=(yaml.YAMLError,))
 
 
 class Parser(jsonargparse.ArgumentParser):
@@ -22,7 +26,11 @@ class Parser(jsonargparse.ArgumentParser):
     def parse(self, arguments: Sequence[str]) -> jsonargparse.Namespace:
         """The values of the options; exits with status 2 and a sentence if they are wrong."""
         self._check_once(arguments)
-        return self.parse_args([_underscored(argument) for argument in arguments])
+        self._check_numbers(arguments)
+        try:
+            return self.parse_args([_underscored(argument) for argument in arguments])
+        except (UnicodeDecodeError, RecursionError) as error:
+            return self.error(f"a file of settings cannot be read ({error})")
 
     def _check_once(self, arguments: Sequence[str]) -> None:
         """Of texts one may expect to give several; the first would go unused, without a word.
@@ -34,9 +42,19 @@ class Parser(jsonargparse.ArgumentParser):
         if twice := next((name for name in given if given.count(name) > 1), ""):
             self.error(f"{twice} is given twice, and takes one value. Several: from Python")
 
+    def _check_numbers(self, arguments: Sequence[str]) -> None:
+        """1:30 is no ninety, 1_0 no ten, where a number is wanted."""
+        for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
+            name, equals, value = _underscored(word).partition("=")
+            action = self._option_string_actions.get(name)
+            wanted = getattr(action, "_typehint", getattr(action, "type", None))
+            value = value if equals else following
+            if wanted in (int, float, int | None, float | None) and is_odd_number(value):
+                self.error(f"{name}: expected a number, got {value!r:.60}")
+
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """One sentence and where to read on, instead of the usage of a hundred options."""
-        said = sentence(message)
+        said = shown(sentence(message))
         self.exit(2, f"{self.prog}: {said}.{self._meant(said)} See `{self.prog} --help`.\n")
 
     def _meant(self, message: str) -> str:
