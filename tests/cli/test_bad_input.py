@@ -45,7 +45,7 @@ def folder(tmp_path):
         (["--sampler", "magic"], "self-speculative, target-only, fixed-partition, lossless"),
         (["--sampler.window", "magic"], "cosine, linear, fixed, whole"),
         (["--sampler", "ancestral", "--sampler.num-steps", "0"], "num_steps must be at least 1"),
-        (["--device", "abacus"], "--device 'abacus'"),
+        (["--device", "abacus"], "no device 'abacus'"),
         (["--nonesuch", "1"], "nonesuch"),
     ],
     ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "",

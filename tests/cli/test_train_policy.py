@@ -62,7 +62,7 @@ def test_a_policy_is_trained_gone_on_with_and_used(model, capsys, tmp_path):
         (["--out=OUT", "--trainer.length=25"], "length must be at most 24"),
         (["--out=OUT", "--policy.initial-rate=2"], "initial_rate must lie between 0 and 1"),
         (["--out=OUT", "--words=none.xz"], "none.xz does not exist"),
-        (["--out=MODEL", "--trainer.length=12"], "is not an empty folder"),
+        (["--out=MODEL", "--trainer.length=12"], "is not empty"),
     ],
     ids=str,
 )

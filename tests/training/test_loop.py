@@ -158,12 +158,12 @@ def test_a_finished_run_resumed_does_nothing(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_session_left_half_written_is_cleared_away(tmp_path: Path) -> None:
-    half = tmp_path / "checkpoints" / ".step-00000099.partial"
+    half = tmp_path / "checkpoints" / ".step-00000099.unmask-partial"
     half.mkdir(parents=True)
-    (half / ".weights.safetensors.123.partial").write_text("half")
-    (tmp_path / ".model.safetensors.123.partial").write_text("half")
+    (half / ".weights.safetensors.123.unmask-partial").write_text("half")
+    (tmp_path / ".model.safetensors.123.unmask-partial").write_text("half")
     run(SMALL, tmp_path)
-    assert not list(tmp_path.rglob("*.partial"))
+    assert not list(tmp_path.rglob("*-partial"))
 
 
 @pytest.mark.parametrize(("num_tokens", "length"), [(200, 16), (4000, 3000)])

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable
 from io import BufferedIOBase
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 from unmask.errors import DataError
 from unmask.files.reading import check_is_regular
@@ -85,10 +85,10 @@ def _decompress(path: Path, suffix: str) -> bytes:
         return _unpacked(file, path, path.stat().st_size)
 
 
-def _unpacked(file: IO[bytes] | BufferedIOBase, path: Path, packed: int) -> bytes:
+def _unpacked(file: Any, path: Path, packed: int) -> bytes:
     """All of it, unless it is so much more than what it was packed into that no text is."""
     most = min(_MOST_BYTES, 2**26 + _MOST_TIMES * packed)
-    data = file.read(most + 1)
+    data: bytes = file.read(most + 1)
     if len(data) > most:
         raise DataError(
             f"{path} unpacks to more than {most:,} bytes, which is more than is read at once, or "

@@ -15,7 +15,7 @@ import yaml
 class _Loader(yaml.SafeLoader):
     """Plain values, lists and sections."""
 
-    def compose_node(self, parent: Any, index: int) -> Any:
+    def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
             raise yaml.composer.ComposerError(
                 None,
@@ -95,6 +95,6 @@ for _tag in ("set", "omap", "pairs", "binary", "timestamp"):
 def load(text: str) -> Any:
     """A document. Raises `yaml.YAMLError`."""
     try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506  (a SafeLoader)
+        return _Loader(text).get_single_data()
     except (RecursionError, ValueError) as error:
         raise yaml.YAMLError(str(error) or "it is nested too deeply") from error

@@ -11,9 +11,10 @@ lane may differ. What comes out is what `sample` makes of the sequence alone wit
 but for rounding: `sampler.py` is the slow twin of this.
 
 A step of a lane happens wholly or not at all: states are values, and the draws are a copy until it
-is done. If it raises, each of its sequences takes the step alone. One that fails alone as well is
-over, with the error in its result; the others go on as if nothing had been. A request is looked
-at before it is admitted, `cancel` frees its slot, and no result is lost to an error elsewhere.
+is done. If it raises, each of its sequences takes the step alone, unless the sampler that they
+share is at fault. One that fails alone as well is over, with the error in its result; the others
+go on as if nothing had been. A request is looked at before it is admitted, `cancel` frees its
+slot, and no result is lost to an error elsewhere.
 
 Continuous batching: Yu et al. (2022), "Orca: a distributed serving system for Transformer-based
 generative models".
@@ -263,6 +264,8 @@ class _Lane:
         before, stream = time.perf_counter(), SeededDraws.join([self.draws])
         try:
             self.state, self.cost = self.sampler.step(self.state, predictor, stream)
+        except ConfigError as error:  # about their sampler, which they share
+            return self._over(torch.arange(self.num_sequences, device=predictor.device), error)
         except Exception as error:
             if self.num_sequences > 1:
                 return self._step_one_by_one(predictor)

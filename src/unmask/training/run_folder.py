@@ -141,7 +141,7 @@ def open_run_folder(folder: Path, notes: Mapping[str, str]) -> Iterator[None]:
     """
     with locked(folder):
         _sweep(folder)
-        for name, text in notes.items():
+        for name, text in sorted(notes.items(), key=lambda note: note[0] != RUN_FILE):
             with replacing(folder / name) as draft:
                 draft.write_text(text, encoding="utf-8")
         yield

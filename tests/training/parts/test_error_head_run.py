@@ -172,12 +172,12 @@ def test_a_folder_that_holds_something_is_not_overwritten(tmp_path: Path) -> Non
     network = HybridTransformer(CONFIG)
     (tmp_path / "precious").write_text("mine")
     for resume in ("never", "auto"):
-        with pytest.raises(OutputError, match="not an empty folder. Choose another --out"):
+        with pytest.raises(OutputError, match="holds no run, and is not empty"):
             open_run(network, tmp_path, optimizer=OPTIMIZER, trainer=TRAINER, resume=resume)
     run(tmp_path / "run")
     with pytest.raises(OutputError, match="already holds a run. Go on with it by --resume auto"):
         open_run(network, tmp_path / "run", optimizer=OPTIMIZER, trainer=TRAINER)
-    with pytest.raises(OutputError, match="not an empty folder"):
+    with pytest.raises(OutputError, match="is a file"):
         open_run(network, tmp_path / "precious", optimizer=OPTIMIZER, trainer=TRAINER)
 
 

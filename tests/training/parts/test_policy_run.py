@@ -135,7 +135,7 @@ def test_a_run_is_not_overwritten_nor_mixed(tmp_path):
         open_run(replace(SHAPE, width=16), QUICK, tmp_path / "run", "auto")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "letter").write_text("dear")
-    with pytest.raises(OutputError, match="not an empty folder"):
+    with pytest.raises(OutputError, match="is not empty"):
         open_run(SHAPE, QUICK, tmp_path / "other", "auto")
 
 

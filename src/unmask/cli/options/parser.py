@@ -44,7 +44,7 @@ class Parser(jsonargparse.ArgumentParser):
 
     def _check_numbers(self, arguments: Sequence[str]) -> None:
         """1:30 is no ninety, 1_0 no ten, where a number is wanted."""
-        for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        for word, following in zip(arguments, [*arguments[1:], ""], strict=False):
             name, equals, value = _underscored(word).partition("=")
             action = self._option_string_actions.get(name)
             wanted = getattr(action, "_typehint", getattr(action, "type", None))
