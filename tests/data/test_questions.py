@@ -7,8 +7,6 @@ import pytest
 from unmask.data.questions import (
     PROTOCOLS,
     Question,
-    letter_in,
-    number_in,
     protocol,
     read_gsm8k,
     read_mmlu,
@@ -131,23 +129,6 @@ def test_the_result_that_a_worked_answer_says(answer: str, said: str) -> None:
     assert asked.name == "worked" and asked.ask("How?") == "How?"
     assert asked.said(answer) == said
     assert asked.is_right(Question("", said), answer) or not said
-
-
-@pytest.mark.parametrize(
-    ("answer", "said"),
-    [("Answer: 42.", "42"), ("answer: $1,000", "1000"), ("1 or 2", "2"), ("none", "")],
-)
-def test_the_number_in_an_answer(answer: str, said: str) -> None:
-    assert number_in(answer) == said
-
-
-@pytest.mark.parametrize(
-    ("answer", "said"),
-    [("Answer: B", "B"), ("Answer: (C)", "C"), ("I think\nD.", "D"), ("Answer: Because", ""),
-     ("A or B", ""), ("", "")],
-)  # fmt: skip
-def test_the_letter_in_an_answer(answer: str, said: str) -> None:
-    assert letter_in(answer) == said
 
 
 def test_protocols_go_by_their_names() -> None:

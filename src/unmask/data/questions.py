@@ -5,7 +5,7 @@
             original files), or as 0..3 under the header question,choice0,...,choice3,answer
 
 What a model's answer says (`said`) is found by the rule of the protocol that asked it; it counts
-if it is the reference, letter for letter.
+if it is the reference, by the same rule (reading_answers.py).
 
 Sources: Cobbe et al. (2021), arXiv:2110.14168; Hendrycks et al. (2021), arXiv:2009.03300. The
 protocols of answers alone are those of Goyal et al. (2026), arXiv:2604.05250 (their code).
@@ -13,7 +13,6 @@ protocols of answers alone are those of Goyal et al. (2026), arXiv:2604.05250 (t
 
 import csv
 import io
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -22,6 +21,7 @@ from typing import Any
 
 from unmask.data.arithmetic import problem, result_of
 from unmask.data.files import members, read_bytes
+from unmask.data.reading_answers import letter_in, number_in, value_of
 from unmask.draws import stream_seed
 from unmask.errors import ConfigError, DataError
 from unmask.files.reading import loads
@@ -47,10 +47,13 @@ class QuestionProtocol:
     """The message to the model."""
     said: Callable[[str], str]
     """What an answer says; "" if it says nothing."""
+    value: Callable[[str], str] = value_of
+    """What is compared of what is said, and of the reference."""
 
     def is_right(self, question: Question, answer: str) -> bool:
-        """Whether an answer says what is right."""
-        return self.said(answer) == question.reference
+        """Whether an answer says what is right: a number by its value."""
+        said = self.said(answer)
+        return bool(said) and self.value(said) == self.value(question.reference)
 
 
 def read_gsm8k(path: Path | str, member: str | None = None) -> list[Question]:
@@ -68,9 +71,9 @@ def read_gsm8k(path: Path | str, member: str | None = None) -> list[Question]:
                 f"{place}, line {number}: not a question of GSM8K ({error!r}). A line is a JSON "
                 'object {"question": ..., "answer": "... #### 42"}.'
             ) from error
-        if not reference:
+        if not value_of(reference):
             raise DataError(
-                f'{place}, line {number}: the answer has no "#### " with a result behind it.'
+                f'{place}, line {number}: the answer has no "#### " with a number behind it.'
             )
         questions.append(Question(question, reference))
     return _some(questions, place)
@@ -152,34 +155,9 @@ READERS = {"gsm8k": read_gsm8k, "mmlu": read_mmlu}
 """How a task's files are read, by its name on the command line."""
 
 
-def number_in(text: str) -> str:
-    """The number after "Answer:", else the last one, without commas; "" if there is none."""
-    named = re.findall(rf"[Aa]nswer:\s*\$?({_NUMBER})", text)
-    found = named or re.findall(_NUMBER, text)
-    return _plain(found[-1]) if found else ""
-
-
-def letter_in(text: str) -> str:
-    """The letter after "Answer:", else a last line that is one letter; "" if there is none."""
-    named = re.findall(r"[Aa]nswer:\s*\(?([A-D])\b", text)
-    if named:
-        return str(named[-1])
-    last = text.strip().splitlines()[-1].strip(" .()") if text.strip() else ""
-    return last if last in tuple(_LETTERS) else ""
-
-
 def _worked(text: str) -> str:
-    marked = result_of(text)
-    found = re.match(_NUMBER, marked.lstrip("$ "))
-    return _plain(found[0]) if found else number_in(text)
-
-
-_NUMBER = r"-?\d[\d,]*(?:\.\d+)?"
-
-
-def _plain(number: str) -> str:
-    number = number.replace(",", "")
-    return number.rstrip("0").rstrip(".") if "." in number else number
+    """The number behind "####", which GSM8K's own answers end with; else as in any answer."""
+    return number_in(result_of(text)) or number_in(text)
 
 
 PROTOCOLS: dict[str, tuple[QuestionProtocol, ...]] = {
@@ -202,6 +180,7 @@ PROTOCOLS: dict[str, tuple[QuestionProtocol, ...]] = {
                 "'Answer: <letter>', without steps."
             ),
             letter_in,
+            value=str.upper,
         ),
     ),
 }

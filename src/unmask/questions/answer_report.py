@@ -36,6 +36,8 @@ from unmask.frontier.plots import drawn, markers
 from unmask.questions.answering import Answered
 from unmask.questions.aup import of_decoders
 
+_SHOWN_UNREAD = 10
+"""Answers that said nothing which could be read, shown in the report."""
 NUM_DRAWS = 1000
 """Of the bootstrap behind each interval."""
 
@@ -116,6 +118,8 @@ def _row(
         "accuracy": {"value": accuracy.value, "low": accuracy.low, "high": accuracy.high},
         "difference": {"value": difference.value, "low": difference.low, "high": difference.high},
         "num_questions": len(answers),
+        "num_unread": sum(not each.said for each in answers),
+        "unread": [each.text[:300] for each in answers if not each.said][:_SHOWN_UNREAD],
     }
 
 
@@ -155,8 +159,18 @@ def as_markdown(report: dict[str, Any]) -> str:
         "| accuracy under parallelism, over the settings above | AUP |",
         "| --- | --- |",
         *(f"| {name} | {value:.0f} |" for name, value in report["aup"].items()),
+        *_unread(report),
     ]
     return "\n".join(lines)
+
+
+def _unread(report: dict[str, Any]) -> list[str]:
+    """How many answers said nothing that could be read, and the first of them."""
+    rows = [row for row in report["decoders"] if row["num_unread"]]
+    counts = (f"{row['num_unread']} of {row['name']}" for row in rows)
+    lines = ["", f"Answers in which nothing could be read: {', '.join(counts) or 'none'}."]
+    shown = [(row["name"], text) for row in rows for text in row["unread"]][:_SHOWN_UNREAD]
+    return lines + [f"* {name}: {' '.join(text.split())!r}" for name, text in shown]
 
 
 def _causal_share(report: dict[str, Any]) -> float:
