@@ -139,7 +139,7 @@ def test_a_chat_can_be_gone_on_with(folder) -> None:
     tokenizer = read_tokenizer(folder, CONFIG)
     asked = [{"role": "user", "content": "12 apples?"}]
     begun = [*asked, {"role": "assistant", "content": "12 "}]
-    assert tokenizer.begun_chat(begun) == tokenizer.chat(asked) + "12"
+    assert tokenizer.continue_final_message(begun) == tokenizer.chat(asked) + "12"
     mute = ChatTokenizer(tokenizer.tokenizer, "hello", {})
     with pytest.raises(PromptError, match="does not repeat '12 apples?"):
-        mute.begun_chat(asked)
+        mute.continue_final_message(asked)

@@ -150,7 +150,9 @@ def test_chats_and_beginnings_are_the_tokenizers(folder, lm) -> None:
     chat = [{"role": "user", "content": "12?"}]
     tokenizer = lm.model.tokenizer
     assert lm.apply_chat_template(chat) == tokenizer.chat(chat)
-    assert lm.apply_chat_template(chat, add_generation_prompt=False) == tokenizer.begun_chat(chat)
+    assert lm.apply_chat_template(
+        chat, add_generation_prompt=False
+    ) == tokenizer.continue_final_message(chat)
     assert lm.chat_template(True) == tokenizer.template and lm.chat_template(False) is None
     begun = UnmaskLM(pretrained=folder, add_bos_token=True)
     begin = begun.prefix_token_id

@@ -1,12 +1,11 @@
 """Text and chats as token ids: the tokenizer.json and the chat template of a published model.
 
 The template is the Jinja text that transformers runs, from tokenizer_config.json or
-chat_template.jinja; it runs in Jinja's sandbox, which can compute text and nothing else.
+chat_template.jinja (chat_template.py).
 """
 
 import json
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +13,13 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from unmask.dllm.chat_template import render
 from unmask.dllm.config import DllmConfig
 from unmask.errors import CheckpointError, ConfigError, MissingExtraError, PromptError
 from unmask.files.reading import read_text
 from unmask.files.tensors import read_json
 
 if TYPE_CHECKING:
-    from jinja2 import Template
     from tokenizers import Tokenizer
 
 TOKENIZER_FILE = "tokenizer.json"
@@ -28,6 +27,7 @@ TOKENIZER_CONFIG_FILE = "tokenizer_config.json"
 TEMPLATE_FILE = "chat_template.jinja"
 TOKENIZER_FILES = (TOKENIZER_FILE, TOKENIZER_CONFIG_FILE, TEMPLATE_FILE)
 
+_HERE = "\u27e6unmask goes on here\u27e7"
 Message = dict[str, str]
 """{"role": "user", "content": ...}"""
 
@@ -58,19 +58,22 @@ class ChatTokenizer:
         """
         return self._rendered(messages, is_answer_next=True)
 
-    def begun_chat(self, messages: list[Message]) -> str:
+    def continue_final_message(self, messages: list[Message]) -> str:
         """The prompt of a chat up to the end of its last message, which is to be gone on with.
 
-        Raises `PromptError` if the template refuses the messages or changes the last of them.
+        Where it ends is marked before it is rendered, as transformers does it. Raises
+        `PromptError` if the template refuses the messages or leaves the last of them out.
         """
-        begun = messages[-1]["content"].rstrip()
-        before, found, _ = self._rendered(messages, is_answer_next=False).rpartition(begun)
+        *before, last = messages
+        content = last["content"].rstrip()
+        marked = [*before, {**last, "content": content + _HERE}]
+        begun, found, _ = self._rendered(marked, is_answer_next=False).rpartition(_HERE.strip())
         if not found:
             raise PromptError(
-                f"the model's chat template does not repeat {begun!r}, so it cannot be gone on "
-                "with. Ask without a beginning of the answer."
+                f"the model's chat template does not repeat {content!r:.60}, so it cannot be gone "
+                "on with. Ask without a beginning of the answer."
             )
-        return before + found
+        return begun
 
     def _rendered(self, messages: list[Message], *, is_answer_next: bool) -> str:
         if not self.template:
@@ -78,28 +81,10 @@ class ChatTokenizer:
                 "this model has no chat template, so it is not one for chats. Give the prompt as "
                 "plain text."
             )
-        from jinja2 import TemplateError
-
-        try:
-            return _compiled(self.template).render(
-                messages=messages, add_generation_prompt=is_answer_next, **self.special
-            )
-        except TemplateError as error:
-            raise PromptError(f"the model's chat template refuses this chat: {error}.") from error
-
-
-@lru_cache(maxsize=8)
-def _compiled(template: str) -> "Template":
-    from jinja2 import TemplateError
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-
-    def raise_exception(message: str) -> None:
-        raise TemplateError(message)
-
-    environment.globals["raise_exception"] = raise_exception
-    return environment.from_string(template)
+        return render(
+            self.template,
+            {"messages": messages, "add_generation_prompt": is_answer_next, **self.special},
+        )
 
 
 def read_tokenizer(folder: Path, config: DllmConfig) -> ChatTokenizer:
@@ -182,12 +167,21 @@ def _template(settings: dict[str, Any]) -> str:
     if isinstance(template, list):  # several, by name
         named = {entry.get("name"): entry.get("template") for entry in template}
         template = named.get("default") or ""
-    return str(template)
+    if not isinstance(template, str):
+        raise CheckpointError(
+            f"{TOKENIZER_CONFIG_FILE}: chat_template must be a text, got {template!r:.60}."
+        )
+    return template
+
+
+_SPECIAL = (
+    "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"
+)  # fmt: skip
 
 
 def _special(settings: dict[str, Any]) -> dict[str, str]:
     special = {}
-    for name in ("bos_token", "eos_token", "pad_token", "unk_token"):
+    for name in _SPECIAL:
         value = settings.get(name)
         if isinstance(value, dict):
             value = value.get("content")

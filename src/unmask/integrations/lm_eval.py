@@ -198,7 +198,7 @@ class UnmaskLM(TemplateLM):  # type: ignore[misc]
         tokenizer = self.model.tokenizer
         if add_generation_prompt:
             return tokenizer.chat(chat_history)
-        return tokenizer.begun_chat(chat_history)
+        return tokenizer.continue_final_message(chat_history)
 
     # From the harness's words to ours and back.
 
