@@ -11,12 +11,12 @@ PUBLIC = """
     UnmaskError Ancestral Autoregressive Cached ChatModel Cosine Cost Dilated DraftVerify
     DrafterVerifierPair EarlyStop EndLast Engine EntropyBounded Factor Filter FirstHitting
     Fixed FixedPartition Guided HybridConfig HybridTransformer JointTable Klass LearnedPolicy
-    Linear Lookahead Lossless LosslessBranching MarkovChain MaskGIT NoEnd PrefixVerify ReMDM
+    Linear Lookahead Lossless LosslessBranching MarkovChain MaskGIT NoEnd PrefixVerify Prompt ReMDM
     Recipe Request Sample SeededDraws SelfDraft SelfSpeculative SemiAutoregressive StarShaped
     StreamTransformer TargetOnly TextModel Threshold TopKEntropy TopKMargin Whole Wino Work
-    __version__ adapt answer blocks caches count_work draft_verify_across evaluate
-    flush_denormals keep_freed_memory load model_names preset read_sampler sample sampler_names
-    spec_of train windows
+    __version__ adapt answer answer_prompts blocks caches count_work draft_verify_across evaluate
+    flush_denormals keep_freed_memory load model_names preset read_prompts read_sampler sample
+    sampler_names spec_of train windows
 """.split()
 
 

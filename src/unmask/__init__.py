@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from unmask.models.chat import ChatModel as ChatModel
     from unmask.models.cross_tokenizer import draft_verify_across as draft_verify_across
     from unmask.models.load import load as load
+    from unmask.models.prompts import Prompt as Prompt
+    from unmask.models.prompts import answer_prompts as answer_prompts
+    from unmask.models.prompts import read_prompts as read_prompts
     from unmask.models.text import TextModel as TextModel
     from unmask.named import spec_of as spec_of
     from unmask.network.config import HybridConfig as HybridConfig
@@ -115,7 +118,10 @@ _HOME = {
     "LosslessBranching": "samplers.lossless_branching",
     "MarkovChain": "predictors.markov",
     "MaskGIT": "samplers.maskgit",
+    "Prompt": "models.prompts",
     "TextModel": "models.text",
+    "answer_prompts": "models.prompts",
+    "read_prompts": "models.prompts",
     "NoEnd": "samplers.wrappers.end_rules",
     "PrefixVerify": "samplers.prefix_verify",
     "ReMDM": "samplers.remdm",

@@ -29,7 +29,7 @@ from unmask.samplers.registry import PARTS
 FLAGS = {
     bench: "batch-sizes compile device help json length precision recipe rounds seed threads",
     generate: "batch-size by-text chat compile device drafter help json length max-new-tokens "
-    "num-samples output precision prompt seed tail template trace whole-canvas",
+    "num-samples output precision prompt prompts resume seed tail template trace whole-canvas",
     score: "batch-size device help json normalise num-orders num-sequences offset precision seed",
     evaluate: "batch-size block-length budgets chain-length chain-order compile data decoders "
     "device drafter exact-sequences help judge max-new-tokens members num-questions num-samples "

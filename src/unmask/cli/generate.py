@@ -21,8 +21,10 @@ from unmask.cli.options.model import (
 )
 from unmask.cli.options.parser import Parser
 from unmask.cli.progress import adding_up, progress
+from unmask.cli.prompt_file import add_prompt_file_options, check_prompt_file, generate_prompts
 from unmask.cost import mean as mean_cost
 from unmask.errors import OutputError
+from unmask.files.line_file import growing
 from unmask.files.reading import dumps
 from unmask.models.base import Sample
 from unmask.models.chat import ChatModel
@@ -37,20 +39,37 @@ def run(arguments: Sequence[str]) -> int:
     parser = build_parser()
     decoding = DecodingOptions(parser, arguments)
     options = parser.parse(decoding.rest)
+    check_prompt_file(options)
     if options.trace and Path(options.trace).exists():
         raise OutputError(
             f"{options.trace} already exists and is left as it is. Choose another --trace."
         )
     model = load_any_model(options)
     sampler = decoding.build(options, model)
+    if options.prompts is not None:
+        return generate_prompts(options, model, sampler)
+    samples = _generated(options, model, sampler)
+    if options.trace:
+        _write_page(options.trace, model, sampler, options)
+    if not options.json:
+        print(_summary(samples))
+        if isinstance(model, ChatModel):
+            print(_speed(samples, model.network.device))
+    if not arguments:
+        _first_look()
+    return 0
+
+
+def _generated(options: Namespace, model: TextModel | ChatModel, sampler: Sampler) -> list[Sample]:
+    """The samples of one prompt, each written as soon as it is finished."""
     given = model.given_ids(
         prompt=options.prompt, template=options.template, length=options.length, **_chat(options)
     )
-    device = model.network.device
-    num_samples = (
-        (1 if options.chat else 4) if options.num_samples is None else options.num_samples
-    )
+    device, num_samples = model.network.device, options.num_samples
+    if num_samples is None:
+        num_samples = 1 if options.chat else 4
     num_wanted = int((given == model.vocab_size).sum()) * num_samples
+    samples = []
     with progress("generating", num_wanted) as advance:
         finished = model.samples(
             sampler,
@@ -60,22 +79,13 @@ def run(arguments: Sequence[str]) -> int:
             batch_size=options.batch_size,
             observe=adding_up(advance, "tokens"),
         )
-        samples = []
         restart_peak(device)
         with _output(options.output) as write_line:
             for sample in finished:
                 samples.append(sample)
                 is_json = options.json or options.output
                 write_line(_as_json(sample, device) if is_json else _as_text(sample))
-    if options.trace:
-        _write_page(options.trace, model, sampler, options)
-    if not options.json:
-        print(_summary(samples))
-        if isinstance(model, ChatModel):
-            print(_speed(samples, device))
-    if not arguments:
-        _first_look()
-    return 0
+    return samples
 
 
 def _chat(options: Namespace) -> dict[str, Any]:
@@ -130,6 +140,7 @@ def build_parser() -> Parser:
     add_drafter_option(parser)
     add_by_text_option(parser)
     add_tail_option(parser)
+    add_prompt_file_options(parser)
     parser.add_argument("--output", type=str, help="New file for the samples, a JSON each line.")
     parser.add_argument("--json", action="store_true", help="Print one JSON object per sample.")
     parser.add_argument(
@@ -180,33 +191,11 @@ def _output(path: str | None) -> Iterator[Callable[[str], None]]:
     if path is None:
         yield lambda line: print(line, flush=True)
         return
-    try:
-        file = Path(path).open("x", encoding="utf-8")
-    except FileExistsError as error:
-        raise OutputError(
-            f"{path} already exists and is left as it is. Choose another --output."
-        ) from error
-    except OSError as error:
-        raise OutputError(
-            f"cannot write {path}: {error.strerror}. Choose another --output."
-        ) from error
-    num_lines = 0
-
-    def write_line(line: str) -> None:
-        nonlocal num_lines
-        try:
-            end = file.tell()
-            file.write(line + "\n")
-            file.flush()
-            num_lines += 1
-        except OSError as error:
-            file.truncate(end)
-            raise OutputError(
-                f"cannot go on writing {path}: {error.strerror}. Its {num_lines} samples are "
-                "whole; make room and generate the rest, from a later --seed, into another file."
-            ) from error
-
-    with file:
+    advice = (
+        "Its samples are whole; make room and generate the rest, from a later --seed, into "
+        "another file."
+    )
+    with growing(Path(path), is_new=True, advice=advice) as write_line:
         yield write_line
 
 

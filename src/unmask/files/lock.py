@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from unmask.errors import OutputError
 from unmask.files.atomic import make_folder
@@ -20,15 +20,24 @@ LOCK_FILE = ".unmask.lock"
 if sys.platform == "win32":
     import msvcrt
 
-    def _try_to_lock(file: IO[str]) -> None:
-        file.seek(2**20)  # where nothing stands: a locked byte cannot be read by others
+    def _lock(file: IO[Any]) -> None:
+        file.seek(2**40)  # where nothing stands: a locked byte cannot be read by others
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
 
 else:
     import fcntl
 
-    def _try_to_lock(file: IO[str]) -> None:
+    def _lock(file: IO[Any]) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def try_to_lock(file: IO[Any]) -> bool:
+    """Have a file to oneself until it is closed; whether nobody else has it."""
+    try:
+        _lock(file)
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager
@@ -47,15 +56,13 @@ def locked(folder: Path) -> Iterator[None]:
             f"cannot write to {folder}: {error.strerror}. Choose another place."
         ) from error
     with file:
-        try:
-            _try_to_lock(file)
-        except OSError as error:
+        if not try_to_lock(file):
             file.seek(0)
             holder = file.read(20).strip()
             raise OutputError(
                 f"another process{f' ({holder})' if holder else ''} is at work in {folder}. Wait "
                 "until it is done, or choose another folder."
-            ) from error
+            )
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()

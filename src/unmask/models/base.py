@@ -271,7 +271,7 @@ class GenerativeModel(ABC):
             max_new_tokens=max_new_tokens,
         )
         check_seed(seed, 1)
-        (chosen,) = self._sampler_for([given], sampler)
+        (chosen,) = self.samplers_for([given], sampler)
         draws = SeededDraws([seed], given.device)
         nfe = self.network.config.nfe
         seen = trace.record(self.predictor, chosen, given[None], draws, nfe=nfe)
@@ -286,7 +286,7 @@ class GenerativeModel(ABC):
     ) -> Iterator[Revealed]:
         """One sequence step by step; whatever is wrong is told before the first."""
         check_seed(seed, 1)
-        (chosen,) = self._sampler_for([given], sampler)
+        (chosen,) = self.samplers_for([given], sampler)
         return self._steps(Request(given_ids=given, sampler=chosen, seed=seed))
 
     def _steps(self, request: Request) -> Iterator[Revealed]:
@@ -313,7 +313,7 @@ class GenerativeModel(ABC):
                     masked_again=tuple(is_gone.nonzero().flatten().tolist()),
                     text=self._so_far(token_ids[is_wanted]),
                     cost=spent,
-                    sample=self._sample_of(finished[0]) if finished else None,
+                    sample=self.sample_of(finished[0]) if finished else None,
                 )
                 before = token_ids
 
@@ -347,7 +347,7 @@ class GenerativeModel(ABC):
                 raise ConfigError(f"{name} must be a whole number of at least 1, got {value!r}.")
         every = [given] if isinstance(given, Tensor) else list(given)
         check_seed(seed, len(every) * num_samples)
-        chosen = self._sampler_for(every, sampler)
+        chosen = self.samplers_for(every, sampler)
 
         def tell(state: Any, cost: Cost[Counts], numbers: Tensor) -> None:
             observe(int(cost.num_revealed.sum()))
@@ -358,9 +358,9 @@ class GenerativeModel(ABC):
             for place, one in enumerate(every)
             for n in range(num_samples)
         )
-        return map(self._sample_of, engine.run(requests))
+        return map(self.sample_of, engine.run(requests))
 
-    def _sampler_for(
+    def samplers_for(
         self, given: Sequence[Tensor], sampler: Sampler | str | None
     ) -> list[Sampler]:
         """The sampler that was asked for, as it is for each of these sequences."""
@@ -380,7 +380,7 @@ class GenerativeModel(ABC):
         passes: float = config.nfe(trunk_passes, cost.tail.passes)
         return passes
 
-    def _sample_of(self, result: Result) -> Sample:
+    def sample_of(self, result: Result) -> Sample:
         return Sample(
             text=self._text_of(result),
             token_ids=result.token_ids.tolist(),
