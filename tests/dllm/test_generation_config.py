@@ -20,7 +20,9 @@ def test_nothing_need_be_said(tmp_path) -> None:
         max_new_tokens=128, block_length=32
     )
     write_json(tmp_path / GENERATION_FILE, {"eos_token_id": 3, "max_new_tokens": None})
-    assert read_generation_defaults(tmp_path) == GenerationDefaults()
+    assert read_generation_defaults(tmp_path) == GenerationDefaults(end_ids=(3,))
+    write_json(tmp_path / GENERATION_FILE, {"eos_token_id": [1, 5]})
+    assert read_generation_defaults(tmp_path).end_ids == (1, 5)
 
 
 @pytest.mark.parametrize("value", ["8", 0.5, -8, True, [8]])

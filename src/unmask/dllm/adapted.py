@@ -93,7 +93,7 @@ class AdaptedNetwork(TailedNetwork):
         self._frozen = _Frozen(trunk)
         self.tail_config = tail
         self.config = tail.on(trunk.config)
-        self.never_predicted_ids = (trunk.config.mask_token_id,)
+        self.never_predicted_ids = (trunk.config.mask_token_id, *trunk.never_predicted_ids)
         self.rotary = Rotary(self.config.length, self.config.width // self.config.num_heads)
         self.add_tail(self.config)
         generator = weight_generator(seed)

@@ -11,60 +11,12 @@ published with their weights.
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from unmask.dllm.published_config import FIELDS, MUST_BE, fields_of
 from unmask.errors import ConfigError
 from unmask.network.config import BlockShape
 
 Family = Literal["llada", "Dream"]
 """As `model_type` in config.json spells it."""
-
-_FIELDS: dict[str, dict[str, str]] = {
-    "llada": {
-        "vocab_size": "embedding_size",
-        "width": "d_model",
-        "hidden": "mlp_hidden_size",
-        "num_blocks": "n_layers",
-        "num_heads": "n_heads",
-        "num_key_heads": "n_kv_heads",
-        "length": "max_sequence_length",
-        "rope_theta": "rope_theta",
-        "norm_eps": "rms_norm_eps",
-        "tied": "weight_tying",
-        "mask_token_id": "mask_token_id",
-        "eos_token_id": "eos_token_id",
-    },
-    "Dream": {
-        "vocab_size": "vocab_size",
-        "width": "hidden_size",
-        "hidden": "intermediate_size",
-        "num_blocks": "num_hidden_layers",
-        "num_heads": "num_attention_heads",
-        "num_key_heads": "num_key_value_heads",
-        "length": "max_position_embeddings",
-        "rope_theta": "rope_theta",
-        "norm_eps": "rms_norm_eps",
-        "tied": "tie_word_embeddings",
-        "mask_token_id": "mask_token_id",
-        "eos_token_id": "eos_token_id",
-    },
-}
-"""What each of our fields is called in the config.json of a family."""
-
-_MUST_BE: dict[str, dict[str, Any]] = {
-    "llada": {
-        "block_type": "llama",
-        "activation_type": "silu",
-        "layer_norm_type": "rms",
-        "rope": True,
-        "alibi": False,
-        "include_bias": False,
-        "include_qkv_bias": False,
-        "scale_logits": False,
-        "input_emb_norm": False,
-        "attention_layer_norm": False,
-    },
-    "Dream": {"hidden_act": "silu", "use_sliding_window": False, "rope_scaling": None},
-}
-"""Choices of other models that share a family's file format, and that this code does not have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +43,8 @@ class DllmConfig:
     mask_token_id: int = 63
     eos_token_id: int = 62
     """Ends a text, and fills what is left of the canvas."""
+    other_end_ids: tuple[int, ...] = ()
+    """More tokens that end a text."""
 
     def __post_init__(self) -> None:
         for name in ("vocab_size", "width", "hidden", "num_blocks", "length"):
@@ -110,7 +64,7 @@ class DllmConfig:
             self._check(is_id, name, f"must be an id below vocab_size, {self.vocab_size}")
         self._check(self.rope_theta > 0, "rope_theta", "must be positive")
         self._check(self.norm_eps > 0, "norm_eps", "must be positive")
-        self._check(self.family in _FIELDS, "family", f"must be one of {tuple(_FIELDS)}")
+        self._check(self.family in FIELDS, "family", f"must be one of {tuple(FIELDS)}")
 
     def _check(self, is_fine: bool, name: str, rule: str) -> None:
         if not is_fine:
@@ -166,10 +120,12 @@ class DllmConfig:
 
     def to_json(self) -> dict[str, Any]:
         """The config.json of the family."""
-        names = _FIELDS[self.family]
-        fixed = {key: value for key, value in _MUST_BE[self.family].items() if value is not None}
+        names = FIELDS[self.family]
+        fixed = {key: value for key, value in MUST_BE[self.family].items() if value is not None}
         values = {"model_type": self.family, **fixed}
         values |= {theirs: getattr(self, ours) for ours, theirs in names.items()}
+        if self.other_end_ids:
+            values["eos_token_id"] = [self.eos_token_id, *self.other_end_ids]
         if self.family == "llada":
             values["vocab_size"] = self.vocab_size
         return values
@@ -181,38 +137,12 @@ class DllmConfig:
         Raises:
             ConfigError: it is of another family, lacks a field, or asks for what is not here.
         """
-        family = values.get("model_type")
-        if family not in _FIELDS:
-            raise ConfigError(
-                f"model_type is {family!r}; of large masked diffusion models unmask reads "
-                f"{', '.join(map(repr, _FIELDS))}."
-            )
-        for name, wanted in _MUST_BE[family].items():
-            if values.get(name, wanted) != wanted:
-                raise ConfigError(
-                    f"{name} is {values[name]!r}; the models of type {family!r} that unmask reads "
-                    f"have {wanted!r}."
-                )
-        found: dict[str, Any] = {"family": family}
-        for ours, theirs in _FIELDS[family].items():
-            value = _default(values, family, theirs) if theirs not in values else values[theirs]
-            kind = cls.__dataclass_fields__[ours].type
+        found, _ = fields_of(values)
+        for name, value in found.items():
+            kind = cls.__dataclass_fields__[name].type
             if kind is float and type(value) is int:
-                value = float(value)
-            if type(value) is not kind:
-                raise ConfigError(
-                    f"{theirs} must be of type {getattr(kind, '__name__', kind)}, got {value!r}."
-                )
-            found[ours] = value
+                found[name] = value = float(value)
+            if type(value) is not kind and kind in (int, float, bool):
+                theirs = FIELDS[found["family"]][name]
+                raise ConfigError(f"{theirs} must be of type {kind.__name__}, got {value!r:.60}.")
         return cls(**found)
-
-
-def _default(values: dict[str, Any], family: str, name: str) -> Any:
-    """Fields that published files may leave out."""
-    if name == "n_kv_heads":
-        return values.get("n_heads")
-    if name == "embedding_size":
-        return values.get("vocab_size")
-    if name in ("weight_tying", "tie_word_embeddings"):
-        return False
-    raise ConfigError(f"there is no {name}, which a model of type {family!r} needs.")

@@ -118,7 +118,9 @@ def _check_tensors(
             for name in tensors.keys():  # noqa: SIM118
                 found[name] = tuple(tensors.get_slice(name).get_shape())
     troubles = [f"{name} is missing" for name in wanted if name not in found]
-    troubles += [f"{name} is not expected" for name in found if name not in wanted]
+    troubles += [
+        f"{name} is not expected" for name in found if name not in wanted and not _is_idle(name)
+    ]
     troubles += [
         f"{name} has shape {list(found[name])} instead of {list(shape)}"
         for name, shape in wanted.items()
@@ -144,6 +146,25 @@ def _weight(name: str, tensors: Any, file: Path) -> Tensor:
     return tensor
 
 
+def _is_idle(name: str) -> bool:
+    """Whether a tensor is one that nobody reads: a tied head, angles that are worked out."""
+    return name.endswith(_IDLE)
+
+
+def _is_pointer(file: Path) -> bool:
+    try:
+        with file.open("rb") as opened:
+            return opened.read(40).startswith(b"version https://git-lfs")
+    except OSError:
+        return False
+
+
+_IDLE = (
+    "lm_head.weight", "transformer.ff_out.weight", "rotary_emb.inv_freq", "rotary_emb.cos_cached",
+    "rotary_emb.sin_cached", "rotary_pos_emb.inv_freq",
+)  # fmt: skip
+
+
 @contextmanager
 def _opened(file: Path, device: torch.device | str = "cpu") -> Iterator[Any]:
     try:
@@ -155,6 +176,11 @@ def _opened(file: Path, device: torch.device | str = "cpu") -> Iterator[Any]:
             f"{INDEX_FILE} and all files that it lists."
         ) from error
     except (SafetensorError, OSError) as error:
+        if _is_pointer(file):
+            raise CheckpointError(
+                f"{file} is a pointer of git-lfs and not the weights. Fetch them: `git lfs pull` "
+                "in its folder, or from the hub."
+            ) from error
         raise CheckpointError(
             f"{file} is not a whole safetensors file ({error}). Fetch it again."
         ) from error

@@ -34,6 +34,9 @@ from unmask.shapes import PAD, Order, TokenIds, WindowIds, WindowLogProbs
 class DllmNetwork(nn.Module):
     """A `Predictor`. Its weights are whatever memory held: see `new_network`, `read_network`."""
 
+    never_predicted_ids: tuple[int, ...] = ()
+    """Of a vocabulary that has rows for no token, beside the mask."""
+
     def __init__(self, config: DllmConfig) -> None:
         super().__init__()
         self.config = config
@@ -256,7 +259,7 @@ class DllmNetwork(nn.Module):
     def log_probs(self, hidden: Float[Tensor, "B K d"]) -> WindowLogProbs:
         """Of every token but the mask, from hidden states; in float32 at least."""
         logits: Tensor = self.unembedding(self.norm(hidden))
-        logits[..., self.config.mask_token_id] = -torch.inf
+        logits[..., [self.config.mask_token_id, *self.never_predicted_ids]] = -torch.inf
         dtype = torch.promote_types(logits.dtype, torch.float32)
         return logits.log_softmax(dim=-1, dtype=dtype)
 

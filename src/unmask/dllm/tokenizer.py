@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from unmask.dllm.bpe_files import ADDED_FILE, MERGES_FILE, VOCAB_FILE, read_bpe
 from unmask.dllm.chat_template import render
 from unmask.dllm.config import DllmConfig
 from unmask.errors import CheckpointError, ConfigError, MissingExtraError, PromptError
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 TOKENIZER_FILE = "tokenizer.json"
 TOKENIZER_CONFIG_FILE = "tokenizer_config.json"
 TEMPLATE_FILE = "chat_template.jinja"
-TOKENIZER_FILES = (TOKENIZER_FILE, TOKENIZER_CONFIG_FILE, TEMPLATE_FILE)
+TOKENIZER_FILES = (
+    TOKENIZER_FILE, TOKENIZER_CONFIG_FILE, TEMPLATE_FILE, VOCAB_FILE, MERGES_FILE, ADDED_FILE
+)  # fmt: skip
 
 _HERE = "\u27e6unmask goes on here\u27e7"
 Message = dict[str, str]
@@ -40,16 +43,29 @@ class ChatTokenizer:
     template: str
     special: dict[str, str]
     """Texts of the special tokens that the template may name: bos_token and the like."""
+    adds_bos: bool = False
+    """Whether a plain prompt begins with the token that begins a text."""
 
-    def encode(self, text: str) -> Int[Tensor, " L"]:
-        """Token ids of a text; special tokens in it are recognised, none is added."""
+    def encode(self, text: str, *, as_prompt: bool = False) -> Int[Tensor, " L"]:
+        """Token ids of a text; special tokens in it are recognised.
+
+        None is added, but to a plain prompt the one it begins with, where the model wants it.
+        """
         ids = self.tokenizer.encode(text, add_special_tokens=False).ids
+        if as_prompt and self.adds_bos:
+            bos = self.tokenizer.token_to_id(self.special.get("bos_token", ""))
+            ids = ids if bos is None or ids[:1] == [bos] else [bos, *ids]
         return torch.tensor(ids, dtype=torch.int64)
 
     def decode(self, token_ids: Int[Tensor, " L"], *, with_special: bool = False) -> str:
         """The text of token ids."""
         text: str = self.tokenizer.decode(token_ids.tolist(), skip_special_tokens=not with_special)
         return text
+
+    def ids_without_token(self, vocab_size: int) -> tuple[int, ...]:
+        """Rows of an embedding that stand for nothing: networks are padded to round sizes."""
+        known = self.tokenizer.get_vocab().values()
+        return tuple(sorted(set(range(vocab_size)) - set(known)))
 
     def chat(self, messages: list[Message]) -> str:
         """The prompt of a chat, up to where the assistant's answer begins.
@@ -101,16 +117,25 @@ def read_tokenizer(folder: Path, config: DllmConfig) -> ChatTokenizer:
             "large models need tokenizers, which is not installed. "
             "Run `pip install 'unmask[dllm]'`."
         ) from error
+    settings = {}
+    if (folder / TOKENIZER_CONFIG_FILE).exists():
+        settings = read_json(folder / TOKENIZER_CONFIG_FILE)
     file = folder / TOKENIZER_FILE
-    if not file.exists():
+    if not file.exists() and (folder / VOCAB_FILE).exists():
+        file = folder / VOCAB_FILE
+        tokenizer = read_bpe(folder, settings)
+    elif not file.exists():
         raise CheckpointError(
-            f"{file} does not exist. Fetch it from where the weights came from; a tokenizer in "
-            "another format has to be converted with transformers first."
+            f"{folder} has neither {TOKENIZER_FILE} nor {VOCAB_FILE} with merges.txt. Fetch them "
+            "from where the weights came from."
         )
-    try:
-        tokenizer = Tokenizer.from_str(read_text(file))
-    except Exception as error:  # the library raises bare Exception for every damage
-        raise CheckpointError(f"{file} is not a tokenizer ({error}). Fetch it again.") from error
+    else:
+        try:
+            tokenizer = Tokenizer.from_str(read_text(file))
+        except Exception as error:  # the library raises bare Exception for every damage
+            raise CheckpointError(
+                f"{file} is not a tokenizer ({error}). Fetch it again."
+            ) from error
     for name in ("mask_token_id", "eos_token_id"):
         if tokenizer.id_to_token(getattr(config, name)) is None:
             raise CheckpointError(
@@ -122,12 +147,14 @@ def read_tokenizer(folder: Path, config: DllmConfig) -> ChatTokenizer:
             f"{file} has {tokenizer.get_vocab_size():,} tokens, the model only "
             f"{config.vocab_size:,}: it is the tokenizer of another model."
         )
-    settings = {}
-    if (folder / TOKENIZER_CONFIG_FILE).exists():
-        settings = read_json(folder / TOKENIZER_CONFIG_FILE)
     file = folder / TEMPLATE_FILE
     own = read_text(file) if file.exists() else ""
-    return ChatTokenizer(tokenizer, own or _template(settings), _special(settings))
+    return ChatTokenizer(
+        tokenizer,
+        own or _template(settings),
+        _special(settings),
+        adds_bos=settings.get("add_bos_token") is True,
+    )
 
 
 def check_same_tokens(

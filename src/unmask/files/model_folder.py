@@ -38,12 +38,29 @@ def find_folder(name: str) -> Path:
     if name in shipped_names():
         return shipped_folder(name)
     if Path(name).is_dir():
+        _check_is_model(Path(name))
         return Path(name)
     if name.count("/") == 1 and not name.startswith((".", "/")):
         return _fetched(name)
     raise CheckpointError(
         f"there is no model {name!r}: it is neither shipped ({', '.join(shipped_names())}) "
         "nor a folder, nor a hub id such as 'owner/name'."
+    )
+
+
+def _check_is_model(folder: Path) -> None:
+    """Raise `CheckpointError`, with what it is, if a folder is none of a model."""
+    if (folder / "config.json").exists():
+        return
+    if (folder / "adapter_config.json").exists():
+        raise CheckpointError(
+            f"{folder} holds an adapter (adapter_config.json), which is a part of a model. Merge "
+            "it into the model that it is for, and save that."
+        )
+    there = sorted(path.name for path in folder.iterdir())[:5]
+    raise CheckpointError(
+        f"{folder} is no model folder: it has no config.json"
+        f"{', but ' + ', '.join(there) if there else ''}. Name the folder that has it."
     )
 
 
@@ -58,7 +75,14 @@ def _fetched(hub_id: str) -> Path:
     from huggingface_hub import snapshot_download
 
     trained_parts = [f"{folder}/*" for folder in _PART_FOLDERS]
-    files = ["*.safetensors", "*.json", "chat_template.jinja", WORDS_FILE, *trained_parts]
+    files = [
+        "*.safetensors",
+        "*.json",
+        "chat_template.jinja",
+        "merges.txt",
+        WORDS_FILE,
+        *trained_parts,
+    ]
     try:
         return Path(snapshot_download(hub_id, allow_patterns=files))
     except Exception as error:  # the hub's client raises a dozen kinds, all of them "not there"

@@ -184,8 +184,10 @@ class ChatModel(GenerativeModel):
     @property
     def end_ids(self) -> tuple[int, ...]:
         """What ends an answer: end of text first, then end of turn."""
-        ids = [self.tokenizer.tokenizer.token_to_id(token) for token in _OTHER_ENDS]
-        return (self.trunk.config.eos_token_id, *(n for n in ids if n is not None))
+        config = self.trunk.config
+        named = [self.tokenizer.tokenizer.token_to_id(token) for token in _OTHER_ENDS]
+        others = [*config.other_end_ids, *self.defaults.end_ids, *named]
+        return tuple(dict.fromkeys([config.eos_token_id, *(n for n in others if n is not None)]))
 
     @property
     def threshold_rule(self) -> Threshold:
@@ -242,7 +244,7 @@ class ChatModel(GenerativeModel):
         for each in [prompt, *(message.get("content", "") for message in chat or ())]:
             checked_text(each)
         asked = prompt or self.tokenizer.chat([dict(message) for message in chat or ()])
-        prompt_ids = self.tokenizer.encode(asked)
+        prompt_ids = self.tokenizer.encode(asked, as_prompt=bool(prompt))
         room = self.length - len(prompt_ids)
         if length is not None:
             wanted = length - len(prompt_ids)
@@ -343,8 +345,9 @@ class ChatModel(GenerativeModel):
         return EarlyStop(sampler=sampler, end_ids=self.end_ids)
 
     def _room(self, room: int) -> int:
-        """As many new tokens as are usual, or as many whole blocks as there is room for."""
-        usual, block = self.defaults.max_new_tokens, self.defaults.block_length
+        """As many whole blocks of new tokens as are usual, or as there is room for."""
+        block = self.defaults.block_length
+        usual = -(-self.defaults.max_new_tokens // block) * block
         return min(usual, room // block * block or room) if room > 0 else usual
 
     def _check_fits(self, sampler: Sampler, num_wanted: int) -> None:
@@ -396,6 +399,8 @@ def load_chat_model(
     config = read_config(folder)
     tokenizer = read_tokenizer(folder, config)
     network = read_network(folder, dtype, device)
+    unused = tokenizer.ids_without_token(config.vocab_size)
+    network.never_predicted_ids = unused
     model = ChatModel(network, tokenizer, name, read_generation_defaults(folder))
     own = folder / TAIL_FOLDER
     return model.with_tail(own) if own.is_dir() else model
