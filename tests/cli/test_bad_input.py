@@ -1,10 +1,10 @@
 """Bad input: one sentence that says what, where, why and how to go on; status 2; nothing lost."""
 
-import errno
-import io
 import json
+import resource
 import shutil
-from pathlib import Path
+import subprocess
+import sys
 
 import pytest
 
@@ -101,25 +101,22 @@ def test_an_output_that_cannot_be_written(capsys, tmp_path):
     assert "cannot write" in refused(capsys, "generate", *SHORT, "--output", str(path))
 
 
-class FullDisk(io.StringIO):
-    """Room for one line."""
+def test_a_disk_that_fills_up_keeps_the_samples_that_are_whole(tmp_path):
+    """A real file that may not grow beyond a size: the write that does not fit is cut short."""
+    path = tmp_path / "out.jsonl"
+    command = [sys.executable, "-m", "unmask", "generate", "--num-samples", "4", "--length", "60",
+               "--batch-size", "1", "--output", str(path)]  # fmt: skip
+    most = 1500
 
-    def flush(self) -> None:
-        if self.getvalue().count("\n") > 1:
-            raise OSError(errno.ENOSPC, "No space left on device")
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
 
-
-def test_a_disk_that_fills_up_keeps_the_samples_that_are_whole(capsys, monkeypatch):
-    file, really_open = FullDisk(), Path.open
-    monkeypatch.setattr(file, "close", lambda: None)
-
-    def opened(path, *arguments, **options):
-        return file if path.name == "x" else really_open(path, *arguments, **options)
-
-    monkeypatch.setattr(Path, "open", opened)
-    sentence = refused(capsys, "generate", "--num-samples", "3", "--length", "8", "--output", "x")
-    assert "No space left" in sentence and "Its 1 samples are whole" in sentence
-    assert [json.loads(line)["seed"] for line in file.getvalue().splitlines()] == [0]
+    done = subprocess.run(command, preexec_fn=limit, capture_output=True, text=True)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "cannot go on writing" in done.stderr and "Its samples are whole" in done.stderr
+    text = path.read_text()
+    seeds = [json.loads(line)["seed"] for line in text.splitlines()]
+    assert text.endswith("}\n") and 1 <= len(seeds) < 4 and seeds == list(range(len(seeds)))
 
 
 def test_a_wrong_choice_is_found_before_the_output_is_made(capsys, tmp_path):

@@ -27,7 +27,7 @@ def test_memory_and_work_are_said_of_file_and_folder(config, capsys):
 
 
 def test_what_cannot_be_read_is_refused(config, capsys, tmp_path):
-    assert "cannot be read as JSON" in refused(capsys, "decode-cost", "nowhere.json")
+    assert "there is no model 'nowhere.json'" in refused(capsys, "decode-cost", "nowhere.json")
     (tmp_path / "bert.json").write_text('{"model_type": "bert"}')
     assert "model_type is 'bert'" in refused(capsys, "decode-cost", str(tmp_path / "bert.json"))
     asked = ["--answer", "100"]

@@ -8,6 +8,7 @@ from unmask.cli.options.model import dtype_of
 from unmask.cli.options.parser import Parser
 from unmask.dllm.config import DllmConfig
 from unmask.errors import CheckpointError, ConfigError
+from unmask.files.model_folder import find_folder
 from unmask.files.reading import dumps
 from unmask.files.tensors import CONFIG_FILE, read_json
 from unmask.speed.decode_cost import DecodeSetting, costs, prediction_bytes, weight_bytes
@@ -17,7 +18,8 @@ def run(arguments: Sequence[str]) -> int:
     """Work it out and say it; the exit status."""
     options = build_parser().parse(arguments)
     file = Path(options.config)
-    file = file / CONFIG_FILE if file.is_dir() else file
+    if not file.is_file():
+        file = find_folder(options.config) / CONFIG_FILE
     try:
         config = DllmConfig.from_json(read_json(file))
     except ConfigError as error:
@@ -59,7 +61,9 @@ def build_parser() -> Parser:
         "model and the text to say: 1 is one by one, 2 to 4 is what Fast-dLLM's rule is reported "
         "to reach.",
     )
-    parser.add_argument("config", help="config.json of the model, or its folder.")
+    parser.add_argument(
+        "config", help="config.json of the model, its folder or hub id, or a shipped model."
+    )
     parser.add_argument(
         "--precision",
         choices=["float32", "bf16"],

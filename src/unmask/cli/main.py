@@ -28,6 +28,7 @@ VERBS = {
     "decode-cost": "Memory and work of decoding with a large model, from its config alone.",
     "check-sampler": "Enumerate a sampler's law, yours or ours; check its batches and accounts.",
     "words": "Write the words of a training text, by which spelling is judged.",
+    "inspect": "Say what a model's folder is, and whether it would load.",
     "models": "List the models and recipes that ship with the package.",
     "completion": "Print a script by which bash, zsh or fish completes verbs and options.",
     "doctor": "Check the installation, and say what this machine can do.",

@@ -5,8 +5,11 @@ Each tensor goes from its file straight to the type and the device it is wanted 
 model is never held twice. Opening a folder runs no code of its own.
 """
 
+import re
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +51,10 @@ def read_network(
             of another shape than config.json says: lists them.
     """
     config = read_config(folder)
+    files = _files(folder)
+    _check_tensors(folder, _wanted(config), files)
     with torch.device("meta"):
         network = DllmNetwork(config)
-    shapes = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-    wanted = {theirs: shapes[ours] for ours, theirs in published_names(config).items()}
-    files = _files(folder)
-    _check_tensors(folder, wanted, files)
     ours = {theirs: name for name, theirs in published_names(config).items()}
     weights: dict[str, Tensor] = {}
     for file in sorted(set(files.values())):
@@ -108,15 +109,8 @@ def _files(folder: Path) -> dict[str, Path]:
     return {name: folder / file for name, file in index.items()}
 
 
-def _check_tensors(
-    folder: Path, wanted: dict[str, tuple[int, ...]], files: dict[str, Path]
-) -> None:
-    """Raise `CheckpointError`, with a list, unless names and shapes are those wanted."""
-    found: dict[str, tuple[int, ...]] = {}
-    for file in sorted(set(files.values())):
-        with _opened(file) as tensors:
-            for name in tensors.keys():  # noqa: SIM118
-                found[name] = tuple(tensors.get_slice(name).get_shape())
+def _troubles(wanted: dict[str, tuple[int, ...]], found: dict[str, tuple[int, ...]]) -> list[str]:
+    """What keeps tensors of these shapes from being the weights that are wanted."""
     troubles = [f"{name} is missing" for name in wanted if name not in found]
     troubles += [
         f"{name} is not expected" for name in found if name not in wanted and not _is_idle(name)
@@ -126,6 +120,50 @@ def _check_tensors(
         for name, shape in wanted.items()
         if name in found and found[name] != shape
     ]
+    return troubles
+
+
+def _shapes_and_kinds(files: dict[str, Path]) -> dict[str, tuple[tuple[int, ...], str]]:
+    """Of every tensor, from the heads of the files alone."""
+    found = {}
+    for file in sorted(set(files.values())):
+        with _opened(file) as tensors:
+            for name in tensors.keys():  # noqa: SIM118
+                head = tensors.get_slice(name)
+                found[name] = tuple(head.get_shape()), str(head.get_dtype())
+    return found
+
+
+def _wanted(config: DllmConfig) -> dict[str, tuple[int, ...]]:
+    """The shape of each tensor by its published name."""
+    one = replace(config, num_blocks=1)  # all blocks are alike: no network of all is made for it
+    with torch.device("meta"):
+        shapes = {n: tuple(v.shape) for n, v in DllmNetwork(one).state_dict().items()}
+    return {
+        theirs: shapes[re.sub(r"^blocks\.\d+\.", "blocks.0.", ours)]
+        for ours, theirs in published_names(config).items()
+    }
+
+
+def tensor_kinds(folder: Path, config: DllmConfig) -> tuple[dict[str, int], list[str]]:
+    """How many tensors there are of each type, and what would keep them from being loaded.
+
+    Raises `CheckpointError` if a file is missing or damaged.
+    """
+    found = _shapes_and_kinds(_files(folder))
+    kinds = Counter(kind for _, kind in found.values())
+    troubles = _troubles(_wanted(config), {name: shape for name, (shape, _) in found.items()})
+    if quantised := sorted(name for name, (_, kind) in found.items() if kind[0] not in "FB"):
+        troubles.insert(0, f"{quantised[0]} is of {found[quantised[0]][1]}: quantised weights")
+    return dict(kinds), troubles[:8]
+
+
+def _check_tensors(
+    folder: Path, wanted: dict[str, tuple[int, ...]], files: dict[str, Path]
+) -> None:
+    """Raise `CheckpointError`, with a list, unless names and shapes are those wanted."""
+    found = {name: shape for name, (shape, _) in _shapes_and_kinds(files).items()}
+    troubles = _troubles(wanted, found)
     if troubles:
         more = f", and {len(troubles) - 8} more" if len(troubles) > 8 else ""
         raise CheckpointError(
