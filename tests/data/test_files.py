@@ -1,4 +1,5 @@
 import bz2
+import codecs
 import gzip
 import lzma
 import zipfile
@@ -6,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from unmask.data.files import read_bytes
+from unmask.data.files import read_as_text, read_bytes
 from unmask.errors import DataError
 
 TEXT = b"the quick brown fox " * 500
@@ -122,3 +123,38 @@ def test_only_a_zip_has_members(tmp_path) -> None:
     (tmp_path / "a.gz").write_bytes(gzip.compress(TEXT))
     with pytest.raises(DataError, match=r"is not a \.zip archive, so it has no member 'a'"):
         read_bytes(tmp_path / "a.gz", "a")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32", "utf-16-le", "utf-32-be"])
+def test_a_text_that_says_its_encoding_is_read(encoding, tmp_path) -> None:
+    mark = "" if encoding in ("utf-8-sig", "utf-16", "utf-32") else "\ufeff"
+    (tmp_path / "text").write_bytes((mark + "the history\nof it\n").encode(encoding))
+    assert read_as_text(tmp_path / "text") == b"the history\nof it"
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ("the".encode("utf-16-le"), "is no text"),
+        (b"\x50\0\0\0\0\0\0\0" + b'{"a": {"dtype": "F32"}}' + b"x" * 200, "is no text"),
+        (b">sp|P1|X a protein\nMKVLA\nAAGH\n>sp|P2|Y\nMK\n", "looks like FASTA"),
+        (b">one\nMKVLA\n", "looks like FASTA"),
+        (codecs.BOM_UTF16_LE + b"\xd8\x00\xd8", "begins as utf-16"),
+    ],
+)
+def test_what_is_evidently_no_text_is_refused(data, said, tmp_path) -> None:
+    (tmp_path / "text").write_bytes(data)
+    with pytest.raises(DataError, match=said):
+        read_as_text(tmp_path / "text")
+
+
+@pytest.mark.parametrize(
+    ("data", "read"),
+    [
+        (b"> quoted mail, 3 lines\nand more!\n", b"> quoted mail, 3 lines\nand more!"),
+        (b"caf\xe9", b"caf\xe9"), (b"a\r\n", b"a"), (b"a\n\n", b"a\n"),
+    ],
+)  # fmt: skip
+def test_other_texts_are_as_they_are(data, read, tmp_path) -> None:
+    (tmp_path / "text").write_bytes(data)
+    assert read_as_text(tmp_path / "text") == read

@@ -11,7 +11,7 @@ from unmask.cli.options.model import add_model_options, load_model
 from unmask.cli.options.parser import Parser
 from unmask.cli.options.sampler import SamplerOptions
 from unmask.cli.progress import adding_up, progress
-from unmask.data.files import read_bytes
+from unmask.data.files import read_as_text
 from unmask.data.normalise import Normalise
 from unmask.data.text import consecutive_crops
 from unmask.errors import ConfigError, DataError
@@ -82,7 +82,7 @@ def _check_numbers(options: Namespace, *, is_stream: bool) -> None:
 def _crops(options: Namespace, model: TextModel) -> Tensor:
     """Evenly spaced sequences of the file, as long as the model takes them."""
     normalise = Normalise.TEXT8 if options.normalise else Normalise.AS_IS
-    whole_text = normalise.apply(read_bytes(options.file))
+    whole_text = normalise.apply(read_as_text(options.file))
     text = whole_text[max(0, options.offset) :]
     if not text:
         raise DataError(

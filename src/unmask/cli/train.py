@@ -39,7 +39,7 @@ def run(arguments: Sequence[str]) -> int:
     if begun is not None:
         options = _as_begun(begun, parser, arguments, options)
     sections = _sections(model_kind(values))
-    recipe = Recipe(**{name: cls(**options[name].as_dict()) for name, cls in sections.items()})
+    recipe = Recipe(**{name: cls(**_values(options[name])) for name, cls in sections.items()})
     if options.print_recipe:
         print(recipe.to_yaml(), end="")
         return 0
@@ -69,6 +69,12 @@ def _as_begun(
         again[name] = options[name] or begun.names.get(name, "")
     again.normalise = options.normalise or begun.names.get("normalise") == "text8"
     return again
+
+
+def _values(section: Namespace) -> dict[str, Any]:
+    """Of a section; what YAML has as a list is fixed."""
+    values = section.as_dict().items()
+    return {name: tuple(v) if isinstance(v, list) else v for name, v in values}
 
 
 def _recipe_name(arguments: Sequence[str]) -> str:

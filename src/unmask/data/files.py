@@ -1,8 +1,10 @@
 """Data files as bytes, compressed or not: .gz, .bz2, .xz, .zip by name, anything else as it is."""
 
 import bz2
+import codecs
 import gzip
 import lzma
+import re
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -47,6 +49,49 @@ def read_bytes(path: Path | str, member: str | None = None) -> bytes:
     if not data:
         raise DataError(f"{path} holds no data: it is empty. Check how it was made or copied.")
     return data
+
+
+def read_as_text(path: Path | str, member: str | None = None) -> bytes:
+    """The content of a text file, in UTF-8 or anything else that agrees with ASCII.
+
+    What says by its first bytes that it is in UTF-16 or UTF-32 is converted; a mark of UTF-8 and a
+    last end of line are left out.
+
+    Raises:
+        DataError: as `read_bytes`; or it is evidently no text: says what it is.
+    """
+    data = read_bytes(path, member)
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            try:
+                data = data.decode(encoding).encode()
+            except UnicodeDecodeError as error:
+                raise DataError(f"{path} begins as {encoding}, and is not ({error}).") from error
+            break
+    if b"\0" in data[:_LOOKED_AT] or _is_tensors(data):
+        raise DataError(
+            f"{path} is no text: it has bytes that no text has. Give a plain text, or one packed "
+            "as .gz, .bz2, .xz or .zip under its own name."
+        )
+    if re.match(rb"\s*>\S[^\n]*\n[A-Za-z*\-\s]+(\n>|$)", data[:_LOOKED_AT]):
+        raise DataError(
+            f"{path} looks like FASTA: its first line begins with '>', and sequences follow. This "
+            "reads texts; take the header lines out if it is one."
+        )
+    return re.sub(rb"\r?\n\Z", b"", data)
+
+
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+)  # fmt: skip
+_LOOKED_AT = 2**16
+
+
+def _is_tensors(data: bytes) -> bool:
+    """Whether it begins as a safetensors file: the length of a header, and the header."""
+    return data[8:10] == b'{"' and int.from_bytes(data[:8], "little") <= len(data)
 
 
 def members(path: Path | str) -> list[str]:

@@ -15,7 +15,7 @@ from jaxtyping import Int, UInt8
 from torch import Tensor
 
 from unmask.data.characters import Characters
-from unmask.data.files import read_bytes
+from unmask.data.files import read_as_text
 from unmask.data.normalise import Normalise
 from unmask.draws import SeededDraws
 from unmask.errors import ConfigError, DataError
@@ -62,8 +62,8 @@ def load_corpus(
     normalise: Normalise = Normalise.AS_IS,
     member: str | None = None,
 ) -> Corpus:
-    """Read (see `read_bytes`), normalise, encode and split a text file."""
-    data = normalise.apply(read_bytes(path, member))
+    """Read (see `read_as_text`), normalise, encode and split a text file."""
+    data = normalise.apply(read_as_text(path, member))
     if not data:
         raise DataError(
             f"{path}: nothing is left of it in text8's form, which has only a-z and spaces. "
