@@ -3,7 +3,7 @@
 import unmask
 
 text = unmask.evaluate(
-    unmask.load("text8s-any"),
+    unmask.load("text8s-any", dtype="bfloat16"),
     samplers=["self-speculative", "ancestral"],
     budgets=[12],
     num_samples=16,

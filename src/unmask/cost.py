@@ -193,15 +193,30 @@ Held = TypeVar("Held", bound=Rows)
 
 
 def _by_field(operation: Callable[[Any, Any], Any], one: Held, other: Held) -> Held:
-    def combined(a: Any, b: Any) -> Any:
-        return _by_field(operation, a, b) if isinstance(a, Rows) else operation(a, b)
-
     others = vars(other)
-    return type(one)(**{name: combined(value, others[name]) for name, value in vars(one).items()})
+    return _like(
+        one,
+        {
+            name: _by_field(operation, value, others[name])
+            if isinstance(value, Rows)
+            else operation(value, others[name])
+            for name, value in vars(one).items()
+        },
+    )
 
 
 def _each(change: Callable[[Any], Any], one: Held) -> Held:
-    def changed(value: Any) -> Any:
-        return _each(change, value) if isinstance(value, Rows) else change(value)
+    return _like(
+        one,
+        {
+            name: _each(change, value) if isinstance(value, Rows) else change(value)
+            for name, value in vars(one).items()
+        },
+    )
 
-    return type(one)(**{name: changed(value) for name, value in vars(one).items()})
+
+def _like(one: Held, values: dict[str, Any]) -> Held:
+    """Another with the same fields: made at every step, so without the ceremony of `__init__`."""
+    made: Held = object.__new__(type(one))
+    vars(made).update(values)
+    return made

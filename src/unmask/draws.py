@@ -111,6 +111,13 @@ class SeededDraws:
         view._index = index if self._index is None else self._index[index]
         return view
 
+    def copy(self) -> "SeededDraws":
+        """The same streams where they stand; what this one draws, the other does not."""
+        other = object.__new__(SeededDraws)
+        other._keys, other._index = self._keys, self._index
+        other._num_drawn = self._num_drawn.clone()
+        return other
+
     @classmethod
     def join(cls, parts: Sequence["SeededDraws"]) -> "SeededDraws":
         """The streams of some batches as one; each goes on where it stands, here and only here."""

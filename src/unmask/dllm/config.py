@@ -8,6 +8,7 @@ Sources: Nie et al. (2025), arXiv:2502.09992; Ye et al. (2025), arXiv:2508.15487
 published with their weights.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -43,10 +44,11 @@ class DllmConfig:
     mask_token_id: int = 63
     eos_token_id: int = 62
     """Ends a text, and fills what is left of the canvas."""
-    other_end_ids: tuple[int, ...] = ()
+    other_end_ids: Sequence[int] = ()
     """More tokens that end a text."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "other_end_ids", tuple(self.other_end_ids))  # YAML has lists
         for name in ("vocab_size", "width", "hidden", "num_blocks", "length"):
             self._check(getattr(self, name) >= 1, name, "must be at least 1")
         self._check(

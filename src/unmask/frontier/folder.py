@@ -13,7 +13,7 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from unmask.errors import ConfigError, OutputError
+from unmask.errors import CheckpointError, ConfigError, OutputError
 from unmask.files import atomic
 from unmask.files.reading import dumps
 from unmask.files.tensors import read_json, weights_fingerprint, write_json
@@ -64,7 +64,7 @@ def open_folder(path: Path | str, settings: Settings, resume: Resume) -> "Report
         # A report that was made before there was a choice made none.
         found = {**_defaults(), **found}
         # A judge and exact numbers can be added to a report, never changed.
-        if not found["judge"]:
+        if not found.get("judge"):
             found["judge"] = asked["judge"]
         if not found["exact_sequences"]:
             found |= {name: asked[name] for name in _defaults()}
@@ -96,7 +96,15 @@ def open_report(
         raise OutputError(
             f"{path} already holds a report. Go on with it by --resume, or choose another --out."
         )
-    found = completed(read_json(file))
+    before = read_json(file)
+    if before.get("format") != asked["format"]:
+        raise OutputError(
+            f"{path} holds a report of another kind ({before.get('format')!r:.40}) than this one "
+            f"({asked['format']}). Choose another --out."
+        )
+    found = completed(before)
+    # How many are worked out together changes no number.
+    found["batch_size"] = asked.get("batch_size")
     differing = [name for name in asked if found.get(name) != asked[name]]
     if differing:
         name = differing[0]
@@ -156,6 +164,9 @@ class ReportFolder:
         _write(self.exact_file(family, budget), exact)
 
 
+_OF_A_POINT = {"token_ids", "texts", "trunk_passes", "tail_passes", "nfe", "seconds", "sampler"}
+
+
 def _file_name(family: str, budget: float) -> str:
     return f"{family.replace('/', '-')}@{budget:g}.json"
 
@@ -164,6 +175,10 @@ def _read(file: Path, weights: str) -> dict[str, Any] | None:
     if not file.exists():
         return None
     content = read_json(file)
+    if missing := sorted(_OF_A_POINT - content.keys()) if file.parent.name == "points" else []:
+        raise CheckpointError(
+            f"{file} has no {missing[0]}: it is damaged. Remove it to measure again."
+        )
     if content.get("weights") != weights:
         raise ConfigError(
             f"{file} was measured with other weights ({content.get('weights')}) than there are "

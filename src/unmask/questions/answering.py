@@ -5,6 +5,7 @@
 A line is written when its answer is there, so a run that is killed goes on where it was.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from unmask.cost import Cost, Costed, Work
 from unmask.data.questions import Question, QuestionProtocol
+from unmask.errors import ConfigError
 from unmask.files import json_lines
 from unmask.files.atomic import make_folder
 from unmask.models.chat import ChatModel
@@ -36,6 +38,8 @@ class Answered(Costed):
     """Its share of the time of its passes."""
     num_positions: int = 0
     """Of the sequence, prompt and canvas."""
+    question: str = ""
+    """Which question it is of: the beginning of its SHA-256."""
 
     def to_json(self) -> dict[str, Any]:
         """Flat, as it stands in a file of records."""
@@ -46,6 +50,9 @@ class Answered(Costed):
     def of_json(values: dict[str, Any]) -> "Answered":
         """What `to_json` made. Raises `TypeError` if something is missing or unknown."""
         cost = Cost.of_json(values)
+        numbers = [values.get("number"), values.get("num_tokens"), *cost.to_json().values()]
+        if not all(type(number) is int and number >= 0 for number in numbers):
+            raise TypeError("a number is none")
         own = {name: value for name, value in values.items() if name not in cost.to_json()}
         return Answered(**own, cost=cost)
 
@@ -92,6 +99,22 @@ def prompts(
     ]
 
 
+def _mark(question: Question) -> str:
+    return hashlib.sha256(f"{question.text}\0{question.reference}".encode()).hexdigest()[:12]
+
+
+def _check_same_questions(
+    before: Sequence[Answered], questions: Sequence[Question], file: Path
+) -> None:
+    for each in before:
+        is_known = each.number < len(questions) and each.question
+        if is_known and each.question != _mark(questions[each.number]):
+            raise ConfigError(
+                f"{file} answers another question {each.number + 1} than the one that is asked "
+                "now: the questions have changed. Choose another --out."
+            )
+
+
 def answer_all(
     model: ChatModel,
     questions: Sequence[Question],
@@ -112,10 +135,13 @@ def answer_all(
     Raises:
         PromptError: a question leaves no room for its answer.
         OutputError: a record could not be written.
+        ConfigError: the records are of other questions.
     """
     make_folder(records.file.parent)
     records.drop_cut_line()
-    done = {each.number for each in records.read()}
+    before = records.read()
+    _check_same_questions(before, questions, records.file)
+    done = {each.number for each in before}
     given = prompts(model, questions, protocol, max_new_tokens)
 
     def requests() -> Iterator[Request]:
@@ -142,6 +168,7 @@ def answer_all(
                 cost=cost,
                 seconds=result.busy_seconds,
                 num_positions=len(result.token_ids),
+                question=_mark(questions[number]),
             )
         )
         num_done += 1

@@ -124,7 +124,8 @@ def answer(
         folder,
         {"format": _FORMAT, **described},
         "auto" if resume else "never",
-        lambda before: {**_LATER_SETTINGS, **before},
+        # More questions than before, or fewer: which they are, the records know.
+        lambda before: {**_LATER_SETTINGS, **before, "num_questions": described["num_questions"]},
     )
     answers = {}
     for place, name in enumerate(names):

@@ -65,10 +65,10 @@ class Request:
 
 
 def _check_is_sequence(given_ids: object, predictor: Predictor) -> None:
-    kind = repr(given_ids)
-    if isinstance(given_ids, Tensor):
-        kind = f"{list(given_ids.shape)} of {given_ids.dtype}"
     if not isinstance(given_ids, Tensor) or given_ids.ndim != 1 or given_ids.dtype != torch.int64:
+        kind = repr(given_ids)
+        if isinstance(given_ids, Tensor):
+            kind = f"{list(given_ids.shape)} of {given_ids.dtype}"
         raise PromptError(
             f"given_ids is one sequence of token ids, a tensor [L] of int64; got {kind:.60}. "
             "Make it with given_ids of the model."
@@ -261,7 +261,7 @@ class _Lane:
 
         Nothing has changed if it raises what is no `Exception`, such as an interrupt.
         """
-        before, stream = time.perf_counter(), SeededDraws.join([self.draws])
+        before, stream = time.perf_counter(), self.draws.copy()
         try:
             self.state, self.cost = self.sampler.step(self.state, predictor, stream)
         except ConfigError as error:  # about their sampler, which they share
