@@ -192,7 +192,8 @@ def tokenizer_of(files: dict[str, str]) -> ChatTokenizer:
 def _template(settings: dict[str, Any]) -> str:
     template = settings.get("chat_template") or ""
     if isinstance(template, list):  # several, by name
-        named = {entry.get("name"): entry.get("template") for entry in template}
+        entries = [entry for entry in template if isinstance(entry, dict)]
+        named = {entry.get("name"): entry.get("template") for entry in entries}
         template = named.get("default") or ""
     if not isinstance(template, str):
         raise CheckpointError(

@@ -206,8 +206,10 @@ class HybridConfig:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> "HybridConfig":
+    def from_json(cls, values: Any) -> "HybridConfig":
         """The config written by `to_json`; raises `ConfigError` if it is not one."""
+        if not isinstance(values, dict):
+            raise ConfigError(f"the network's config must be a section, got {values!r:.60}.")
         unknown = sorted(set(values) - {field.name for field in fields(cls)})
         if unknown:
             raise ConfigError(
