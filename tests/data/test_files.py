@@ -45,6 +45,13 @@ def test_a_zip_gives_its_only_member_or_the_one_named(tmp_path) -> None:
     assert read_bytes(two, "b") == TEXT
 
 
+def test_a_member_may_be_named_by_the_path(tmp_path) -> None:
+    path = write_zip(tmp_path / "two.zip", {"a.txt": b"first", "dir/b.txt": TEXT})
+    assert read_bytes(path / "dir/b.txt") == TEXT and read_bytes(str(path / "a.txt")) == b"first"
+    with pytest.raises(DataError, match="has no member 'c'"):
+        read_bytes(path / "c")
+
+
 def test_a_zip_of_many_members_wants_one_named(tmp_path) -> None:
     path = write_zip(tmp_path / "many.zip", {f"m{i}": b"x" for i in range(12)})
     with pytest.raises(DataError, match="holds 12 files .*: 'm0', 'm1', .*'m9' and 2 more"):

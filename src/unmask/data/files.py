@@ -26,8 +26,13 @@ _DAMAGE = (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 
 
 def read_bytes(path: Path | str, member: str | None = None) -> bytes:
-    """The content of a file, decompressed; of a .zip, its only member or the one named."""
+    """The content of a file, decompressed; of a .zip, its only member or the one named.
+
+    A member may be named by the path alone: archive.zip/folder/text.txt.
+    """
     path = Path(path)
+    if member is None:
+        path, member = _archive_and_member(path)
     _check_is_readable(path)
     suffix = path.suffix.lower()
     if member is not None and suffix != ".zip":
@@ -49,6 +54,14 @@ def read_bytes(path: Path | str, member: str | None = None) -> bytes:
     if not data:
         raise DataError(f"{path} holds no data: it is empty. Check how it was made or copied.")
     return data
+
+
+def _archive_and_member(path: Path) -> tuple[Path, str | None]:
+    """Of a path that goes on below an archive; of any other, it and None."""
+    for parent in path.parents:
+        if parent.suffix.lower() == ".zip" and parent.is_file():
+            return parent, path.relative_to(parent).as_posix()
+    return path, None
 
 
 def read_as_text(path: Path | str, member: str | None = None) -> bytes:
@@ -166,7 +179,7 @@ def _read_member(path: Path, member: str | None) -> bytes:
         if member is None and len(names) > 1:
             raise DataError(
                 f"{path} holds {len(names)} files and none was chosen. "
-                f"Name one of its members: {_listed(names)}."
+                f"Name one of its members, as {path}/{names[0]}: {_listed(names)}."
             )
         name = names[0] if member is None else member
         if name not in names:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from unmask.dllm.published_config import FIELDS, MUST_BE, fields_of
 from unmask.errors import ConfigError
-from unmask.network.config import BlockShape
+from unmask.network.config import MOST, BlockShape
 
 Family = Literal["llada", "Dream"]
 """As `model_type` in config.json spells it."""
@@ -50,7 +50,7 @@ class DllmConfig:
     def __post_init__(self) -> None:
         object.__setattr__(self, "other_end_ids", tuple(self.other_end_ids))  # YAML has lists
         for name in ("vocab_size", "width", "hidden", "num_blocks", "length"):
-            self._check(getattr(self, name) >= 1, name, "must be at least 1")
+            self._check(1 <= getattr(self, name) <= MOST, name, f"must be from 1 to {MOST:,}")
         self._check(
             self.num_heads >= 1 and self.width % (2 * self.num_heads) == 0,
             "num_heads",

@@ -14,6 +14,10 @@ Activation = Literal["relu2", "silu", "gelu"]
 Reach = Literal["whole", "causal"]
 
 
+MOST = 2**28
+"""Of anything that a network has: what is more was never meant."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class BlockShape:
     """What the blocks of a network are made of (network/blocks.py)."""
@@ -87,7 +91,7 @@ class HybridConfig:
 
     def __post_init__(self) -> None:
         for name in ("vocab_size", "length", "width", "num_heads"):
-            self._check(getattr(self, name) >= 1, name, "must be at least 1")
+            self._check(1 <= getattr(self, name) <= MOST, name, f"must be from 1 to {MOST:,}")
         for name in ("num_trunk_blocks", "num_tail_blocks"):
             self._check(getattr(self, name) >= 0, name, "must be at least 0")
         self._check(

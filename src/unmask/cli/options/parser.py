@@ -29,8 +29,8 @@ class Parser(jsonargparse.ArgumentParser):
         self._check_numbers(arguments)
         try:
             return self.parse_args([_underscored(argument) for argument in arguments])
-        except (UnicodeDecodeError, RecursionError) as error:
-            return self.error(f"a file of settings cannot be read ({error})")
+        except (UnicodeError, RecursionError) as error:
+            return self.error(f"a setting, or a file of some, cannot be read ({error})")
 
     def _check_once(self, arguments: Sequence[str]) -> None:
         """Of texts one may expect to give several; the first would go unused, without a word.
