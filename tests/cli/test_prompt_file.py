@@ -35,7 +35,9 @@ def num_lines(path: Path) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
-@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize(
+    "ending", [pytest.param(signal.SIGKILL, marks=pytest.mark.slow), signal.SIGINT]
+)
 def test_a_run_that_was_cut_short_goes_on(ending, prompts, tmp_path) -> None:
     whole, cut = tmp_path / "whole.jsonl", tmp_path / "cut.jsonl"
     process = started(prompts, whole)
@@ -45,7 +47,7 @@ def test_a_run_that_was_cut_short_goes_on(ending, prompts, tmp_path) -> None:
     while True:
         before = num_lines(cut)
         process = started(prompts, cut, *(["--resume"] if cut.exists() else []))
-        if kills < 3:
+        if kills < 2:
             while process.poll() is None and num_lines(cut) < before + 4:
                 time.sleep(0.01)
             process.send_signal(ending)

@@ -71,7 +71,7 @@ def results_of(predictor, wanted) -> list[Result]:
     return results
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     choices=st.lists(st.sampled_from(CHOICES), min_size=1, max_size=3),
     lengths=st.lists(st.sampled_from(LENGTHS), min_size=1, max_size=7),
@@ -104,9 +104,9 @@ def test_random_faults_arrivals_and_cancellations(
 
 @pytest.mark.parametrize("sampler", CHOICES, ids=lambda sampler: type(sampler).__name__)
 def test_a_pass_that_fails_once_changes_nothing(sampler) -> None:
-    """At every call of the predictor in turn, up to the tenth."""
+    """At the first calls of the predictor, and at a later one."""
     wanted = [request(number, length, sampler, NETWORK) for number, length in enumerate((9, 12))]
-    for call in range(1, 11):
+    for call in (1, 2, 5):
         check_survivors(NETWORK, wanted, results_of(Failing(NETWORK, [call]), wanted))
 
 
@@ -119,7 +119,7 @@ def test_along_a_stream_too(name) -> None:
     choices = {} if name == "autoregressive" else {"num_tokens": 4}
     sampler = along_stream(SAMPLERS[name](**choices), network, given_ids)
     wanted = [Request(given_ids=given_ids, sampler=sampler, seed=seed) for seed in (4, 5)]
-    for call in range(1, 9):
+    for call in (1, 2, 4, 7):
         check_survivors(network, wanted, results_of(Failing(network, [call]), wanted))
 
 
