@@ -8,7 +8,12 @@ import pytest
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
 
 
-@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
+SLOW = {"evaluate": pytest.mark.slow}  # half a minute
+
+
+@pytest.mark.parametrize(
+    "file", [pytest.param(file, marks=SLOW.get(file.stem, ()), id=file.stem) for file in EXAMPLES]
+)
 def test_an_example_runs_and_says_something(file, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     runpy.run_path(str(file))

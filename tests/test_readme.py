@@ -43,7 +43,15 @@ def test_there_are_commands_to_run():
     assert len(commands()) >= 10
 
 
-@pytest.mark.parametrize("command", commands())
+def is_long(command: str) -> bool:
+    """Whether it measures or trains; parts of the same run in other tests."""
+    return "unmask evaluate" in command or "unmask train" in command
+
+
+@pytest.mark.parametrize(
+    "command",
+    [pytest.param(each, marks=[pytest.mark.slow] if is_long(each) else []) for each in commands()],
+)
 def test_a_command_runs(command, folder):
     run(["bash", "-e", "-c", command], folder)
 

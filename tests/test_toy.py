@@ -50,12 +50,14 @@ def trained(tmp_path_factory):
     return state.averaged.module.double().eval(), validation
 
 
+@pytest.mark.slow
 def test_target_loss_falls_below_draft_loss(trained):
     _, validation = trained
     gap = validation.draft_bits - validation.target_bits
     assert gap > 5 * math.hypot(*validation.standard_errors.values())
 
 
+@pytest.mark.slow
 def test_self_speculative_samples_are_closer_to_the_source_at_no_more_passes(trained):
     network, _ = trained
     every_sequence = torch.tensor(list(itertools.product(range(VOCAB), repeat=LENGTH)))

@@ -102,6 +102,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.slow
 def test_samples_of_shipped_models_are_the_same():
     left, flushed = (json.loads(printed(SAMPLES, choice)) for choice in ("leave", "flush"))
     assert len(left) == 10

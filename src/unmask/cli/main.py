@@ -88,7 +88,8 @@ def main(
         _look_away()
         return 0
     except OSError as error:
-        _look_away()
+        if error.filename is None:  # it is standard output that cannot be written
+            _look_away()
         place = f"{error.filename}: " if error.filename else "cannot write the output: "
         return _fail(f"{place}{error.strerror or error}.")
     except (MemoryError, RuntimeError) as error:
