@@ -5,15 +5,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from unmask.cli.options.model import add_model_options, load_model
 from unmask.cli.options.parser import Parser
 from unmask.cli.options.run import add_folder_options, add_text_options
 from unmask.cli.progress import progress
 from unmask.data.normalise import Normalise
-from unmask.data.text import load_corpus
+from unmask.data.text import Corpus, load_corpus
 from unmask.errors import ConfigError
 from unmask.files.tensors import weights_fingerprint
+from unmask.models.text import TextModel
 from unmask.training.optimizers import OptimizerConfig
 from unmask.training.parts.error_head import ErrorValidation
 from unmask.training.parts.error_head_run import (
@@ -24,6 +26,7 @@ from unmask.training.parts.error_head_run import (
 )
 from unmask.training.run_folder import RunRecord, flat
 
+_NEEDED = {"data": "a text to train on, such as text8.zip", "out": "a folder"}
 _SECTIONS = {"optimizer": OptimizerConfig, "trainer": ErrorHeadTrainer}
 
 
@@ -31,38 +34,20 @@ def run(arguments: Sequence[str]) -> int:
     """Train; the exit status."""
     options = build_parser().parse(arguments)
     optimizer, trainer = (cls(**options[name].as_dict()) for name, cls in _SECTIONS.items())
-    for name, what in (("data", "a text to train on, such as text8.zip"), ("out", "a folder")):
+    for name, what in _NEEDED.items():
         if not options[name]:
             raise ConfigError(f"--{name} is missing: name {what}.")
     model, folder = load_model(options), Path(options.out)
     normalise = Normalise.TEXT8 if options.normalise else Normalise.AS_IS
     corpus = load_corpus(options.data, model.codec, normalise=normalise)
-    record = RunRecord(
-        settings=flat({"optimizer": asdict(optimizer), "trainer": asdict(trainer)}),
-        fingerprints={"model": weights_fingerprint(model.network), "data": corpus.fingerprint},
-    )
-    state = open_run(
-        model.network,
-        folder,
-        optimizer=optimizer,
-        trainer=trainer,
-        resume=options.resume,
-        record=record,
-    )
+    record = _record(model, corpus, optimizer, trainer)
+    chosen: dict[str, Any] = {"optimizer": optimizer, "trainer": trainer, "record": record}
+    state = open_run(model.network, folder, resume=options.resume, **chosen)
     done = state.progress.step
     if done:
         print(f"resuming {folder} at step {done:,}", file=sys.stderr, flush=True)
     with _progress_bar(trainer.num_steps, done) as observe:
-        found = train_error_head(
-            state,
-            model.network,
-            corpus,
-            folder,
-            optimizer=optimizer,
-            trainer=trainer,
-            record=record,
-            observe=observe,
-        )
+        found = train_error_head(state, model.network, corpus, folder, observe=observe, **chosen)
     if found is not None:
         print(_as_sentence(found))
     print(
@@ -71,6 +56,17 @@ def run(arguments: Sequence[str]) -> int:
         f"--sampler.error-predictor {folder}"
     )
     return 0
+
+
+def _record(model: TextModel, corpus: Corpus, optimizer: Any, trainer: Any) -> RunRecord:
+    """What decides what the run learns."""
+    return RunRecord(
+        settings=flat({"optimizer": asdict(optimizer), "trainer": asdict(trainer)}),
+        fingerprints={
+            "model": weights_fingerprint(model.network),
+            "data": corpus.fingerprint,
+        },
+    )
 
 
 def build_parser() -> Parser:
