@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import refused, run
+from tests.cli.command import refused
 from tests.models.test_prompts import rows
 
 COMMAND = [sys.executable, "-m", "unmask", "generate", "text8s-any", "--batch-size", "4",
@@ -89,10 +90,19 @@ def test_what_does_not_go_together_is_said(options, said, prompts, capsys, tmp_p
     assert said in refused(capsys, "generate", "text8s-any", *options)
 
 
-def test_a_full_disk_leaves_whole_lines(prompts, capsys) -> None:
-    if not Path("/dev/full").exists():
-        pytest.skip("there is no /dev/full here")
-    done = run("generate", "text8s-any", "--prompts", str(prompts), "--length", "20", "--output",
-               "/dev/full", "--resume", "--sampler", "ancestral")  # fmt: skip
-    assert done == 2
-    assert "Traceback" not in capsys.readouterr().err
+def test_a_full_disk_leaves_whole_lines_to_go_on_with(prompts, tmp_path) -> None:
+    """A real file that may not grow beyond a size; then one that may."""
+    whole, cut = tmp_path / "whole.jsonl", tmp_path / "cut.jsonl"
+    process = started(prompts, whole)
+    process.communicate()
+    done = subprocess.run(
+        [*COMMAND, "--prompts", str(prompts), "--output", str(cut), "--length", "40"],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000)),
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "cannot go on writing" in done.stderr and "go on with --resume" in done.stderr
+    assert 1 <= num_lines(cut) < 36 and cut.read_bytes().endswith(b"}\n")
+    process = started(prompts, cut, "--resume")
+    process.communicate()
+    assert process.returncode == 0 and rows(cut) == rows(whole)

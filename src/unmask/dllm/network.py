@@ -24,6 +24,7 @@ from unmask.draws import weight_generator
 from unmask.network import packing as packed
 from unmask.network.blocks import Block, Layout, entries_of, init_weights, norm
 from unmask.network.cache import CopiedKeys, KeyValueStore, gather_rows, write_rows
+from unmask.network.never_predicted import silence
 from unmask.network.rotary import Rotation
 from unmask.predictors.kv_cache import CachedForward, KVCache, KVCacheShape
 from unmask.predictors.protocol import Draft
@@ -259,7 +260,7 @@ class DllmNetwork(nn.Module):
     def log_probs(self, hidden: Float[Tensor, "B K d"]) -> WindowLogProbs:
         """Of every token but the mask, from hidden states; in float32 at least."""
         logits: Tensor = self.unembedding(self.norm(hidden))
-        logits[..., [self.config.mask_token_id, *self.never_predicted_ids]] = -torch.inf
+        silence(logits, (self.config.mask_token_id, *self.never_predicted_ids))
         dtype = torch.promote_types(logits.dtype, torch.float32)
         return logits.log_softmax(dim=-1, dtype=dtype)
 

@@ -62,7 +62,7 @@ def growing(path: Path, *, is_new: bool, advice: str) -> Iterator[Callable[[str]
 def _end_of_whole_lines(path: Path) -> int:
     """Behind the last line that was written to its end."""
     with path.open("rb") as file:
-        size = position = file.seek(0, os.SEEK_END)
+        position = file.seek(0, os.SEEK_END)
         while position > 0:
             start = max(0, position - 2**16)
             file.seek(start)
@@ -70,4 +70,4 @@ def _end_of_whole_lines(path: Path) -> int:
             if found >= 0:
                 return start + found + 1
             position = start
-    return 0 if size else size
+    return 0

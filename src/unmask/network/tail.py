@@ -30,6 +30,7 @@ from unmask.errors import ConfigError
 from unmask.network.blocks import Block, Layout, entries_of
 from unmask.network.cache import Cached, KeyValueCache, gather_rows
 from unmask.network.config import HybridConfig
+from unmask.network.never_predicted import silence
 from unmask.network.rotary import Rotary
 from unmask.predictors.protocol import Draft
 from unmask.shapes import PAD, Counts, Order, TokenIds, WindowIds, WindowLogProbs
@@ -129,8 +130,7 @@ class TailParts(nn.Module):
 
         def of(features: Tensor) -> Tensor:
             logits: Tensor = unembedding(features)
-            for unsayable_id in self.never_predicted_ids:
-                logits[..., unsayable_id] = -torch.inf
+            silence(logits, self.never_predicted_ids)
             return logits.log_softmax(dim=-1, dtype=dtype)
 
         vocab_size = unembedding.out_features

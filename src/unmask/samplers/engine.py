@@ -264,12 +264,11 @@ class _Lane:
         before, stream = time.perf_counter(), self.draws.copy()
         try:
             self.state, self.cost = self.sampler.step(self.state, predictor, stream)
-        except ConfigError as error:  # about their sampler, which they share
-            return self._over(torch.arange(self.num_sequences, device=predictor.device), error)
         except Exception as error:
-            if self.num_sequences > 1:
+            # A choice that cannot work is their sampler's, which they share.
+            if self.num_sequences > 1 and not isinstance(error, ConfigError):
                 return self._step_one_by_one(predictor)
-            return self._over(torch.zeros_like(self.account.number), error)
+            return self._over(torch.arange(self.num_sequences, device=predictor.device), error)
         self.draws = stream
         self._charge(time.perf_counter() - before)
         return []
