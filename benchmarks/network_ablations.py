@@ -21,7 +21,7 @@ import torch
 
 import unmask
 from unmask.cli.progress import progress
-from unmask.data.characters import text8
+from unmask.vocabularies.characters import text8
 from unmask.data.text import consecutive_crops, load_corpus
 from unmask.files.atomic import replacing
 from unmask.network.config import HybridConfig

@@ -55,8 +55,8 @@ def main() -> None:
     keep_freed_memory()
     dtype = torch.bfloat16 if options.precision == "bf16" else torch.float32
     model = unmask.load(options.model, dtype=dtype)
-    corpus = load_corpus(options.data, model.codec)
-    words = word_set(model.codec.decode(corpus.train))
+    corpus = load_corpus(options.data, model.vocabulary)
+    words = word_set(model.vocabulary.decode(corpus.train))
     samples = {name: [] for name in SETTINGS}
     seconds = dict.fromkeys(SETTINGS, 0.0)
     for batch in range(0, options.num_samples, options.batch_size):
@@ -88,7 +88,7 @@ def main() -> None:
         }
         print(json.dumps(row) if options.json else _markdown(row), flush=True)
     crops = consecutive_crops(corpus.valid, model.length, 2_000)
-    held_out = spelling_accuracy([model.codec.decode(crop) for crop in crops], words)
+    held_out = spelling_accuracy([model.vocabulary.decode(crop) for crop in crops], words)
     print(f"| held-out text | {held_out.share:.3f} ± {held_out.standard_error:.3f} | | | | | |")
 
 

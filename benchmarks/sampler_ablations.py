@@ -52,7 +52,7 @@ def main() -> None:
     choices, found = curves(options.dtau), []
     for name in options.models:
         model = unmask.load(name, dtype=dtype)
-        valid = load_corpus(options.data, model.codec).valid
+        valid = load_corpus(options.data, model.vocabulary).valid
         token_ids = consecutive_crops(valid, model.length, options.num_sequences).long()
         found.append(measured(model, token_ids, choices))
         print(f"{name}: {sum(map(len, choices.values()))} settings", flush=True)

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from tests.cli.command import refused, run
-from unmask.data.characters import text8
+from unmask.vocabularies.characters import text8
 from unmask.files.model_folder import shipped_folder
 from unmask.models.text import TextModel
 from unmask.network.config import HybridConfig

@@ -7,7 +7,7 @@ import pytest
 
 from tests.cli.command import refused, run
 from tests.frontier.small_model import CONFIG, small_model
-from unmask.data.characters import Characters, text8
+from unmask.vocabularies.characters import Characters, text8
 from unmask.evaluation.words import read_words, write_words
 from unmask.models.text import TextModel
 from unmask.network.hybrid import HybridTransformer

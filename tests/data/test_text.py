@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from unmask.data.characters import text8
+from unmask.vocabularies.characters import text8
 from unmask.data.normalise import Normalise
 from unmask.data.text import consecutive_crops, load_corpus, random_crops, split
 from unmask.draws import SeededDraws

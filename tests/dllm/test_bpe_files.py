@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unmask.dllm.bpe_files import read_bpe
+from unmask.vocabularies.bpe_files import read_bpe
 from unmask.errors import CheckpointError
 
 TEXTS = [
@@ -23,7 +23,7 @@ def learnt(kind: str):
     tokenizers = pytest.importorskip("tokenizers")
     from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
 
-    from unmask.dllm.bpe_files import _QWEN2
+    from unmask.vocabularies.bpe_files import _QWEN2
 
     made = tokenizers.Tokenizer(models.BPE())
     if kind == "Qwen2Tokenizer":

@@ -15,7 +15,7 @@ from tests.reference.arbitrary_hybrid import ArbitraryHybrid
 from tests.reference.counted_passes import CountedPasses
 from tests.reference.law import WithOrder, law_by_enumeration
 from tests.reference.random_network import TINY, random_network
-from unmask.data.characters import text8
+from unmask.vocabularies.characters import text8
 from unmask.draws import SeededDraws
 from unmask.errors import ConfigError
 from unmask.evaluation.enumeration import every_outcome

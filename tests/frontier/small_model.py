@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from unmask.data.characters import Characters, text8
+from unmask.vocabularies.characters import Characters, text8
 from unmask.files.model_folder import POLICY_FOLDER
 from unmask.models.load import load
 from unmask.models.text import TextModel

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.network.test_stream import TINY
-from unmask.data.characters import Characters
+from unmask.vocabularies.characters import Characters
 from unmask.errors import ConfigError
 from unmask.frontier.budget import knob_for
 from unmask.frontier.entries import contenders

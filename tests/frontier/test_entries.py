@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests.frontier.small_model import CONFIG, small_model, small_model_with_policy
-from unmask.data.characters import text8
+from unmask.vocabularies.characters import text8
 from unmask.errors import CheckpointError, ConfigError
 from unmask.frontier.entries import check_is_contender, contenders
 from unmask.frontier.folder import fingerprint

@@ -8,7 +8,7 @@ import torch
 
 from tests.frontier.small_model import CONFIG, small_model
 from tests.reference.random_network import random_network
-from unmask.data.characters import text8
+from unmask.vocabularies.characters import text8
 from unmask.data.text import split
 from unmask.errors import ConfigError
 from unmask.evaluation.divergence import log_ratios

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import unmask
-from unmask.data.characters import text8
+from unmask.vocabularies.characters import text8
 from unmask.errors import CheckpointError, ConfigError, PromptError
 from unmask.files.model_folder import shipped_folder, shipped_names
 from unmask.files.tensors import read_tensors, write_tensors
@@ -52,7 +52,7 @@ def test_samples_have_text_ids_and_statistics_that_agree(model):
     for n, sample in enumerate(model.generate(num_samples=3, seed=5, length=24)):
         assert sample.seed == 5 + n
         assert len(sample.token_ids) == len(sample.text) == 24
-        assert model.codec.encode(sample.text).tolist() == sample.token_ids
+        assert model.vocabulary.encode(sample.text).tolist() == sample.token_ids
         assert sample.accepted + sample.rejected == 24
         expected_nfe = (11 * sample.trunk_passes + sample.tail_passes) / 12
         assert sample.nfe == pytest.approx(expected_nfe)

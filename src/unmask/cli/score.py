@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from jsonargparse import Namespace
 from torch import Tensor
 
@@ -86,13 +87,14 @@ def _crops(options: Namespace, model: TextModel) -> Tensor:
     text = whole_text[max(0, options.offset) :]
     if not text:
         raise DataError(
-            f"{options.file} has {len(whole_text):,} characters; nothing is left to score "
+            f"{options.file} has {len(whole_text):,} bytes; nothing is left to score "
             f"after --offset {options.offset}. Choose a smaller one."
         )
-    token_ids = model.codec.encode(text.decode("latin-1"), source=options.file)
+    ids = model.vocabulary.encode_bytes(text, source=options.file)
+    token_ids = torch.from_numpy(ids)
     length = min(model.length, len(token_ids))
     num_sequences = min(options.num_sequences, max(1, len(token_ids) // max(length, 1)))
-    return consecutive_crops(token_ids.byte(), length, num_sequences)
+    return consecutive_crops(token_ids, length, num_sequences)
 
 
 def build_parser() -> Parser:
@@ -109,7 +111,7 @@ def build_parser() -> Parser:
     parser.add_argument("file", help="Text to score: plain, .gz, .xz or .zip.")
     parser.add_argument("--num-sequences", type=int, default=8, help="Most sequences to score.")
     parser.add_argument("--num-orders", type=int, default=1, help="Random orders per sequence.")
-    parser.add_argument("--offset", type=int, default=0, help="Characters to skip at the start.")
+    parser.add_argument("--offset", type=int, default=0, help="Bytes to skip at the start.")
     parser.add_argument("--batch-size", type=int, default=64, help="Sequences in a pass.")
     parser.add_argument("--seed", type=int, default=0, help="Seed of the random orders.")
     parser.add_argument("--normalise", action="store_true", help="Bring into text8's form first.")

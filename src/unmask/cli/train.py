@@ -18,7 +18,7 @@ from unmask.errors import ConfigError
 from unmask.models.chat import ChatModel
 from unmask.network.config import HybridConfig
 from unmask.recipes.recipe import Recipe, model_kind, preset_names, preset_values
-from unmask.recipes.run import go_on, load_task, load_trunk, open_run, record_of
+from unmask.recipes.run import go_on, load_task, load_trunk, open_run, record_of, vocabulary_of_run
 from unmask.training.config import TrainerConfig
 from unmask.training.loop import new_state, train
 from unmask.training.optimizers import OptimizerConfig
@@ -65,7 +65,7 @@ def _as_begun(
         }
     )
     again = parser.parse(arguments)
-    for name in ("data", "trunk", "begin"):
+    for name in ("data", "trunk", "begin", "vocabulary"):
         again[name] = options[name] or begun.names.get(name, "")
     again.normalise = options.normalise or begun.names.get("normalise") == "text8"
     return again
@@ -107,6 +107,14 @@ def build_parser(model: type = HybridConfig) -> Parser:
         "`unmask train RECIPE --help` shows them.",
     )
     add_text_options(parser)
+    parser.add_argument(
+        "--vocabulary",
+        type=str,
+        default="",
+        help="What the tokens of a text are: text8 (a-z and space; the default), bytes, "
+        "characters:ABC..., learn:4096 (pieces learnt from the text), or a folder with "
+        "tokenizer.json or vocab.json and merges.txt, such as GPT-2's.",
+    )
     add_folder_options(parser)
     parser.add_argument(
         "--trunk", type=str, default="", help="The large model that the recipe adapt is for."
@@ -144,7 +152,8 @@ def _train(recipe: Recipe, options: Namespace) -> int:
         )
     trunk = load_trunk(recipe, options.trunk)
     normalise: Literal["as_is", "text8"] = "text8" if options.normalise else "as_is"
-    task = load_task(recipe, options.data, normalise, trunk, options.begin)
+    vocabulary = vocabulary_of_run(options.out, options.resume, options.vocabulary)
+    task = load_task(recipe, options.data, normalise, trunk, options.begin, vocabulary)
     if options.dry_run:
         return _dry_run(recipe, task, trunk)
     if not options.out:
@@ -157,6 +166,7 @@ def _train(recipe: Recipe, options: Namespace) -> int:
         preset=options.recipe,
         data=options.data,
         normalise=normalise,
+        vocabulary=options.vocabulary,
     )
     state = open_run(recipe, options.out, options.resume, trunk, options.begin, record)
     done = state.progress.step

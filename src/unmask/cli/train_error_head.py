@@ -39,7 +39,7 @@ def run(arguments: Sequence[str]) -> int:
             raise ConfigError(f"--{name} is missing: name {what}.")
     model, folder = load_model(options), Path(options.out)
     normalise = Normalise.TEXT8 if options.normalise else Normalise.AS_IS
-    corpus = load_corpus(options.data, model.codec, normalise=normalise)
+    corpus = load_corpus(options.data, model.vocabulary, normalise=normalise)
     record = _record(model, corpus, optimizer, trainer)
     chosen: dict[str, Any] = {"optimizer": optimizer, "trainer": trainer, "record": record}
     state = open_run(model.network, folder, resume=options.resume, **chosen)

@@ -89,7 +89,7 @@ def build_parser() -> Parser:
 
 def _quality(model: TextModel, words: frozenset[str]) -> Quality:
     def quality(token_ids: Tensor) -> Tensor:
-        texts = [model.codec.decode(row) for row in token_ids.cpu()]
+        texts = [model.vocabulary.decode(row) for row in token_ids.cpu()]
         return torch.tensor([fresh_spelling(text, words) for text in texts], dtype=torch.float64)
 
     return quality

@@ -3,20 +3,20 @@
 from collections.abc import Sequence
 
 from unmask.cli.options.parser import Parser
-from unmask.data.characters import text8
 from unmask.data.normalise import Normalise
 from unmask.data.text import load_corpus
 from unmask.evaluation.spelling import word_set
 from unmask.evaluation.words import write_words
+from unmask.vocabularies.characters import text8
 
 
 def run(arguments: Sequence[str]) -> int:
     """Collect and write; the exit status."""
     options = build_parser().parse(arguments)
-    codec = text8()
+    vocabulary = text8()
     normalise = Normalise.TEXT8 if options.normalise else Normalise.AS_IS
-    corpus = load_corpus(options.data, codec, normalise=normalise)
-    words = word_set(codec.decode(corpus.train))
+    corpus = load_corpus(options.data, vocabulary, normalise=normalise)
+    words = word_set(vocabulary.decode(corpus.train))
     write_words(options.out, words)
     print(f"{len(words):,} words of {len(corpus.train):,} characters in {options.out}")
     return 0

@@ -10,24 +10,26 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
-from jaxtyping import Int, UInt8
+from jaxtyping import Int, UInt
 from torch import Tensor
 
-from unmask.data.characters import Characters
+from unmask.data.documents import documents
 from unmask.data.files import read_as_text
 from unmask.data.normalise import Normalise
 from unmask.draws import SeededDraws
 from unmask.errors import ConfigError, DataError
+from unmask.vocabularies.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, kw_only=True)
 class Corpus:
-    """One text in three consecutive parts, a byte per token."""
+    """One text in three consecutive parts, in the smallest type that holds its ids."""
 
-    train: UInt8[Tensor, " num_train"]
-    valid: UInt8[Tensor, " num_valid"]
-    test: UInt8[Tensor, " num_test"]
+    train: UInt[Tensor, " num_train"]
+    valid: UInt[Tensor, " num_valid"]
+    test: UInt[Tensor, " num_test"]
 
     @property
     def fingerprint(self) -> str:
@@ -38,7 +40,7 @@ class Corpus:
         return digest.hexdigest()[:16]
 
 
-def split(token_ids: UInt8[Tensor, " n"]) -> Corpus:
+def split(token_ids: UInt[Tensor, " n"]) -> Corpus:
     """The first 90 %, the next 5 % and the last 5 %, without copying."""
     num_tokens = len(token_ids)
     end_of_train, end_of_valid = num_tokens * 90 // 100, num_tokens * 95 // 100
@@ -49,7 +51,7 @@ def split(token_ids: UInt8[Tensor, " n"]) -> Corpus:
     )
     if not len(corpus.train) or not len(corpus.valid) or not len(corpus.test):
         raise DataError(
-            f"a text of {num_tokens} characters cannot be split 90 / 5 / 5 %: a part would be "
+            f"a text of {num_tokens} tokens cannot be split 90 / 5 / 5 %: a part would be "
             "empty. Give a longer text."
         )
     return corpus
@@ -57,33 +59,54 @@ def split(token_ids: UInt8[Tensor, " n"]) -> Corpus:
 
 def load_corpus(
     path: Path | str,
-    codec: Characters,
+    vocabulary: Vocabulary,
     *,
     normalise: Normalise = Normalise.AS_IS,
     member: str | None = None,
 ) -> Corpus:
-    """Read (see `read_as_text`), normalise, encode and split a text file."""
-    data = normalise.apply(read_as_text(path, member))
-    if not data:
+    """Read the documents of a text file (`read_as_text`, `documents`), encode and split them.
+
+    Behind each document stands the vocabulary's separator, if it has one; a file that is one
+    document has none. Raises `DataError`.
+    """
+    texts = list(read_documents(path, normalise=normalise, member=member))
+    ids = [vocabulary.encode_bytes(text, source=str(path)) for text in texts]
+    if vocabulary.separator_id is not None and len(ids) > 1:
+        separator = np.array([vocabulary.separator_id], dtype=vocabulary.id_type)
+        ids = [part for each in ids for part in (each, separator)]
+    return split(torch.from_numpy(ids[0] if len(ids) == 1 else np.concatenate(ids)))
+
+
+def read_documents(
+    path: Path | str, *, normalise: Normalise = Normalise.AS_IS, member: str | None = None
+) -> list[bytes]:
+    """The documents of a text file, in text8's form if that is asked for: then it is one.
+
+    Raises `DataError`.
+    """
+    texts = list(documents(read_as_text(path, member), str(path)))
+    if normalise is Normalise.TEXT8:
+        texts = [normalise.apply(b"\n".join(texts))]
+    if not any(texts):
         raise DataError(
             f"{path}: nothing is left of it in text8's form, which has only a-z and spaces. "
             "Give a text in the Latin alphabet."
         )
-    return split(torch.from_numpy(codec.encode_bytes(data, source=str(path))))
+    return texts
 
 
-def _windows(token_ids: UInt8[Tensor, " n"], length: int) -> UInt8[Tensor, "num_starts {length}"]:
+def _windows(token_ids: UInt[Tensor, " n"], length: int) -> UInt[Tensor, "num_starts {length}"]:
     """Every crop there is, as a view."""
     if len(token_ids) < length:
         raise DataError(
-            f"this part of the text has {len(token_ids):,} characters, too few for one sequence "
+            f"this part of the text has {len(token_ids):,} tokens, too few for one sequence "
             f"of {length:,}. Give a longer text, or shorten the model's sequences."
         )
     return token_ids.unfold(0, length, 1)
 
 
 def random_crops(
-    token_ids: UInt8[Tensor, " n"], length: int, batch_size: int, draws: SeededDraws
+    token_ids: UInt[Tensor, " n"], length: int, batch_size: int, draws: SeededDraws
 ) -> Int[Tensor, "{batch_size} {length}"]:
     """Crops that start anywhere with equal probability; `draws` has one stream.
 
@@ -96,7 +119,7 @@ def random_crops(
 
 
 def consecutive_crops(
-    token_ids: UInt8[Tensor, " n"], length: int, num: int
+    token_ids: UInt[Tensor, " n"], length: int, num: int
 ) -> Int[Tensor, "{num} {length}"]:
     """`num` crops, evenly spaced from the first to the last there is; always the same ones.
 

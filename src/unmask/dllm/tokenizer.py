@@ -13,12 +13,12 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from unmask.dllm.bpe_files import ADDED_FILE, MERGES_FILE, VOCAB_FILE, read_bpe
 from unmask.dllm.chat_template import render
 from unmask.dllm.config import DllmConfig
 from unmask.errors import CheckpointError, ConfigError, MissingExtraError, PromptError
 from unmask.files.reading import read_text
 from unmask.files.tensors import read_json
+from unmask.vocabularies.bpe_files import ADDED_FILE, MERGES_FILE, VOCAB_FILE, read_bpe
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

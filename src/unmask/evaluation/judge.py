@@ -82,5 +82,5 @@ def _check_is_complete(token_ids: TokenIds, vocab_size: int) -> None:
         raise DataError(
             f"a judge of {vocab_size} tokens takes ids 0..{vocab_size - 1}; sequence {row} holds "
             f"{int(token_ids[row, position])} at position {position}. Finish the samples first "
-            f"({vocab_size} is MASK), and encode them with the judge's own codec."
+            f"({vocab_size} is MASK), and encode them with the judge's own vocabulary."
         )

@@ -84,9 +84,9 @@ def _parts(name: str) -> tuple[str, str]:
 def _opened(name: str, model: TextModel) -> TextModel:
     dtype = model.network.embedding.weight.dtype
     other = load_text_model(name, dtype=dtype, device=str(model.network.device))
-    if (other.codec, other.length) != (model.codec, model.length):
+    if (other.vocabulary, other.length) != (model.vocabulary, model.length):
         raise ConfigError(
-            f"{name} writes {other.length} tokens of {other.codec.alphabet!r}, {model.name} "
-            f"{model.length} of {model.codec.alphabet!r}. Compare models that write the same."
+            f"{name} writes {other.length} tokens of {other.vocabulary.describe()}, {model.name} "
+            f"{model.length} of {model.vocabulary.describe()}. Compare models that write the same."
         )
     return other

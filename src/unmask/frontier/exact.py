@@ -92,7 +92,9 @@ def yardsticks(model: TextModel, corpus: Corpus, plan: ExactPlan) -> Yardsticks:
     held_out = consecutive_crops(corpus.valid, model.length, plan.num_sequences)
     num_crops = min(_MOST_TOKENS, len(corpus.train)) // plan.chain_length
     crops = consecutive_crops(corpus.train, plan.chain_length, max(1, num_crops))
-    chain = MarkovChain.fit(crops.to(device), plan.chain_order, model.codec.vocab_size, _SMOOTHING)
+    chain = MarkovChain.fit(
+        crops.to(device), plan.chain_order, model.vocabulary.vocab_size, _SMOOTHING
+    )
     return Yardsticks(held_out.to(device), chain, plan.chain_length)
 
 

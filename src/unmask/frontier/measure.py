@@ -121,7 +121,7 @@ def measure_point(
         batch_size=batch_size,
         observe=observe,
     )
-    texts = [model.codec.decode(torch.tensor(ids)) for ids in found.token_ids]
+    texts = [model.vocabulary.decode(torch.tensor(ids)) for ids in found.token_ids]
     return {**found.to_json(), "texts": texts}
 
 

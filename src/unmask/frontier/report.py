@@ -97,7 +97,9 @@ def write_trace(
     )
     title = f"{model.name}, {point['family']}, seed {point['seed']}"
     with atomic.replacing(folder.path / "trace.html") as draft:
-        draft.write_text(trace.page(seen.to_json(), model.codec.decode, title), encoding="utf-8")
+        draft.write_text(
+            trace.page(seen.to_json(), model.vocabulary.decode, title), encoding="utf-8"
+        )
 
 
 def as_markdown(report: dict[str, Any]) -> str:

@@ -94,7 +94,7 @@ def evaluate(
     compared = contenders(plan.samplers, model)
     known_words = words_of(model.name, words)
     reader = _judge(judge, model)
-    corpus = load_corpus(data, model.codec) if data else None
+    corpus = load_corpus(data, model.vocabulary) if data else None
     if exact and not corpus:
         raise ConfigError(
             "--exact-sequences needs text: name it with --data. Its validation part is scored, "
@@ -149,13 +149,13 @@ def _judge(name: str, model: TextModel) -> TextModel | None:
     is_chosen = name != "auto"
     judge = load_text_model(name if is_chosen else SHIPPED_JUDGE, device=str(model.network.device))
     check_is_judge(judge.network)
-    if judge.codec != model.codec or judge.length < model.length:
+    if judge.vocabulary != model.vocabulary or judge.length < model.length:
         if not is_chosen:
             return None
         raise ConfigError(
             f"the judge {judge.name} reads up to {judge.length} tokens of "
-            f"{judge.codec.alphabet!r}, {model.name} writes {model.length} of "
-            f"{model.codec.alphabet!r}. Choose a judge that can read all of it."
+            f"{judge.vocabulary.describe()}, {model.name} writes {model.length} of "
+            f"{model.vocabulary.describe()}. Choose a judge that can read all of it."
         )
     return judge
 
@@ -186,7 +186,7 @@ def _held_out(corpus: Corpus | None, model: TextModel, plan: SweepPlan) -> list[
     """Crops of the validation text, as many and as long as the samples."""
     if corpus is None:
         return []
-    text = model.codec.decode(corpus.valid)
+    text = model.vocabulary.decode(corpus.valid)
     return crops_like([" " * model.length] * plan.num_samples, text)
 
 

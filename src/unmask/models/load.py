@@ -4,13 +4,13 @@ from pathlib import Path
 
 import torch
 
-from unmask.data.characters import Characters
-from unmask.errors import CheckpointError, ConfigError
+from unmask.errors import ConfigError
 from unmask.files.model_folder import find_folder
 from unmask.files.tensors import CONFIG_FILE, read_json
 from unmask.models.chat import ChatModel, load_chat_model
 from unmask.models.text import TextModel
 from unmask.network import checkpoint
+from unmask.vocabularies.named import vocabulary_in
 
 
 def load(
@@ -39,11 +39,8 @@ def load(
     folder = find_folder(name)
     if "model_type" in read_json(folder / CONFIG_FILE):
         return load_chat_model(folder, name, dtype=dtype, device=device)
-    network, codec = checkpoint.read_model(folder, dtype)
-    try:
-        return TextModel(network.to(device), Characters.from_json(codec), name)
-    except ConfigError as error:
-        raise CheckpointError(f"{folder / CONFIG_FILE}: {error}") from error
+    network, fields = checkpoint.read_model(folder, dtype)
+    return TextModel(network.to(device), vocabulary_in(folder, fields), name)
 
 
 _DTYPES = ("float32", "bfloat16", "float16", "float64")
@@ -81,7 +78,7 @@ def checked_device(device: str) -> str:
 def load_text_model(
     name: str = "text8s", *, dtype: torch.dtype = torch.float32, device: str = "cpu"
 ) -> TextModel:
-    """`load`, for what only models of characters can do.
+    """`load`, for what only models of text can do.
 
     Raises:
         CheckpointError: there is no such model, or its files are damaged.
@@ -90,7 +87,7 @@ def load_text_model(
     model = load(name, dtype=dtype, device=device)
     if isinstance(model, ChatModel):
         raise ConfigError(
-            f"{name} is a large model, which answers questions; this is for models of characters, "
+            f"{name} is a large model, which answers questions; this is for models of text, "
             "such as text8s. Ask it with `unmask generate MODEL --chat QUESTION`."
         )
     return model

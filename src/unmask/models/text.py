@@ -1,4 +1,4 @@
-"""A model as users meet it: a network with the codec between its token ids and text.
+"""A model as users meet it: a network with the vocabulary between its token ids and text.
 
 model = unmask.load("text8s")
 for sample in model.generate("the history of ", num_samples=2, seed=7):
@@ -13,7 +13,6 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor
 
-from unmask.data.characters import Characters, encode_prompt, parse_template
 from unmask.errors import CheckpointError, ConfigError, PromptError
 from unmask.evaluation.bits import Score, score, score_of_stream
 from unmask.files.model_folder import ERROR_HEAD_FOLDER, POLICY_FOLDER, find_folder
@@ -39,6 +38,7 @@ from unmask.shapes import TokenIds
 from unmask.speculation.bounds import tightened_bound
 from unmask.speculation.filters import Filter
 from unmask.speculation.likelihood import log_likelihood
+from unmask.vocabularies.vocabulary import Vocabulary
 
 
 def _dtype(network: Any) -> str:
@@ -55,15 +55,15 @@ def usual_sampler(config: HybridConfig, filter: Filter) -> Sampler:
 
 
 class TextModel(GenerativeModel):
-    """A trained network and its codec."""
+    """A trained network and its vocabulary."""
 
-    def __init__(self, network: HybridNetwork, codec: Characters, name: str) -> None:
-        if network.vocab_size != codec.vocab_size:
+    def __init__(self, network: HybridNetwork, vocabulary: Vocabulary, name: str) -> None:
+        if network.vocab_size != vocabulary.vocab_size:
             raise CheckpointError(
-                f"{name}: the network has {network.vocab_size} tokens and its codec "
-                f"{codec.vocab_size}. Restore the config.json that was saved with the weights."
+                f"{name}: the network has {network.vocab_size} tokens and its vocabulary "
+                f"{vocabulary.vocab_size}. Restore the config.json that was saved with them."
             )
-        self.network, self.codec, self.name = network, codec, name
+        self.network, self.vocabulary, self.name = network, vocabulary, name
 
     def __repr__(self) -> str:
         config, network = self.network.config, self.network
@@ -71,14 +71,15 @@ class TextModel(GenerativeModel):
         order = "writes from left to right" if config.is_causal else "reads any order"
         return (
             f"TextModel({self.name!r}: {weights / 1e6:.1f}M weights, {config.num_trunk_blocks} "
-            f"blocks and {config.num_tail_blocks} that verify, {order}; {config.vocab_size} "
-            f"characters, up to {config.length} of them; {_dtype(network)} on {network.device})"
+            f"blocks and {config.num_tail_blocks} that verify, {order}; "
+            f"{self.vocabulary.describe()}, up to {config.length} of them; {_dtype(network)} on "
+            f"{network.device})"
         )
 
     @property
     def vocab_size(self) -> int:
         """V, MASK not counted."""
-        return self.codec.vocab_size
+        return self.vocabulary.vocab_size
 
     @property
     def default_sampler(self) -> Sampler:
@@ -131,11 +132,11 @@ class TextModel(GenerativeModel):
                 f"take; got {length}."
             )
         if template is None:
-            return encode_prompt(prompt, self.codec, length)
-        given = parse_template(template, self.codec)
+            return self.vocabulary.encode_prompt(prompt, length)
+        given = self.vocabulary.encode_template(template)
         if len(given) > self.length:
             raise PromptError(
-                f"the template has {len(given)} characters, {self.name} takes at most "
+                f"the template has {len(given)} {self.vocabulary.unit}, {self.name} takes at most "
                 f"{self.length}. Shorten it."
             )
         return given
@@ -144,10 +145,10 @@ class TextModel(GenerativeModel):
         pass  # a text is as long as the model takes, whatever the prompt: a last block is shorter
 
     def _text_of(self, result: Result) -> str:
-        return self.codec.decode(result.token_ids.cpu())
+        return self.vocabulary.decode(result.token_ids.cpu())
 
     def chat(self, *questions: object, **choices: object) -> NoReturn:
-        """Raises `PromptError`: a model of characters answers no questions."""
+        """Raises `PromptError`: a model of text answers no questions."""
         raise PromptError(
             f"{self.name} continues and fills in texts, and answers no questions. Use "
             "generate(prompt), or a large model: unmask.load('arithmetic').chat(question)."
@@ -170,19 +171,15 @@ class TextModel(GenerativeModel):
         return self._watched(given, sampler, seed)
 
     def _piece(self, token_id: int) -> str:
-        return self.codec.alphabet[token_id]
+        return self.vocabulary.piece(token_id)
 
     def encode(self, text: str) -> TokenIds:
         """One text as a batch of one sequence, [1, L]."""
-        return self.codec.encode(text)[None].to(self.network.device)
+        return self.vocabulary.encode(text)[None].to(self.network.device)
 
     def decode(self, token_ids: Tensor) -> str:
-        """The text of one sequence, [L] or [1, L]; MASK is "_"."""
-        ids = token_ids.flatten().tolist()
-        letters = self.codec.alphabet + "_"
-        if not all(0 <= n < len(letters) for n in ids):
-            raise PromptError(f"token ids must lie in 0..{len(letters) - 1}, got {ids!r:.60}.")
-        return "".join(letters[n] for n in ids)
+        """The text of one sequence, [L] or [1, L]; see `Vocabulary.decode` for MASK."""
+        return self.vocabulary.decode(token_ids.flatten())
 
     def _check_works(self, sampler: Any) -> None:
         if getattr(sampler, "needs_shadows", False):
@@ -256,12 +253,14 @@ class TextModel(GenerativeModel):
         return score(self.network, law, token_ids, **options)
 
     def _encoded(self, texts: str | Sequence[str]) -> TokenIds:
-        rows = [self.codec.encode(each) for each in ([texts] if isinstance(texts, str) else texts)]
+        rows = [
+            self.vocabulary.encode(each) for each in ([texts] if isinstance(texts, str) else texts)
+        ]
         lengths = sorted({len(row) for row in rows})
         if len(lengths) != 1 or not 0 < lengths[0] <= self.length:
             raise PromptError(
                 f"texts are scored together if they have one length, of 1 to {self.length} "
-                f"characters; these have {lengths or 'none'}. Score them one at a time."
+                f"{self.vocabulary.unit}; these have {lengths or 'none'}. Score them one by one."
             )
         return torch.stack(rows).to(self.network.device)
 
@@ -308,4 +307,5 @@ class TextModel(GenerativeModel):
     def save(self, folder: Path | str) -> None:
         """Write a model folder that `load` reads."""
         weights = self.network.state_dict()
-        checkpoint.write_model(Path(folder), self.network.config, weights, self.codec.to_json())
+        fields, files = self.vocabulary.to_json(), self.vocabulary.files()
+        checkpoint.write_model(Path(folder), self.network.config, weights, fields, files)

@@ -3,6 +3,7 @@
 Both are data; opening them runs no code. Files appear whole or not at all.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from unmask.errors import CheckpointError, ConfigError
-from unmask.files.atomic import make_folder
+from unmask.files.atomic import make_folder, replacing
 from unmask.files.tensors import (
     CONFIG_FILE,
     WEIGHTS_FILE,
@@ -27,19 +28,30 @@ _FORMAT = "unmask-hybrid-1"
 
 
 def write_model(
-    folder: Path, config: HybridConfig, weights: dict[str, Tensor], codec: dict[str, Any]
+    folder: Path,
+    config: HybridConfig,
+    weights: dict[str, Tensor],
+    vocabulary: dict[str, Any],
+    files: Mapping[str, str] | None = None,
 ) -> None:
-    """Write a model folder; `codec` says how text becomes token ids (see unmask.data)."""
+    """Write a model folder.
+
+    `vocabulary` says how text becomes token ids (unmask.vocabularies), `files` are its own, by
+    name.
+    """
     make_folder(folder)
+    for name, content in (files or {}).items():
+        with replacing(folder / name) as draft:
+            draft.write_text(content, encoding="utf-8")
     write_tensors(folder / WEIGHTS_FILE, weights)
-    config_json = {"format": _FORMAT, "model": config.to_json(), "codec": codec}
+    config_json = {"format": _FORMAT, "model": config.to_json(), "codec": vocabulary}
     write_json(folder / CONFIG_FILE, config_json)
 
 
 def read_model(
     folder: Path, dtype: torch.dtype = torch.float32
 ) -> tuple[HybridNetwork, dict[str, Any]]:
-    """The network of a model folder, its weights cast to `dtype`, and its codec as JSON.
+    """The network of a model folder, its weights cast to `dtype`; what it says of its vocabulary.
 
     Raises:
         CheckpointError: a file is missing or damaged, or the weights do not fit the config.

@@ -3,15 +3,15 @@
 `unmask.train(unmask.preset("text8-small"), data="text8.zip", out="runs/a")` does all of it.
 """
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
 from torch import Tensor
 
-from unmask.data.characters import text8
 from unmask.data.normalise import Normalise
-from unmask.data.text import load_corpus
+from unmask.data.text import load_corpus, read_documents
 from unmask.dllm.adapted import TailConfig
 from unmask.dllm.config import DllmConfig
 from unmask.dllm.network import DllmNetwork, shallower
@@ -31,6 +31,7 @@ from unmask.training.session import is_main_process
 from unmask.training.state import TrainingState, newest_checkpoint, step_of
 from unmask.training.task import Task, TextTask
 from unmask.training.validation import Validation
+from unmask.vocabularies.named import named_vocabulary
 
 Resume = Literal["never", "auto"]
 ARITHMETIC = "arithmetic"
@@ -43,15 +44,18 @@ def load_task(
     normalise: Literal["as_is", "text8"] = "as_is",
     trunk: ChatModel | None = None,
     begin: str = "",
+    vocabulary: str = "",
 ) -> Task:
     """What a recipe is to be trained on: a text, or "arithmetic" for a large model's recipe.
 
     `trunk` is the model that a tail is for; `begin` the model that a run begins with, whose
-    tokens it keeps.
+    tokens it keeps; `vocabulary` the tokens of a text, by name (`named_vocabulary`), of which ""
+    is text8's.
 
     Raises:
-        ConfigError: the recipe's network does not fit this kind of data.
-        DataError: the text cannot be read, has characters outside the alphabet, or is too short.
+        ConfigError: the recipe's network does not fit this kind of data or the vocabulary.
+        DataError: the text cannot be read, has what the vocabulary has not, or is too short.
+        CheckpointError: the vocabulary's files are damaged.
     """
     is_arithmetic = str(data) == ARITHMETIC
     if not isinstance(recipe.model, HybridConfig):
@@ -63,18 +67,20 @@ def load_task(
         if isinstance(recipe.model, DllmConfig):
             return arithmetic_task(recipe.model, find_folder(begin) if begin else None)
         return arithmetic_tail_task(recipe.model, _needed(trunk), recipe.trainer.orders)
-    codec = text8()
     if is_arithmetic:
         raise ConfigError(
             f"this recipe is for text, and {ARITHMETIC} are questions with answers. Name a text, "
             f"such as text8.zip, or choose the recipe {ARITHMETIC}."
         )
-    if recipe.model.vocab_size != codec.vocab_size:
+    how = Normalise(normalise)
+    chosen = named_vocabulary(vocabulary or "text8", lambda: _lines(data, how))
+    if recipe.model.vocab_size != chosen.vocab_size:
         raise ConfigError(
-            f"the recipe's model.vocab_size is {recipe.model.vocab_size}, but text in characters "
-            f"has {codec.vocab_size} tokens. Choose a text8 recipe, or set --model.vocab_size."
+            f"the recipe's model.vocab_size is {recipe.model.vocab_size}, and its text has "
+            f"{chosen.describe()}: {chosen.vocab_size} tokens. Name the vocabulary that the "
+            "recipe is for (--vocabulary), or set --model.vocab-size."
         )
-    corpus = load_corpus(data, codec, normalise=Normalise(normalise))
+    corpus = load_corpus(data, chosen, normalise=how)
     is_causal = recipe.model.is_causal
     fills_in, share = recipe.model.fills_in, recipe.trainer.given_share
     if fills_in != (share > 0):
@@ -87,10 +93,16 @@ def load_task(
         corpus,
         recipe.model.length,
         recipe.trainer.orders,
-        codec.to_json(),
+        chosen,
         max_window=recipe.model.max_window if is_causal else None,
         given_share=recipe.trainer.given_share,
     )
+
+
+def _lines(data: Path | str, normalise: Normalise) -> Iterator[str]:
+    """What a vocabulary is learnt from: the lines of a text."""
+    for text in read_documents(data, normalise=normalise):
+        yield from text.decode(errors="replace").splitlines(keepends=True)
 
 
 def load_trunk(recipe: Recipe, name: str) -> ChatModel | None:
@@ -176,6 +188,12 @@ def named_at_first(out: Path | str, resume: Resume, name: str, value: str) -> st
     return value or (begun.names.get(name, "") if begun else "")
 
 
+def vocabulary_of_run(out: Path | str, resume: Resume, name: str) -> str:
+    """The vocabulary of a run by name; of one that goes on and learnt one, that."""
+    is_learnt = name.startswith("learn:") and resume == "auto"
+    return str(out) if is_learnt and newest_checkpoint(Path(out)) is not None else name
+
+
 def _weights(name: str, model: Any, trunk: DllmNetwork | None) -> dict[str, Tensor]:
     """Those of a model of the same shape; of a tail folder, if the recipe is for a tail.
 
@@ -205,13 +223,15 @@ def train(
     normalise: Literal["as_is", "text8"] = "as_is",
     trunk: str = "",
     begin: str = "",
+    vocabulary: str = "",
     observe: Observer = lambda report: None,
 ) -> Validation | None:
     """Train to the end of the recipe, its time limit or SIGTERM; the last validation.
 
     `out` becomes a run folder, and with each checkpoint a model folder that `load` reads; or,
     of a recipe for the tail of the model `trunk`, a tail folder. A new run begins with the weights
-    of the model `begin`, if it is named. Denormal numbers are taken for zero meanwhile
+    of the model `begin`, if it is named. `vocabulary` are the tokens of a text, by name
+    (`named_vocabulary`); "" is text8's. Denormal numbers are taken for zero meanwhile
     (`unmask.flush_denormals`).
     Raises what `load_task`, `load_trunk` and `open_run` raise.
     """
@@ -219,8 +239,12 @@ def train(
         trunk = named_at_first(out, resume, "trunk", trunk)
         begin = named_at_first(out, resume, "begin", begin)
         model = load_trunk(recipe, trunk)
-        task = load_task(recipe, data, normalise, model, begin)
-        record = record_of(recipe, task, trunk=trunk, begin=begin, data=str(data))
+        vocabulary = named_at_first(out, resume, "vocabulary", vocabulary)
+        of_run = vocabulary_of_run(out, resume, vocabulary)
+        task = load_task(recipe, data, normalise, model, begin, of_run)
+        record = record_of(
+            recipe, task, trunk=trunk, begin=begin, data=str(data), vocabulary=vocabulary
+        )
         state = open_run(recipe, out, resume, model, begin, record)
         return go_on(recipe, state, task, out=out, observe=observe, record=record)
 

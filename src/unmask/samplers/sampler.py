@@ -155,5 +155,5 @@ def check_given_ids(given_ids: TokenIds, *, mask_id: int) -> None:
         raise PromptError(
             f"token ids must lie in 0..{mask_id}, where {mask_id} is MASK; sequence {row} holds "
             f"{int(given_ids[row, position])} at position {position}. Encode the text with the "
-            "model's codec."
+            "model's vocabulary."
         )

@@ -17,6 +17,7 @@ from unmask.shapes import TokenIds
 from unmask.training.config import Orders
 from unmask.training.objective import Corruption, corrupt
 from unmask.training.windowed import WindowedCorruption, even_windows, in_windows
+from unmask.vocabularies.vocabulary import Vocabulary
 
 _CROPS, _MASKS = range(2)  # purposes of a step's random streams
 VALIDATION_WINDOW = 8
@@ -54,8 +55,7 @@ class TextTask:
     corpus: Corpus
     length: int
     orders: Orders
-    codec: dict[str, Any]
-    """How characters become token ids, for the model's config.json."""
+    vocabulary: Vocabulary
     max_window: int | None = None
     """Of a causal trunk, which learns in windows; None: of one that reads any order."""
     given_share: float = 0.0
@@ -97,4 +97,5 @@ class TextTask:
 
     def write(self, folder: Path, config: HybridConfig, weights: dict[str, Tensor]) -> None:
         """The folder of a hybrid network."""
-        checkpoint.write_model(folder, config, weights, self.codec)
+        codec, files = self.vocabulary.to_json(), self.vocabulary.files()
+        checkpoint.write_model(folder, config, weights, codec, files)

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unmask.data.characters import Characters, encode_prompt, parse_template, text8
+from unmask.vocabularies.characters import Characters, encode_prompt, parse_template, text8
 from unmask.errors import ConfigError, DataError, PromptError
 
 CODEC = text8()

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 VOCAB_FILE, MERGES_FILE, ADDED_FILE = "vocab.json", "merges.txt", "added_tokens.json"
+GPT2_VOCAB_FILE, GPT2_MERGES_FILE = "encoder.json", "vocab.bpe"
+"""What GPT-2 was published as."""
 
 _QWEN2 = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
@@ -26,7 +28,12 @@ _QWEN2 = (
 )
 
 
-def read_bpe(folder: Path, settings: dict[str, Any]) -> "Tokenizer":
+def read_bpe(
+    folder: Path,
+    settings: dict[str, Any],
+    vocab_file: str = VOCAB_FILE,
+    merges_file: str = MERGES_FILE,
+) -> "Tokenizer":
     """The tokenizer of a folder. `settings` are those of tokenizer_config.json.
 
     Raises:
@@ -35,9 +42,9 @@ def read_bpe(folder: Path, settings: dict[str, Any]) -> "Tokenizer":
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers
     from tokenizers import pre_tokenizers as pre
 
-    vocabulary = read_json(folder / VOCAB_FILE)
+    vocabulary = read_json(folder / vocab_file)
     try:
-        lines = read_text(folder / MERGES_FILE).split("\n")
+        lines = read_text(folder / merges_file).split("\n")
         merges = [
             (first, second)
             for first, _, second in (line.partition(" ") for line in lines)
@@ -46,7 +53,7 @@ def read_bpe(folder: Path, settings: dict[str, Any]) -> "Tokenizer":
         tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
     except Exception as error:  # the library raises bare Exception for every damage
         raise CheckpointError(
-            f"{folder / MERGES_FILE} and {VOCAB_FILE} are no tokenizer ({error}). Fetch them "
+            f"{folder / merges_file} and {vocab_file} are no tokenizer ({error}). Fetch them "
             "again."
         ) from error
     name = str(settings.get("tokenizer_class", ""))
