@@ -21,7 +21,6 @@ import torch
 
 import unmask
 from unmask.cli.progress import progress
-from unmask.vocabularies.characters import text8
 from unmask.data.text import consecutive_crops, load_corpus
 from unmask.files.atomic import replacing
 from unmask.network.config import HybridConfig
@@ -29,6 +28,7 @@ from unmask.recipes.recipe import Recipe
 from unmask.recipes.run import train
 from unmask.training.config import TrainerConfig
 from unmask.training.optimizers import OptimizerConfig
+from unmask.vocabularies.characters import text8
 
 NETWORK = HybridConfig(length=64, width=96, num_heads=2, num_trunk_blocks=3, num_tail_blocks=1)
 VARIANTS = {

@@ -9,11 +9,11 @@ import sys
 import pytest
 
 from tests.cli.command import refused, run
-from unmask.vocabularies.characters import text8
 from unmask.files.model_folder import shipped_folder
 from unmask.models.text import TextModel
 from unmask.network.config import HybridConfig
 from unmask.network.hybrid import HybridTransformer
+from unmask.vocabularies.characters import text8
 
 SHORT = ["--num-samples", "1", "--length", "8"]
 

@@ -7,10 +7,10 @@ import pytest
 
 from tests.cli.command import refused, run
 from tests.frontier.small_model import CONFIG, small_model
-from unmask.vocabularies.characters import Characters, text8
 from unmask.evaluation.words import read_words, write_words
 from unmask.models.text import TextModel
 from unmask.network.hybrid import HybridTransformer
+from unmask.vocabularies.characters import Characters, text8
 
 TEXT = "a tale of one or two of whom the end was near and far away " * 200
 

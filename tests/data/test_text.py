@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from unmask.vocabularies.characters import text8
 from unmask.data.normalise import Normalise
 from unmask.data.text import consecutive_crops, load_corpus, random_crops, split
 from unmask.draws import SeededDraws
 from unmask.errors import ConfigError, DataError
+from unmask.vocabularies.characters import text8
 
 COUNTING = torch.arange(200, dtype=torch.uint8)  # a crop of it shows where it starts
 

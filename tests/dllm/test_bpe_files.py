@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unmask.vocabularies.bpe_files import read_bpe
 from unmask.errors import CheckpointError
+from unmask.vocabularies.bpe_files import read_bpe
 
 TEXTS = [
     'The history of the world, in 1905: it\'s "new"!\n\n  x = 3;',

@@ -15,7 +15,6 @@ from tests.reference.arbitrary_hybrid import ArbitraryHybrid
 from tests.reference.counted_passes import CountedPasses
 from tests.reference.law import WithOrder, law_by_enumeration
 from tests.reference.random_network import TINY, random_network
-from unmask.vocabularies.characters import text8
 from unmask.draws import SeededDraws
 from unmask.errors import ConfigError
 from unmask.evaluation.enumeration import every_outcome
@@ -32,6 +31,7 @@ from unmask.samplers.remdm import ReMDM
 from unmask.samplers.sampler import sample
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.samplers.target_only import TargetOnly
+from unmask.vocabularies.characters import text8
 
 PREDICTORS = {
     "hybrid": (ArbitraryHybrid(2, 4, seed=1), 4),

@@ -3,13 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
-from unmask.vocabularies.characters import Characters, text8
 from unmask.files.model_folder import POLICY_FOLDER
 from unmask.models.load import load
 from unmask.models.text import TextModel
 from unmask.network.config import HybridConfig
 from unmask.network.hybrid import HybridTransformer
 from unmask.network.policy import PolicyConfig, PolicyNetwork, write_policy
+from unmask.vocabularies.characters import Characters, text8
 
 CONFIG = HybridConfig(length=24, width=8, num_heads=1, num_trunk_blocks=2, mlp_ratio=1.0)
 

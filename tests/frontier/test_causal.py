@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from tests.network.test_stream import TINY
-from unmask.vocabularies.characters import Characters
 from unmask.errors import ConfigError
 from unmask.frontier.budget import knob_for
 from unmask.frontier.entries import contenders
@@ -15,6 +14,7 @@ from unmask.models.text import TextModel
 from unmask.network.stream import StreamTransformer
 from unmask.tuning.search import MaxNFE
 from unmask.tuning.tune import CausalSetting, SearchPlan, causal_ladders, tune
+from unmask.vocabularies.characters import Characters
 
 NAMES = (
     "lossless", "lossless/factorised", "lossless-branching", "autoregressive",

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from tests.frontier.small_model import CONFIG, small_model, small_model_with_policy
-from unmask.vocabularies.characters import text8
 from unmask.errors import CheckpointError, ConfigError
 from unmask.frontier.entries import check_is_contender, contenders
 from unmask.frontier.folder import fingerprint
@@ -12,6 +11,7 @@ from unmask.models.load import load
 from unmask.models.text import TextModel
 from unmask.network.hybrid import HybridTransformer
 from unmask.network.policy import PolicyConfig, PolicyNetwork, write_policy
+from unmask.vocabularies.characters import text8
 
 ALL_NON_CAUSAL = replace(CONFIG, num_trunk_blocks=3, num_tail_blocks=0)
 

@@ -8,7 +8,6 @@ import torch
 
 from tests.frontier.small_model import CONFIG, small_model
 from tests.reference.random_network import random_network
-from unmask.vocabularies.characters import text8
 from unmask.data.text import split
 from unmask.errors import ConfigError
 from unmask.evaluation.divergence import log_ratios
@@ -23,6 +22,7 @@ from unmask.frontier.folder import Settings, fingerprint, open_folder
 from unmask.models.text import TextModel
 from unmask.predictors.markov import MarkovChain
 from unmask.samplers.fixed_partition import FixedPartition
+from unmask.vocabularies.characters import text8
 
 TEXT = "a tale of one or two of whom the end was near and far away " * 100
 MODEL = TextModel(random_network(CONFIG, seed=1), text8(), "small")

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 import unmask
-from unmask.vocabularies.characters import text8
 from unmask.errors import CheckpointError, ConfigError, PromptError
 from unmask.files.model_folder import shipped_folder, shipped_names
 from unmask.files.tensors import read_tensors, write_tensors
@@ -16,6 +15,7 @@ from unmask.models.text import TextModel
 from unmask.network.config import HybridConfig
 from unmask.network.error_head import ErrorHead, write_error_head
 from unmask.network.hybrid import HybridTransformer
+from unmask.vocabularies.characters import text8
 
 
 @pytest.fixture(scope="module")

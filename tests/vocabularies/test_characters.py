@@ -5,8 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unmask.vocabularies.characters import Characters, encode_prompt, parse_template, text8
 from unmask.errors import ConfigError, DataError, PromptError
+from unmask.vocabularies.characters import Characters, encode_prompt, parse_template, text8
 
 CODEC = text8()
 MASK = CODEC.vocab_size

@@ -77,6 +77,7 @@ def _generated(options: Namespace, model: TextModel | ChatModel, sampler: Sample
             num_samples=num_samples,
             seed=options.seed,
             batch_size=options.batch_size,
+            stop=options.stop,
             observe=adding_up(advance, "tokens"),
         )
         restart_peak(device)
@@ -136,6 +137,14 @@ def build_parser() -> Parser:
         type=int,
         help="Tokens of room for a large model's answer. Default: what its folder says, else 128.",
     )
+    parser.add_argument(
+        "--stop",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="End each text before this, without passes for what would stand behind; may be given "
+        r"several times. In bash $'\n' is the end of a line.",
+    )
     add_whole_canvas_option(parser)
     add_drafter_option(parser)
     add_by_text_option(parser)
@@ -161,6 +170,7 @@ def _write_page(
         seed=options.seed,
         template=options.template,
         length=options.length,
+        stop=options.stop,
         **_chat(options),
     )
     with _output(path) as write_line:

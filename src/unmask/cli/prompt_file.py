@@ -24,7 +24,7 @@ def add_prompt_file_options(parser: Parser) -> None:
         metavar="FILE",
         help="File of prompts, one on each line, or - for standard input: plain, or JSON as "
         '{"id": 7, "prompt": ...}, with template or chat in its place, and length, '
-        "max_new_tokens, seed and sampler where they are a line's own (docs/prompts.md).",
+        "max_new_tokens, seed, sampler and stop where they are a line's own (docs/prompts.md).",
     )
     parser.add_argument(
         "--resume",
@@ -63,6 +63,7 @@ def generate_prompts(options: Namespace, model: TextModel | ChatModel, sampler: 
             num_samples=num_samples,
             seed=options.seed,
             batch_size=options.batch_size,
+            stop=options.stop,
             output=options.output,
             resume=options.resume,
         )

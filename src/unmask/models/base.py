@@ -16,6 +16,7 @@ from unmask.samplers.engine import Engine, Request, Result
 from unmask.samplers.sampler import Sampler, layers
 from unmask.samplers.spec import read_sampler
 from unmask.samplers.streamed import along_stream
+from unmask.samplers.wrappers.stop_strings import StopStrings, settled
 from unmask.shapes import Counts
 
 
@@ -179,6 +180,10 @@ class GenerativeModel(ABC):
         """Of a sampler, those within it apart."""
 
     @abstractmethod
+    def text_of(self, token_ids: Tensor) -> str:
+        """The text of generated tokens, [n], up to where it ends."""
+
+    @abstractmethod
     def _text_of(self, result: Result) -> str:
         """What a finished sequence says."""
 
@@ -204,12 +209,14 @@ class GenerativeModel(ABC):
         length: int | None = None,
         chat: str | Sequence[Mapping[str, str]] | None = None,
         max_new_tokens: int | None = None,
+        stop: str | Sequence[str] = (),
     ) -> list[Sample]:
         """What continues a prompt, or each of a list of them: `num_samples` of one, then the next.
 
         The seeds are seed, seed + 1, ... in the order of what is returned. `sampler` is an object
         or a spec such as "ancestral(num_steps=16)"; None is `default_sampler`. See `given_ids` for
-        the template, the length, the chat and the room. The batch size changes the speed only.
+        the template, the length, the chat and the room. The batch size changes the speed only. A
+        text ends before the first of the strings in `stop`, and takes no passes behind it.
 
         Raises:
             PromptError: what is asked for does not fit the model.
@@ -232,7 +239,7 @@ class GenerativeModel(ABC):
             for each in prompts
         ]
         finished = self.samples(
-            sampler, given, num_samples=num_samples, seed=seed, batch_size=batch_size
+            sampler, given, num_samples=num_samples, seed=seed, batch_size=batch_size, stop=stop
         )
         return sorted(finished, key=lambda sample: sample.seed)
 
@@ -258,6 +265,7 @@ class GenerativeModel(ABC):
         length: int | None = None,
         chat: str | Sequence[Mapping[str, str]] | None = None,
         max_new_tokens: int | None = None,
+        stop: str | Sequence[str] = (),
     ) -> str:
         """One HTML page, which needs nothing else, that shows a generation pass by pass.
 
@@ -271,7 +279,7 @@ class GenerativeModel(ABC):
             max_new_tokens=max_new_tokens,
         )
         check_seed(seed, 1)
-        (chosen,) = self.samplers_for([given], sampler)
+        (chosen,) = self.samplers_for([given], sampler, stop)
         draws = SeededDraws([seed], given.device)
         nfe = self.network.config.nfe
         seen = trace.record(self.predictor, chosen, given[None], draws, nfe=nfe)
@@ -282,11 +290,11 @@ class GenerativeModel(ABC):
         return trace.page(seen.to_json(), decode, f"{self.name}, {chosen}, seed {seed}")
 
     def _watched(
-        self, given: Tensor, sampler: Sampler | str | None, seed: int
+        self, given: Tensor, sampler: Sampler | str | None, seed: int, stop: str | Sequence[str]
     ) -> Iterator[Revealed]:
         """One sequence step by step; whatever is wrong is told before the first."""
         check_seed(seed, 1)
-        (chosen,) = self.samplers_for([given], sampler)
+        (chosen,) = self.samplers_for([given], sampler, stop)
         return self._steps(Request(given_ids=given, sampler=chosen, seed=seed))
 
     def _steps(self, request: Request) -> Iterator[Revealed]:
@@ -334,6 +342,7 @@ class GenerativeModel(ABC):
         num_samples: int,
         seed: int = 0,
         batch_size: int = 16,
+        stop: str | Sequence[str] = (),
         observe: Callable[[int], None] = _ignore,
     ) -> Iterator[Sample]:
         """`generate`, handing out each sample as soon as it is finished.
@@ -347,7 +356,7 @@ class GenerativeModel(ABC):
                 raise ConfigError(f"{name} must be a whole number of at least 1, got {value!r}.")
         every = [given] if isinstance(given, Tensor) else list(given)
         check_seed(seed, len(every) * num_samples)
-        chosen = self.samplers_for(every, sampler)
+        chosen = self.samplers_for(every, sampler, stop)
 
         def tell(state: Any, cost: Cost[Counts], numbers: Tensor) -> None:
             observe(int(cost.num_revealed.sum()))
@@ -361,14 +370,32 @@ class GenerativeModel(ABC):
         return map(self.sample_of, engine.run(requests))
 
     def samplers_for(
-        self, given: Sequence[Tensor], sampler: Sampler | str | None
+        self,
+        given: Sequence[Tensor],
+        sampler: Sampler | str | None,
+        stop: str | Sequence[str] = (),
     ) -> list[Sampler]:
         """The sampler that was asked for, as it is for each of these sequences."""
         self.check_generates()
         asked = self.sampler(sampler)
         for one in given:
             self._check_fits(asked, int((one == self.vocab_size).sum()))
-        return [along_stream(asked, self.predictor, one) for one in given]
+        chosen = [along_stream(asked, self.predictor, one) for one in given]
+        stops = (stop,) if isinstance(stop, str) else tuple(stop)
+        if not stops:
+            return chosen
+        for one in given:
+            self._check_is_continued(one)
+        return [StopStrings(sampler=one, stops=stops, text_of=self.text_of) for one in chosen]
+
+    def _check_is_continued(self, given: Tensor) -> None:
+        """Raise `PromptError` if something given stands behind what is wanted."""
+        is_wanted = given == self.vocab_size
+        if is_wanted.any() and not is_wanted[int(is_wanted.long().argmax()) :].all():
+            raise PromptError(
+                "stop strings end a text, and this template has more behind its blanks. Leave "
+                "them out, or give a prompt that is continued."
+            )
 
     def nfe(self, result: Result) -> float:
         """What a sequence took, in passes of the whole network over the whole sequence."""
@@ -381,12 +408,33 @@ class GenerativeModel(ABC):
         return passes
 
     def sample_of(self, result: Result) -> Sample:
+        """A finished sequence, as a sample."""
+        sampler = result.request.sampler
+        is_cut = isinstance(sampler, StopStrings)
+        text, num_tokens, ids = self._cut(result, sampler) if is_cut else self._whole(result)
         return Sample(
-            text=self._text_of(result),
-            token_ids=result.token_ids.tolist(),
+            text=text,
+            token_ids=ids,
             seed=result.request.seed,
             cost=result.cost,
             nfe=self.nfe(result),
             seconds=result.seconds,
-            num_tokens=self._num_tokens(result),
+            num_tokens=num_tokens,
         )
+
+    def _whole(self, result: Result) -> tuple[str, int, list[int]]:
+        return self._text_of(result), self._num_tokens(result), result.token_ids.tolist()
+
+    def _cut(self, result: Result, sampler: StopStrings) -> tuple[str, int, list[int]]:
+        """Up to the first stop string; without one, all of it."""
+        is_wanted = result.request.given_ids == self.vocab_size
+        first = int(is_wanted.long().argmax())
+        new_ids = settled(result.token_ids[first:].cpu(), self.vocab_size)
+        num_kept, kept = sampler.num_kept(new_ids)
+        if not is_wanted.any() or num_kept == len(is_wanted) - first:
+            return self._whole(result)
+        return self._begun(result, kept), num_kept, result.token_ids[: first + num_kept].tolist()
+
+    def _begun(self, result: Result, kept: str) -> str:
+        """The text of a sample of which so much was kept of what is new."""
+        return kept

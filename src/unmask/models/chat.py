@@ -267,10 +267,12 @@ class ChatModel(GenerativeModel):
         max_new_tokens: int | None = None,
         seed: int = 0,
         batch_size: int = 16,
+        stop: str | Sequence[str] = (),
     ) -> Any:
         """The answer to a question, or to a chat: messages with "role" and "content".
 
-        Of a list of questions and chats, a list of answers in their order, worked out together.
+        Of a list of questions and chats, a list of answers in their order, worked out together. An
+        answer ends before the first of the strings in `stop`.
 
         Raises:
             PromptError: it is none of these, or leaves no room for an answer.
@@ -284,7 +286,9 @@ class ChatModel(GenerativeModel):
             self.given_ids(chat=_checked_chat(each), max_new_tokens=max_new_tokens)
             for each in asked
         ]
-        finished = self.samples(sampler, given, num_samples=1, seed=seed, batch_size=batch_size)
+        finished = self.samples(
+            sampler, given, num_samples=1, seed=seed, batch_size=batch_size, stop=stop
+        )
         answers = sorted(finished, key=lambda sample: sample.seed)
         return answers[0] if is_one else answers
 
@@ -295,13 +299,14 @@ class ChatModel(GenerativeModel):
         sampler: Sampler | str | None = None,
         max_new_tokens: int | None = None,
         seed: int = 0,
+        stop: str | Sequence[str] = (),
     ) -> Iterator[Revealed]:
         """`chat` of one question, step by step: what each revealed; the last has the answer.
 
         Raises as `chat`, before the first step.
         """
         given = self.given_ids(chat=_checked_chat(question), max_new_tokens=max_new_tokens)
-        return self._watched(given, sampler, seed)
+        return self._watched(given, sampler, seed, stop)
 
     def encode(self, text: str) -> Tensor:
         """One text as a batch of one sequence, [1, L]."""

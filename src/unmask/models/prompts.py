@@ -45,6 +45,8 @@ class Prompt:
     """Of its first sample."""
     sampler: str | None = None
     """A spec; None: that of all."""
+    stop: str | Sequence[str] | None = None
+    """Strings before which its text ends; None: those of all."""
 
     def to_json(self) -> dict[str, Any]:
         """What of it was said."""
@@ -122,6 +124,8 @@ def _is_fine(name: str, value: object) -> bool:
         return type(value) is int
     if name == "id":
         return type(value) in (int, str)
+    if name == "stop" and isinstance(value, list):
+        return all(isinstance(each, str) and each for each in value)
     if name == "chat" and isinstance(value, list):
         return bool(value) and all(
             isinstance(message, dict) and all(isinstance(v, str) for v in message.values())
@@ -138,6 +142,7 @@ def answer_prompts(
     num_samples: int = 1,
     seed: int = 0,
     batch_size: int = 16,
+    stop: str | Sequence[str] = (),
     output: Path | str | None = None,
     resume: bool = False,
     observe: Callable[[int], None] = lambda num_tokens: None,
@@ -162,7 +167,8 @@ def answer_prompts(
                 chat=each.chat,
                 max_new_tokens=each.max_new_tokens,
             )
-            (chosen,) = model.samplers_for([one], each.sampler or sampler)
+            ends = stop if each.stop is None else each.stop
+            (chosen,) = model.samplers_for([one], each.sampler or sampler, ends)
         except UnmaskError as error:
             raise type(error)(f"prompt {each.id!r:.60}: {error}") from error
         given.append((one, chosen))

@@ -144,8 +144,16 @@ class TextModel(GenerativeModel):
     def _check_fits(self, sampler: Sampler, num_wanted: int) -> None:
         pass  # a text is as long as the model takes, whatever the prompt: a last block is shorter
 
+    def text_of(self, token_ids: Tensor) -> str:
+        """The text of tokens, [n]."""
+        return self.vocabulary.decode(token_ids.cpu())
+
     def _text_of(self, result: Result) -> str:
-        return self.vocabulary.decode(result.token_ids.cpu())
+        return self.text_of(result.token_ids)
+
+    def _begun(self, result: Result, kept: str) -> str:
+        given = result.request.given_ids.cpu()
+        return self.text_of(given[given != self.vocab_size]) + kept
 
     def chat(self, *questions: object, **choices: object) -> NoReturn:
         """Raises `PromptError`: a model of text answers no questions."""
@@ -162,13 +170,14 @@ class TextModel(GenerativeModel):
         seed: int = 0,
         template: str | None = None,
         length: int | None = None,
+        stop: str | Sequence[str] = (),
     ) -> Iterator[Revealed]:
         """`generate` of one sequence, step by step: what each revealed; the last has the sample.
 
         Raises as `generate`, before the first step.
         """
         given = self.given_ids(prompt=checked_text(prompt), template=template, length=length)
-        return self._watched(given, sampler, seed)
+        return self._watched(given, sampler, seed, stop)
 
     def _piece(self, token_id: int) -> str:
         return self.vocabulary.piece(token_id)

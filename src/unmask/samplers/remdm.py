@@ -41,6 +41,7 @@ class ReMDM(SamplerRule):
     """How a sampler that remasks spends its passes."""
 
     name = "remdm"
+    takes_back = True
     num_steps: int = 64
     """Steps from all masked to all revealed: trunk passes, at most."""
     grid: Grid = field(default_factory=grids.Linear)

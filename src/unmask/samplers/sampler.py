@@ -77,6 +77,8 @@ class SamplerRule(Named):
 
     needs_tail: ClassVar[bool] = False
     """Whether it asks for causal blocks (`HybridPredictor.verify`)."""
+    takes_back: ClassVar[bool] = False
+    """Whether a token that stands may be masked or changed by a later step."""
     why_no_cache: ClassVar[str] = ""
     """Why none of its passes can remember; "" if they can."""
 

@@ -80,6 +80,7 @@ class StarShaped(SamplerRule):
     """How a star-shaped sampler spends its passes."""
 
     name = "star-shaped"
+    takes_back = True
     num_steps: int = 64
     """Steps from all masked to all revealed: trunk passes, at most, but for the predictor of
     errors."""

@@ -45,6 +45,7 @@ class Wino(SamplerRule):
     """How freely tokens are drafted, and how firmly they must be believed in afterwards."""
 
     name = "wino"
+    takes_back = True
     why_no_cache = "its passes judge all tokens of the block by shadows"
     draft_threshold: float = 0.6
     """tau_1: the confidence above which a token is revealed."""
