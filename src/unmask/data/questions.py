@@ -13,8 +13,9 @@ protocols of answers alone are those of Goyal et al. (2026), arXiv:2604.05250 (t
 
 import csv
 import io
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,24 @@ class Question:
     text: str
     reference: str
     """A number, or the letter of a choice."""
+    worked: str = ""
+    """The answer as it is written, with its reasoning; "" where there is only the reference."""
+    subject: str = ""
+    """What it is about, where files are of one subject each."""
+
+
+def _short_answer(question: Question) -> str:
+    return f"Answer: {question.reference}"
+
+
+def _worked_answer(question: Question) -> str:
+    return question.worked or f"#### {question.reference}"
+
+
+def examples_for(question: Question, pool: Sequence[Question], num: int) -> list[Question]:
+    """The first of a pool, those of the question's subject before others, never itself."""
+    others = [each for each in pool if each.text != question.text]
+    return sorted(others, key=lambda each: each.subject != question.subject)[:num]
 
 
 @dataclass(frozen=True)
@@ -49,6 +68,18 @@ class QuestionProtocol:
     """What an answer says; "" if it says nothing."""
     value: Callable[[str], str] = value_of
     """What is compared of what is said, and of the reference."""
+    show: Callable[[Question], str] = _short_answer
+    """The answer of a question that is an example."""
+
+    def turns(self, question: Question, examples: Sequence[Question]) -> list[dict[str, str]]:
+        """A chat that asks it, behind examples with their answers."""
+        shown = [(self.ask(each.text), self.show(each)) for each in examples]
+        before = [
+            {"role": role, "content": text}
+            for turn in shown
+            for role, text in zip(("user", "assistant"), turn, strict=True)
+        ]
+        return [*before, {"role": "user", "content": self.ask(question.text)}]
 
     def is_right(self, question: Question, answer: str) -> bool:
         """Whether an answer says what is right: a number by its value."""
@@ -75,7 +106,7 @@ def read_gsm8k(path: Path | str, member: str | None = None) -> list[Question]:
             raise DataError(
                 f'{place}, line {number}: the answer has no "#### " with a number behind it.'
             )
-        questions.append(Question(question, reference))
+        questions.append(Question(question, reference, answer))
     return _some(questions, place)
 
 
@@ -135,7 +166,16 @@ def read_questions(task: str, path: Path | str, beginning: str = "") -> list[Que
     read = READERS[task]
     is_folder = Path(path).is_dir()
     files = [read(Path(path) / name) if is_folder else read(path, name or None) for name in chosen]
-    return [question for each in zip_longest(*files) for question in each if question]
+    of_subjects = [
+        [replace(question, subject=_subject(name)) for question in file]
+        for name, file in zip(chosen, files, strict=True)
+    ]
+    return [question for each in zip_longest(*of_subjects) for question in each if question]
+
+
+def _subject(name: str) -> str:
+    """Of a file such as test/abstract_algebra_test.csv: abstract_algebra."""
+    return re.sub(r"_(dev|val|test|train)$", "", Path(name).stem) if name else ""
 
 
 def arithmetic_questions(
@@ -146,7 +186,7 @@ def arithmetic_questions(
         problem(level, seed=stream_seed(seed, _ARITHMETIC, number), held_out=held_out)
         for number in range(num)
     ]
-    return [Question(each.question, str(each.result)) for each in made]
+    return [Question(each.question, str(each.result), each.answer) for each in made]
 
 
 _ARITHMETIC = 0x6172  # tells the seeds of these problems from those that validate a training run
@@ -162,7 +202,7 @@ def _worked(text: str) -> str:
 
 PROTOCOLS: dict[str, tuple[QuestionProtocol, ...]] = {
     "gsm8k": (
-        QuestionProtocol("worked", lambda text: text, _worked),
+        QuestionProtocol("worked", lambda text: text, _worked, show=_worked_answer),
         QuestionProtocol(
             "answer-only",
             lambda text: (

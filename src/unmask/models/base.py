@@ -410,8 +410,11 @@ class GenerativeModel(ABC):
     def sample_of(self, result: Result) -> Sample:
         """A finished sequence, as a sample."""
         sampler = result.request.sampler
-        is_cut = isinstance(sampler, StopStrings)
-        text, num_tokens, ids = self._cut(result, sampler) if is_cut else self._whole(result)
+        text, num_tokens, ids = (
+            self._cut(result, sampler)
+            if isinstance(sampler, StopStrings)
+            else self._whole(result)
+        )
         return Sample(
             text=text,
             token_ids=ids,

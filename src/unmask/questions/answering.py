@@ -14,7 +14,7 @@ from typing import Any
 from torch import Tensor
 
 from unmask.cost import Cost, Costed, Work
-from unmask.data.questions import Question, QuestionProtocol
+from unmask.data.questions import Question, QuestionProtocol, examples_for
 from unmask.errors import ConfigError
 from unmask.files import json_lines
 from unmask.files.atomic import make_folder
@@ -86,15 +86,36 @@ class Records:
         )
 
 
+@dataclass(frozen=True)
+class Examples:
+    """Questions that are shown with their answers before another is asked: few shots."""
+
+    pool: Sequence[Question] = ()
+    num: int = 0
+    """Of the pool, before each question."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of what is shown; "" for nothing."""
+        if not self.num:
+            return ""
+        text = "\0".join(f"{each.text}\0{each.worked}" for each in self.pool)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
 def prompts(
     model: ChatModel,
     questions: Sequence[Question],
     protocol: QuestionProtocol,
     max_new_tokens: int,
+    examples: Examples = Examples(),
 ) -> list[Tensor]:
     """Each question with room for its answer. Raises `PromptError` if one leaves none."""
     return [
-        model.given_ids(chat=protocol.ask(question.text), max_new_tokens=max_new_tokens)
+        model.given_ids(
+            chat=protocol.turns(question, examples_for(question, examples.pool, examples.num)),
+            max_new_tokens=max_new_tokens,
+        )
         for question in questions
     ]
 
@@ -126,6 +147,7 @@ def answer_all(
     batch_size: int = 16,
     seed: int = 0,
     is_drafter: bool = False,
+    examples: Examples = Examples(),
     advance: Callable[[int], None] = lambda num_done: None,
 ) -> list[Answered]:
     """Answer what is not answered yet; all answers, in the order of the questions.
@@ -142,7 +164,7 @@ def answer_all(
     before = records.read()
     _check_same_questions(before, questions, records.file)
     done = {each.number for each in before}
-    given = prompts(model, questions, protocol, max_new_tokens)
+    given = prompts(model, questions, protocol, max_new_tokens, examples)
 
     def requests() -> Iterator[Request]:
         for number, given_ids in enumerate(given):

@@ -25,7 +25,7 @@ from unmask.files.tensors import weights_fingerprint
 from unmask.frontier.folder import fingerprint, open_report
 from unmask.models.chat import ChatModel
 from unmask.questions import answer_report
-from unmask.questions.answering import Answered, Records, answer_all, prompts
+from unmask.questions.answering import Answered, Examples, Records, answer_all, prompts
 from unmask.questions.decoders import asked, decoder, drafts, is_of_drafter
 from unmask.samplers.sampler import Sampler
 from unmask.samplers.spec import split_specs
@@ -41,6 +41,8 @@ _LATER_SETTINGS = {
     "drafter_weights": "",
     "tail_weights": "",
     "block_length": 32,
+    "num_fewshot": 0,
+    "fewshot": "",
 }
 """What a report says that was written before there were such things."""
 
@@ -62,6 +64,9 @@ def answer(
     num_questions: int = 500,
     max_new_tokens: int | None = None,
     block_length: int | None = None,
+    num_fewshot: int = 0,
+    fewshot: Questions = "",
+    fewshot_members: str = "",
     batch_size: int = 16,
     seed: int = 0,
     resume: bool = False,
@@ -80,6 +85,10 @@ def answer(
         num_questions: the first of them, at least 2.
         max_new_tokens: room for an answer; None is what the model says, else 128.
         block_length: tokens of a block of the decoders; None is what the model says, else 32.
+        num_fewshot: examples shown with their answers, as turns of the chat before each question.
+        fewshot: where they are from: the training file of the task. Of arithmetic:LEVEL without
+            one, problems of that level which nothing is held out of.
+        fewshot_members: as `members`, of that.
         batch_size: answers worked out at once, which changes none of them.
         seed: of made questions, and of the first answer.
         resume: go on with the report in `out`.
@@ -101,6 +110,7 @@ def answer(
     names = split_specs(decoders) if isinstance(decoders, str) else list(decoders)
     _check_names(names, has_drafter=model.roles.drafter is not model.roles.verifier)
     found, data = _found(questions, task, members, num_questions, seed)
+    examples = _examples(questions, task, fewshot, fewshot_members, num_fewshot, seed)
     work = _Work(
         model,
         found,
@@ -109,9 +119,10 @@ def answer(
         block=model.defaults.block_length if block_length is None else block_length,
         batch_size=batch_size,
         seed=seed,
+        examples=examples,
     )
     made = work.decoders(names)
-    prompts(model, found, chosen, work.room)  # before anything is written
+    prompts(model, found, chosen, work.room, examples)  # before anything is written
     described = {
         **work.settings(),
         "task": task,
@@ -161,6 +172,7 @@ class _Work:
     block: int
     batch_size: int
     seed: int
+    examples: Examples
 
     def decoders(self, names: Sequence[str]) -> dict[str, Sampler]:
         """Each by its name, for the model as it asks it."""
@@ -184,6 +196,8 @@ class _Work:
             "max_new_tokens": self.room,
             "seed": self.seed,
             "batch_size": self.batch_size,
+            "num_fewshot": self.examples.num,
+            "fewshot": self.examples.fingerprint,
         }
 
     def answers(
@@ -200,6 +214,7 @@ class _Work:
             batch_size=self.batch_size,
             seed=self.seed,
             is_drafter=is_of_drafter(name),
+            examples=self.examples,
             advance=note,
         )
 
@@ -253,3 +268,31 @@ def _found(
         return arithmetic_questions(place.removeprefix(ARITHMETIC), num, seed), place
     name = Path(place).name + (f", {members}" if members else "")
     return read_questions(task, place, members)[:num], name
+
+
+def _examples(
+    questions: Questions, task: str, fewshot: Questions, members: str, num: int, seed: int
+) -> Examples:
+    if num < 0:
+        raise ConfigError(f"--num-fewshot must be at least 0, got {num}.")
+    if not num:
+        return Examples()
+    if fewshot:
+        pool, name = _found(fewshot, task, members, _MOST_EXAMPLES, seed)
+    elif isinstance(questions, str) and questions.startswith(ARITHMETIC):
+        level = questions.removeprefix(ARITHMETIC)
+        pool, name = arithmetic_questions(level, num, seed, held_out=False), questions
+    else:
+        raise ConfigError(
+            "--num-fewshot shows examples with their answers: name the file they are from with "
+            "--fewshot-data, the task's training file, say."
+        )
+    if len(pool) < num:
+        raise ConfigError(
+            f"--num-fewshot {num} examples were asked for, and {name} has {len(pool)}."
+        )
+    return Examples(pool, num)
+
+
+_MOST_EXAMPLES = 10_000
+"""Of a training file, that are looked at."""

@@ -50,6 +50,22 @@ def add_question_options(parser: Parser) -> None:
         "--num-questions", type=int, default=500, help="How many questions, from the first."
     )
     parser.add_argument(
+        "--num-fewshot",
+        type=int,
+        default=0,
+        help="Examples shown with their answers before each question, as turns of the chat.",
+    )
+    parser.add_argument(
+        "--fewshot-data",
+        type=str,
+        default="",
+        help="Where examples are from: the task's training file. Of arithmetic:LEVEL none is "
+        "needed. MMLU: the same .zip, with --fewshot-members dev/.",
+    )
+    parser.add_argument(
+        "--fewshot-members", type=str, default="", help="As --members, of --fewshot-data."
+    )
+    parser.add_argument(
         "--max-new-tokens",
         type=int,
         help="Tokens of room for an answer. Default: what the model's folder says, else 128.",
@@ -82,6 +98,9 @@ def evaluate_questions(options: Namespace) -> int:
             num_questions=options.num_questions,
             max_new_tokens=options.max_new_tokens,
             block_length=options.block_length,
+            num_fewshot=options.num_fewshot,
+            fewshot=options.fewshot_data,
+            fewshot_members=options.fewshot_members,
             batch_size=options.batch_size,
             seed=options.seed,
             resume=options.resume,
