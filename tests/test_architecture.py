@@ -29,15 +29,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "speculation": {"errors", "shapes", "draws", "process"},
     "predictors": BASE | {"process"},
     "network": BASE | {"process", "predictors"},
-    "dllm": MATHEMATICS | {"network"},
+    "dllm": MATHEMATICS | {"network", "vocabularies"},
     "caching": BASE | {"predictors"},
     "samplers": MATHEMATICS | {"caching"},  # the Predictor protocol, never a network
     "speed": MATHEMATICS | {"samplers", "dllm"},
-    "data": BASE | {"predictors"},
+    "vocabularies": BASE,
+    "data": BASE | {"predictors", "vocabularies"},
     "evaluation": MATHEMATICS | {"samplers", "data"},
-    "training": MATHEMATICS | {"network", "dllm", "samplers", "data"},
-    "models": MATHEMATICS | {"network", "dllm", "caching", "samplers", "data", "evaluation"},
-    "recipes": BASE | {"network", "dllm", "data", "training", "models", "speed"},
+    "training": MATHEMATICS | {"network", "dllm", "samplers", "data", "vocabularies"},
+    "models": MATHEMATICS
+    | {"network", "dllm", "caching", "samplers", "data", "evaluation", "vocabularies"},
+    "recipes": BASE | {"network", "dllm", "data", "training", "models", "speed", "vocabularies"},
     "frontier": MATHEMATICS
     | {"version", "network", "samplers", "data", "evaluation", "models", "speed"},
     "questions": MATHEMATICS
@@ -46,7 +48,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "integrations": BASE | {"samplers", "evaluation", "models", "questions"},
     "cli": MATHEMATICS
     | {"version", "network", "dllm", "caching", "samplers", "speed", "data", "evaluation"}
-    | {"training", "models", "recipes", "frontier", "questions", "tuning", "integrations"},
+    | {"training", "models", "recipes", "frontier", "questions", "tuning", "integrations"}
+    | {"vocabularies"},
 }
 """Imports run downward: a room may import itself and what is named here."""
 

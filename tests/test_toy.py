@@ -27,6 +27,7 @@ from unmask.training.config import TrainerConfig
 from unmask.training.loop import new_state, train
 from unmask.training.optimizers import OptimizerConfig
 from unmask.training.task import TextTask
+from unmask.vocabularies.characters import Characters
 
 VOCAB, LENGTH = 5, 4
 CONFIG = HybridConfig(
@@ -45,7 +46,9 @@ def trained(tmp_path_factory):
     optimizer = OptimizerConfig(warmup_steps=20)
     state = new_state(CONFIG, optimizer, trainer)
     folder = tmp_path_factory.mktemp("toy")
-    task = TextTask(split(token_ids), LENGTH, "random", {})
+    task = TextTask(
+        split(token_ids), LENGTH, "random", Characters(alphabet="abcdefghijklmnopqrst"[:VOCAB])
+    )
     validation = train(state, task, folder, optimizer=optimizer, trainer=trainer)
     return state.averaged.module.double().eval(), validation
 

@@ -29,10 +29,12 @@ from unmask.samplers.registry import PARTS
 FLAGS = {
     bench: "batch-sizes compile device help json length precision recipe rounds seed threads",
     generate: "batch-size by-text chat compile device drafter help json length max-new-tokens "
-    "num-samples output precision prompt prompts resume seed tail template trace whole-canvas",
+    "num-samples output precision prompt prompts resume seed stop tail template trace "
+    "whole-canvas",
     score: "batch-size device help json normalise num-orders num-sequences offset precision seed",
     evaluate: "batch-size block-length budgets chain-length chain-order compile data decoders "
-    "device drafter exact-sequences help judge max-new-tokens members num-questions num-samples "
+    "device drafter exact-sequences fewshot-data fewshot-members help judge max-new-tokens "
+    "members num-fewshot num-questions num-samples "
     "out precision protocol resume samplers seed tail task words",
     tune: "batch-size device help json max-nfe max-seconds num-samples order precision seed "
     "target-quality words",
@@ -54,7 +56,7 @@ TRAIN_FLAGS = """
     trainer.compile trainer.draft_weight trainer.ema_decay trainer.given_share
     trainer.log_every trainer.minutes trainer.num_steps trainer.num_valid trainer.orders
     trainer.precision trainer.schedule trainer.seed trainer.stream_weight trainer.target_weight
-    trainer.validate_every trainer.workers trunk
+    trainer.validate_every trainer.workers trunk vocabulary
 """
 TRAIN_POLICY_FLAGS = """
     device help out policy policy.initial_rate policy.mlp_ratio policy.num_heads policy.width

@@ -21,7 +21,10 @@ def test_gsm8k_is_read(tmp_path) -> None:
         '{"question": "How many?", "answer": "2*3=<<2*3=6>>6\\n#### 6"}\n\n'
         '{"question": "And é?", "answer": "#### 1,234"}\n'
     )
-    assert read_gsm8k(file) == [Question("How many?", "6"), Question("And é?", "1234")]
+    assert read_gsm8k(file) == [
+        Question("How many?", "6", "2*3=<<2*3=6>>6\n#### 6"),
+        Question("And é?", "1234", "#### 1,234"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def test_a_text_of_text8s_size_is_split_into_90_5_and_5_million() -> None:
 
 
 def test_a_text_too_short_to_split_is_refused() -> None:
-    with pytest.raises(DataError, match="a text of 5 characters cannot be split"):
+    with pytest.raises(DataError, match="a text of 5 tokens cannot be split"):
         split(COUNTING[:5])
 
 
@@ -43,13 +43,13 @@ def test_load_corpus_reads_normalises_encodes_and_splits(tmp_path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("a", "A" * 90 + "B" * 5 + "1 ")
         archive.writestr("b", "a" * 20)
-    codec = text8()
-    corpus = load_corpus(path, codec, normalise=Normalise.TEXT8, member="a")
+    vocabulary = text8()
+    corpus = load_corpus(path, vocabulary, normalise=Normalise.TEXT8, member="a")
     text = "a" * 90 + "b" * 5 + " one"
-    assert "".join(map(codec.decode, [corpus.train, corpus.valid, corpus.test])) == text
+    assert "".join(map(vocabulary.decode, [corpus.train, corpus.valid, corpus.test])) == text
     assert len(corpus.train) == 89
     with pytest.raises(DataError, match=r"text\.zip: 'A' at offset 0 .*--normalise"):
-        load_corpus(path, codec, member="a")
+        load_corpus(path, vocabulary, member="a")
 
 
 def test_load_corpus_refuses_a_text_of_which_nothing_is_left(tmp_path) -> None:
@@ -107,7 +107,7 @@ def test_consecutive_crops_by_hand() -> None:
 
 
 def test_a_part_shorter_than_a_sequence_is_refused() -> None:
-    complaint = "this part of the text has 200 characters, too few for one sequence of 1,000"
+    complaint = "this part of the text has 200 tokens, too few for one sequence of 1,000"
     with pytest.raises(DataError, match=complaint):
         random_crops(COUNTING, 1_000, 2, SeededDraws([0]))
     with pytest.raises(DataError, match=complaint):

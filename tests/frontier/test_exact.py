@@ -26,7 +26,7 @@ from unmask.vocabularies.characters import text8
 
 TEXT = "a tale of one or two of whom the end was near and far away " * 100
 MODEL = TextModel(random_network(CONFIG, seed=1), text8(), "small")
-CORPUS = split(MODEL.codec.encode(TEXT).byte())
+CORPUS = split(MODEL.vocabulary.encode(TEXT).byte())
 EXACT = ExactPlan(num_sequences=3, chain_order=1, chain_length=12)
 PLAN = SweepPlan(samplers=("fixed-partition", "ancestral"), budgets=(8,), num_samples=16, seed=3)
 KNOBS = {
@@ -149,10 +149,10 @@ def test_the_chain_is_fitted_to_the_training_part():
 
 
 def test_the_held_out_sequences_are_of_the_validation_part():
-    corpus = split(MODEL.codec.encode("a" * 900 + "b" * 50 + "c" * 50).byte())
+    corpus = split(MODEL.vocabulary.encode("a" * 900 + "b" * 50 + "c" * 50).byte())
     token_ids = yardsticks(MODEL, corpus, EXACT).token_ids
     assert token_ids.shape == (3, 24)
-    assert (token_ids == MODEL.codec.encode("b")).all()
+    assert (token_ids == MODEL.vocabulary.encode("b")).all()
 
 
 def test_what_is_there_is_not_computed_again(made, monkeypatch):

@@ -115,7 +115,7 @@ def test_what_was_measured_is_not_measured_again(made, monkeypatch):
 def test_masked_diffusion_can_have_a_network_of_its_own(made, tmp_path):
     _, trunk_points, compared, _ = made
     network = HybridTransformer(replace(tiny_model().network.config, num_tail_blocks=0), seed=1)
-    TextModel(network, tiny_model().codec, "plain").save(tmp_path / "plain")
+    TextModel(network, tiny_model().vocabulary, "plain").save(tmp_path / "plain")
     baseline = str(tmp_path / "plain")
     points = reproduce.measure_text8(tiny_model(), PLAN, opened(tmp_path / "o"), baseline=baseline)
     own = reproduce.compare_text8(tiny_model(), points, TINY_WORDS, PLAN)

@@ -108,7 +108,9 @@ def test_a_wrong_line_is_named(text, said, tmp_path) -> None:
 
 def test_what_does_not_fit_is_told_before_the_first(model, tmp_path) -> None:
     prompts = [Prompt(id="fine", prompt="a"), Prompt(id="wrong", prompt="Capital")]
-    with pytest.raises(unmask.PromptError, match="prompt 'wrong': .*not in the alphabet"):
+    with pytest.raises(
+        unmask.PromptError, match="prompt 'wrong': .*none of the model's characters"
+    ):
         answer_prompts(model, prompts, output=tmp_path / "out.jsonl")
     with pytest.raises(unmask.ConfigError, match="prompt 'odd': .*no sampler"):
         answer_prompts(model, [Prompt(id="odd", sampler="nonesuch")])

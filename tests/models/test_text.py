@@ -169,7 +169,7 @@ def test_unknown_and_unfitting_models_are_refused(model, tmp_path):
     config = json.loads((tmp_path / "config.json").read_text())
     config["codec"]["alphabet"] = "ab"
     (tmp_path / "config.json").write_text(json.dumps(config))
-    with pytest.raises(CheckpointError, match="27 tokens and its codec 2"):
+    with pytest.raises(CheckpointError, match="27 tokens and its vocabulary 2"):
         unmask.load(str(tmp_path))
     tensors = read_tensors(tmp_path / "model.safetensors")
     tensors["surplus"] = torch.zeros(1)

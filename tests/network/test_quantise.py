@@ -39,7 +39,7 @@ def test_the_tail_is_left_as_it_was():
     before = {name: value.clone() for name, value in network.tail.state_dict().items()}
     quantise_trunk(network)
     assert all(torch.equal(network.tail.state_dict()[name], before[name]) for name in before)
-    assert unmask.TextModel(network, unmask.load("text8s-any").codec, "text8s-any").generate(
+    assert unmask.TextModel(network, unmask.load("text8s-any").vocabulary, "text8s-any").generate(
         num_samples=1, length=24
     )
 

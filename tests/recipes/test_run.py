@@ -83,7 +83,7 @@ def test_a_run_that_begins_with_a_model_keeps_its_tokens(tmp_path: Path) -> None
 def test_text_is_normalised_on_request(tmp_path: Path) -> None:
     (tmp_path / "prose").write_text(TEXT.upper())
     short = with_trainer(SMALL, num_steps=1)
-    with pytest.raises(DataError, match="is not in the alphabet"):
+    with pytest.raises(DataError, match="is none of the model's characters"):
         unmask.train(short, data=tmp_path / "prose", out=tmp_path / "run")
     unmask.train(short, data=tmp_path / "prose", out=tmp_path / "run", normalise="text8")
 

@@ -18,6 +18,7 @@ from unmask.training.optimizers import OptimizerConfig
 from unmask.training.report import Observer
 from unmask.training.state import TrainingState, newest_checkpoint
 from unmask.training.task import TextTask
+from unmask.vocabularies.characters import text8
 
 TIMES = ("seconds", "cpu_seconds", "tokens_per_second")
 
@@ -42,7 +43,7 @@ def with_trainer(recipe: Recipe, **changes) -> Recipe:
 
 
 def task(recipe: Recipe, data: Corpus) -> TextTask:
-    return TextTask(data, recipe.model.length, recipe.trainer.orders, {})
+    return TextTask(data, recipe.model.length, recipe.trainer.orders, text8())
 
 
 def corpus(num_tokens: int = 4000) -> Corpus:

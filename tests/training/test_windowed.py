@@ -31,6 +31,7 @@ from unmask.training.windowed import (
     in_windows,
     random_partition,
 )
+from unmask.vocabularies.characters import text8
 
 CAUSAL = replace(
     SMALL,
@@ -113,7 +114,7 @@ def task_of(recipe):
         corpus(),
         recipe.model.length,
         recipe.trainer.orders,
-        {"kind": "characters", "alphabet": " abcdefghijklmnopqrstuvwxyz"},
+        text8(),
         max_window=recipe.model.max_window,
         given_share=recipe.trainer.given_share,
     )

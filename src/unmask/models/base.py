@@ -411,9 +411,7 @@ class GenerativeModel(ABC):
         """A finished sequence, as a sample."""
         sampler = result.request.sampler
         text, num_tokens, ids = (
-            self._cut(result, sampler)
-            if isinstance(sampler, StopStrings)
-            else self._whole(result)
+            self._cut(result, sampler) if isinstance(sampler, StopStrings) else self._whole(result)
         )
         return Sample(
             text=text,

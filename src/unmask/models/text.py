@@ -269,7 +269,7 @@ class TextModel(GenerativeModel):
         if len(lengths) != 1 or not 0 < lengths[0] <= self.length:
             raise PromptError(
                 f"texts are scored together if they have one length, of 1 to {self.length} "
-                f"{self.vocabulary.unit}; these have {lengths or 'none'}. Score them one by one."
+                f"{self.vocabulary.unit}; these: {lengths or 'none'}. Score them one at a time."
             )
         return torch.stack(rows).to(self.network.device)
 

@@ -30,6 +30,7 @@ from unmask.process import masking
 from unmask.process.orders import left_to_right
 from unmask.shapes import Counts, Order, TokenIds
 from unmask.training.config import Orders, TrainerConfig
+from unmask.training.cross_entropy import cross_entropy
 from unmask.training.transfer import sent
 from unmask.training.windowed import WindowedCorruption
 
@@ -155,9 +156,9 @@ def losses(
     packing = () if corruption.packing is None else (corruption.packing,)
     draft_logits, target_logits = model(masked_ids, token_ids, order, entries, *packing)
     wanted_ids = token_ids[rows, order[rows, ranks]]
-    draft_nats = _cross_entropy(draft_logits, wanted_ids)
+    draft_nats = cross_entropy(draft_logits, wanted_ids)
     has_tail = target_logits is not draft_logits
-    target_nats = _cross_entropy(target_logits, wanted_ids) if has_tail else draft_nats
+    target_nats = cross_entropy(target_logits, wanted_ids) if has_tail else draft_nats
     if config.first_target == "draft":
         is_first = ranks == corruption.num_revealed[rows]
         target_nats = torch.where(is_first, draft_nats, target_nats)
@@ -183,7 +184,7 @@ def _stream_losses(
     num_learnt = is_learnt.sum()
 
     def nats(logits: Tensor) -> Tensor:
-        return _cross_entropy(logits.flatten(0, 1), wanted_ids.flatten()).view_as(wanted_ids)
+        return cross_entropy(logits.flatten(0, 1), wanted_ids.flatten()).view_as(wanted_ids)
 
     def per_row(each: Tensor) -> Tensor:
         return (each * is_learnt).sum(dim=1) * len(order) / num_learnt
@@ -208,11 +209,3 @@ def unwrapped(model: torch.nn.Module) -> Any:
     while hasattr(inner, "module") or hasattr(inner, "_orig_mod"):
         inner = getattr(inner, "module", None) or inner._orig_mod
     return inner
-
-
-def _cross_entropy(
-    logits: Float[Tensor, "N V"], token_ids: Int[Tensor, " N"]
-) -> Float[Tensor, " N"]:
-    # At least float32, whatever the network computes in.
-    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    return torch.nn.functional.cross_entropy(logits, token_ids, reduction="none")

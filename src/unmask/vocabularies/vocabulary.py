@@ -68,9 +68,9 @@ class Vocabulary(ABC):
 
     @property
     def id_type(self) -> type[np.unsignedinteger[Any]]:
-        """The smallest type that holds its ids, MASK included."""
+        """The smallest type that holds its ids; MASK stands in no text."""
         return next(
-            t for t in (np.uint8, np.uint16, np.uint32) if self.vocab_size <= np.iinfo(t).max
+            t for t in (np.uint8, np.uint16, np.uint32) if self.vocab_size - 1 <= np.iinfo(t).max
         )
 
     def encode(self, text: str, *, source: str = "text") -> Int[Tensor, " L"]:
