@@ -14,9 +14,11 @@ next pass. Keys and values of the others are those of their last run.
     prefill        what was not given; the prompt is run once
 
 Sources: prefix and dual, Wu et al. (2025), arXiv:2505.22618 (Fast-dLLM), section 3.2; delayed,
-greedy and prefill, Ma et al. (2025), arXiv:2505.15781 (dKV-Cache), section 3. In their code the
-first two passes of a block are whole; here it is the first alone, since the tokens it leaves
-are run again in the second. Reuse: Sahoo et al. (2024), arXiv:2406.07524.
+greedy and prefill, Ma et al. (2025), arXiv:2505.15781 (dKV-Cache), section 3. In their code of
+delayed (`as_released`) the first two passes of a block are whole, and those whose number in the
+block is a multiple of r; here it is the first alone, since the tokens it leaves are run again in
+the second, and every r passes from the last whole one. Reuse: Sahoo et al. (2024),
+arXiv:2406.07524.
 """
 
 from dataclasses import dataclass
@@ -47,6 +49,8 @@ class CacheView:
     """Passes since the last whole one, that one counted; 0 before the first."""
     last_asked: Counts
     """The first position asked for in the last pass."""
+    num_in_block: Counts
+    """Passes that the last pass's block had by now."""
 
     @property
     def is_real(self) -> Bool[Tensor, "B L"]:
@@ -81,6 +85,10 @@ class CacheView:
         """Whether predictions are asked for in another block than in the last pass."""
         now, then = (self.block(p, block_length) for p in (self.first_asked, self.last_asked))
         return (self.age == 0) | (now != then)
+
+    def number_in_block(self, block_length: int) -> Counts:
+        """Of this pass, counted from 0 in its block."""
+        return self.num_in_block.masked_fill(self.begins_block(block_length), 0)
 
 
 @runtime_checkable
@@ -159,16 +167,27 @@ class Delayed(Named):
     block_length: int = 32
     """Positions in a block; that of the sampler."""
     keeps_prompt: bool = False
-    """Whether what was given is run only once."""
+    """Whether what was given is run only once: in the last whole pass that the first block begins
+    with."""
+    as_released: bool = False
+    """Whether passes are whole by the rule of the released code, see above."""
 
     def __post_init__(self) -> None:
         _check_refresh(self)
         _check_block_length(self)
 
     def queries(self, seen: CacheView) -> Bool[Tensor, "B L"]:
-        is_whole = seen.begins_block(self.block_length) | (seen.age >= self.refresh)
+        number = seen.number_in_block(self.block_length)
+        if self.as_released:
+            is_whole = (number < 2) | (number % self.refresh == 0)
+        else:
+            is_whole = (number == 0) | (seen.age >= self.refresh)
         queries = seen.is_real & (~seen.is_settled | is_whole[:, None])
-        return _without_prompt(queries, seen) if self.keeps_prompt else queries
+        if not self.keeps_prompt:
+            return queries
+        is_first_block = seen.block(seen.first_asked, self.block_length) == 0
+        still_reads = self.as_released & is_first_block & (number < 2)
+        return torch.where(still_reads[:, None], queries, _without_prompt(queries, seen))
 
 
 @dataclass(frozen=True)

@@ -166,7 +166,11 @@ class AdaptedNetwork(TailedNetwork):
         return self.trunk.casts_shadows
 
     def shadowed(
-        self, token_ids: TokenIds, positions: WindowIds, shadows: Int[Tensor, "B S"]
+        self,
+        token_ids: TokenIds,
+        positions: WindowIds,
+        shadows: Int[Tensor, "B S"],
+        together: Bool[Tensor, "B S"] | None = None,
     ) -> Shadowed:
         """See `DllmNetwork`."""
-        return self.trunk.shadowed(token_ids, positions, shadows)
+        return self.trunk.shadowed(token_ids, positions, shadows, together)

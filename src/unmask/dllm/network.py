@@ -230,6 +230,7 @@ class DllmNetwork(nn.Module):
         token_ids: TokenIds,
         positions: WindowIds,
         shadows: Int[Tensor, "B S"],
+        together: Bool[Tensor, "B S"] | None = None,
     ) -> Shadowed:
         """One pass with shadows. See `ShadowPredictor`."""
         check_casts_shadows(self)
@@ -237,12 +238,16 @@ class DllmNetwork(nn.Module):
         is_real = token_ids != PAD
         masks = torch.full_like(shadows, self.config.mask_id)
         place = torch.arange(length, device=token_ids.device)
-        # Rows ask, columns answer: tokens see tokens; a shadow sees itself and all tokens but its.
+        # Rows ask, columns answer: tokens see tokens; a shadow sees all tokens but its, and itself
+        # or those that it is together with.
         others = is_real[:, None, :] & (place != shadows[..., None])
         itself = torch.eye(shadows.shape[1], dtype=torch.bool, device=token_ids.device)
         to_tokens = torch.cat([is_real[:, None, :].expand(-1, length, -1), others], dim=1)
         nobody = torch.zeros_like(others).mT
-        to_shadows = torch.cat([nobody, itself.expand(len(masks), -1, -1)], dim=1)
+        beside = itself.expand(len(masks), -1, -1)
+        if together is not None:
+            beside = beside | (together[:, :, None] & together[:, None, :])
+        to_shadows = torch.cat([nobody, beside], dim=1)
         visible = torch.cat([to_tokens, to_shadows], dim=2)[:, None]
         turns = torch.cat([place.expand_as(token_ids), shadows], dim=1)
         rotation = self.rotation(turns)

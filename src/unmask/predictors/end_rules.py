@@ -76,10 +76,14 @@ class NeverEnding(_Ruled):
         return replace(draft, log_probs=without(draft.log_probs, self.end_ids))
 
     def shadowed(
-        self, token_ids: TokenIds, positions: WindowIds, shadows: Int[Tensor, "B S"]
+        self,
+        token_ids: TokenIds,
+        positions: WindowIds,
+        shadows: Int[Tensor, "B S"],
+        together: Bool[Tensor, "B S"] | None = None,
     ) -> Shadowed:
         """One pass of a predictor with shadows."""
-        said = self.predictor.shadowed(token_ids, positions, shadows)
+        said = self.predictor.shadowed(token_ids, positions, shadows, together)
         return Shadowed(
             without(said.log_probs, self.end_ids),
             without(said.of_shadows, self.end_ids),

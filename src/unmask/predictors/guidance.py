@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from unmask.predictors.protocol import Draft, longest
@@ -76,11 +76,18 @@ class GuidedPredictor:
         return replace(made, log_probs=self._guided(made.log_probs), context=None)
 
     def shadowed(
-        self, token_ids: TokenIds, positions: WindowIds, shadows: Int[Tensor, "B S"]
+        self,
+        token_ids: TokenIds,
+        positions: WindowIds,
+        shadows: Int[Tensor, "B S"],
+        together: Bool[Tensor, "B S"] | None = None,
     ) -> Shadowed:
         """Two passes with shadows, made as one batch."""
         said = self.predictor.shadowed(
-            self._rows(token_ids), self._repeated(positions), self._repeated(shadows)
+            self._rows(token_ids),
+            self._repeated(positions),
+            self._repeated(shadows),
+            None if together is None else self._repeated(together),
         )
         return Shadowed(self._guided(said.log_probs), self._guided(said.of_shadows))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from unmask.predictors.protocol import Draft, longest
@@ -37,10 +37,14 @@ class DrafterVerifierPair(PredictorWrapper):
         return is_able and bool(getattr(self.verifier, "casts_shadows", True))
 
     def shadowed(
-        self, token_ids: TokenIds, positions: WindowIds, shadows: Int[Tensor, "B S"]
+        self,
+        token_ids: TokenIds,
+        positions: WindowIds,
+        shadows: Int[Tensor, "B S"],
+        together: Bool[Tensor, "B S"] | None = None,
     ) -> Shadowed:
         """What the verifier says, of tokens that are there as well."""
-        said: Shadowed = self.verifier.shadowed(token_ids, positions, shadows)
+        said: Shadowed = self.verifier.shadowed(token_ids, positions, shadows, together)
         return said
 
 

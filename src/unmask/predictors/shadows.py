@@ -5,7 +5,8 @@ every token but the one there, and no token sees it. One pass gives a shadow of 
 With one block that is the prediction with this token masked, exactly. With more it is not: the
 other tokens have seen it, and tell (`leave_one_out` is the slow way that is exact).
 
-Source: Hong et al. (2025), arXiv:2507.18578 (WINO), whose shadows also see each other.
+Source: Hong et al. (2025), arXiv:2507.18578 (WINO), whose shadows also see one another
+(`together`).
 """
 
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from unmask.errors import ConfigError
@@ -41,8 +42,12 @@ class ShadowPredictor(Predictor, Protocol):
         token_ids: TokenIds,
         positions: WindowIds,
         shadows: Int[Tensor, "B S"],
+        together: Bool[Tensor, "B S"] | None = None,
     ) -> Shadowed:
-        """One pass; distributions at `positions`, and by shadows at `shadows`."""
+        """One pass; distributions at `positions`, and by shadows at `shadows`.
+
+        Shadows that are `together` see one another; None: each sees itself alone.
+        """
         ...
 
 

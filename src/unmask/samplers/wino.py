@@ -7,9 +7,12 @@ Blocks are finished from left to right. One pass gives, in the current block,
     s_j(x_j)    by a shadow (predictors/shadows.py) at revealed ones: those below tau_2 are masked
                 again, the least believed first, fewer than were revealed
 
-Nothing is masked again if only one token was revealed, so each pass leaves one more.
+Nothing is masked again if only one token was revealed, so each pass leaves one more. That is the
+rule of the paper. The released code (`as_released`) lets the pass *before* decide how many may be
+masked again, 30 at first, so a pass may leave fewer than it found; and there the whole block has
+shadows, which see one another (docs/parity.md).
 
-Source: Hong et al. (2025), arXiv:2507.18578 (WINO). There shadows also see each other.
+Source: Hong et al. (2025), arXiv:2507.18578 (WINO), and their code.
 """
 
 from dataclasses import dataclass, field
@@ -38,6 +41,12 @@ class WinoState(MaskedState):
     """Sequences of which any positions may be masked, and what of them was given."""
 
     is_given: Bool[Tensor, "B L"] = field(metadata=padded_with(False))
+    num_before: Counts
+    """Tokens that the last pass in this block revealed."""
+
+
+_AT_FIRST = 30
+"""`num_before` of a block's first pass."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +62,8 @@ class Wino(SamplerRule):
     """tau_2: the confidence below which a revealed token is masked again."""
     block_length: int = 128
     """Positions in a block."""
+    as_released: bool = False
+    """Whether by the rule of the released code, see above."""
     filter: Filter = field(default_factory=Filter)
     """Temperature and top-p of what is drawn; confidences are the predictor's own."""
 
@@ -77,7 +88,8 @@ class Wino(SamplerRule):
     def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> WinoState:
         """All that is not given is masked."""
         state = masked_state.start(given_ids, mask_id=mask_id)
-        return WinoState(**vars(state), is_given=~state.is_masked)
+        num_before = torch.full_like(state.num_wanted, _AT_FIRST)
+        return WinoState(**vars(state), is_given=~state.is_masked, num_before=num_before)
 
     def step(
         self, state: WinoState, predictor: Any, draws: Draws
@@ -93,8 +105,13 @@ class Wino(SamplerRule):
         current = torch.where(state.is_masked, block, none).amin(dim=1, keepdim=True)
         is_inside = (block == current) & (place >= 0) & (state.token_ids != PAD)
         open_ = columns.of_positions(is_inside & state.is_masked)
-        drafted = columns.of_positions(is_inside & ~state.is_masked & ~state.is_given)
-        said = predictor.shadowed(state.token_ids, open_.positions, drafted.positions)
+        is_drafted = is_inside & ~state.is_masked & ~state.is_given
+        shadows = columns.of_positions(is_inside if self.as_released else is_drafted)
+        drafted = WindowColumns(
+            shadows.positions, shadows.in_window & is_drafted.gather(1, shadows.positions)
+        )
+        together = shadows.in_window if self.as_released else None
+        said = predictor.shadowed(state.token_ids, open_.positions, shadows.positions, together)
 
         found_ids = self.filter.draw(said.log_probs, open_.in_window, draws)
         confidence = scores.confidence(said.log_probs, found_ids)
@@ -109,17 +126,25 @@ class Wino(SamplerRule):
         belief = scores.confidence(said.of_shadows, standing_ids)
         is_doubtful = (belief < self.keep_threshold) & drafted.in_window
         doubt_rank = scores.rank(-belief, drafted.in_window)
-        is_taken_back = is_doubtful & (doubt_rank < num_chosen[:, None] - 1)
+        is_taken_back = is_doubtful & (doubt_rank < self._most_back(state, num_chosen)[:, None])
 
         token_ids = WindowColumns(open_.positions, is_chosen).write(state.token_ids, found_ids)
         masks = torch.full_like(standing_ids, predictor.vocab_size)
         token_ids = WindowColumns(drafted.positions, is_taken_back).write(token_ids, masks)
         length = (state.token_ids != PAD).sum(dim=1)
-        num_run = length + drafted.in_window.sum(dim=1)
+        num_run = length + shadows.in_window.sum(dim=1)
         cost = Cost(
             Work(torch.ones_like(length), num_run, num_run * length),
             accepted=num_chosen - is_taken_back.sum(dim=1),
             rejected=torch.zeros_like(length),
         )
         advanced = state.advanced(token_ids, token_ids == predictor.vocab_size)
-        return WinoState(**vars(advanced), is_given=state.is_given), cost
+        ends_block = ~(advanced.is_masked & is_inside).any(dim=1)
+        num_before = num_chosen.masked_fill(ends_block, _AT_FIRST)
+        return WinoState(**vars(advanced), is_given=state.is_given, num_before=num_before), cost
+
+    def _most_back(self, state: WinoState, num_chosen: Counts) -> Counts:
+        """How many tokens the pass may take back."""
+        if not self.as_released:
+            return num_chosen - 1
+        return (state.num_before - 1).masked_fill(num_chosen <= 1, 0)

@@ -2,7 +2,8 @@
 
 How many (`of_grid`): of L positions wanted, floor(t_k L) stay masked after the k-th of T steps,
 or one fewer than before if that is less. Grids that nowhere lie below the linear one (cosine,
-polynomial with e >= 1) take min(T, L) steps.
+polynomial with e >= 1) take min(T, L) steps. On Dream's grid it is floor(m (1 - t_k / t_k-1)) of
+the m masked by then, which is 0 in steps that reveal nothing (process/grids.py).
 
 Which (`choose`): the n columns of the highest score or, at a choice temperature above 0, n
 columns drawn one after another, without replacement, from
@@ -57,6 +58,9 @@ class Quota(SamplerRule):
 def of_grid(grid: Grid, num_steps: int, state: MaskedState) -> Counts:
     """How many positions the next step reveals."""
     times = grid.times(num_steps).to(state.token_ids.device)
+    if getattr(grid, "leaves_by_ratio", False):
+        now, then = (times[state.num_steps_taken + n].float() for n in (0, 1))
+        return (state.num_masked * (1 - then / now)).long()
     share_left = times[state.num_steps_taken + 1]
     num_left = (share_left * state.num_wanted + _ROUNDING).floor().long()
     return (state.num_masked - num_left).clamp(min=1)

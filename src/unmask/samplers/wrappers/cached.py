@@ -32,6 +32,7 @@ class CachedState(WrappedState):
     age: Counts
     """See `CacheView`."""
     last_asked: Counts
+    num_in_block: Counts
     work: Work[Counts]
     """Of all passes by now."""
 
@@ -55,7 +56,7 @@ class Cached:
             self.sampler.init(given_ids, mask_id=mask_id, draws=draws),
             KVCache.blank(self.shape, given_ids),
             given_ids != mask_id,
-            none, none, Work(none, none, none),
+            none, none, none, Work(none, none, none),
         )  # fmt: skip
 
     def step(
@@ -117,7 +118,10 @@ class CachedPredictor:
             is_given=state.is_given,
             age=state.age,
             last_asked=state.last_asked,
+            num_in_block=state.num_in_block,
         )
+        block_length = getattr(self._cache, "block_length", token_ids.shape[1])
+        num_in_block = seen.number_in_block(block_length)
         is_query = self._cache.queries(seen)
         is_pass = is_query.any(dim=1)
         # What a prediction is read from is run, in any pass that is made.
@@ -131,6 +135,7 @@ class CachedPredictor:
             memory=found.memory,
             age=torch.where(is_whole, 1, state.age + is_pass),
             last_asked=seen.first_asked,
+            num_in_block=num_in_block + is_pass,
             work=state.work + found.work,
         )
         return found.draft
