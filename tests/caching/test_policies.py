@@ -20,7 +20,7 @@ from unmask.shapes import PAD
 M = 9
 
 
-def seen(tokens, run=None, *, asked, given=2, age=1, last_asked=2) -> CacheView:
+def seen(tokens, run=None, *, asked, given=2, age=1, last_asked=2, num_in_block=1) -> CacheView:
     """One sequence, of which the first `given` positions are the prompt."""
     place = torch.arange(len(tokens))
     return CacheView(
@@ -31,6 +31,7 @@ def seen(tokens, run=None, *, asked, given=2, age=1, last_asked=2) -> CacheView:
         is_given=(place < given)[None],
         age=torch.tensor([age]),
         last_asked=torch.tensor([last_asked]),
+        num_in_block=torch.tensor([num_in_block]),
     )
 
 
@@ -121,3 +122,16 @@ def test_what_is_not_there_is_never_run(policy) -> None:
 def test_choices_that_cannot_work_are_refused(make, message) -> None:
     with pytest.raises(ConfigError, match=message):
         make()
+
+
+def test_as_released_the_second_pass_of_a_block_is_whole_and_every_rth() -> None:
+    policy = Delayed(refresh=3, block_length=3, as_released=True)
+    later = [3, 4, 5, 6, 7]  # what is masked; the token at 2 was there in the last pass
+    for number, expected in enumerate([WHOLE, WHOLE, later, WHOLE, later, later, WHOLE]):
+        case = seen(TOKENS, asked=[3, 4], age=min(number, 1), num_in_block=number)
+        assert queries(policy, case) == expected
+    begun = seen(TOKENS, asked=[5], age=1, last_asked=3, num_in_block=4)
+    assert queries(policy, begun) == WHOLE
+    keeps = Delayed(refresh=3, block_length=3, as_released=True, keeps_prompt=True)
+    assert queries(keeps, seen(TOKENS, asked=[3], num_in_block=1)) == WHOLE
+    assert queries(keeps, seen(TOKENS, asked=[3], num_in_block=3)) == WHOLE[2:]

@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 
 from unmask.errors import ConfigError
 from unmask.process import schedules
-from unmask.process.grids import GRIDS, Cosine, Grid, Linear, Polynomial
+from unmask.process.grids import GRIDS, Cosine, DreamGrid, Grid, Linear, Polynomial
 
 grids = st.one_of(
     st.just(Linear()),
     st.just(Cosine()),
     st.builds(Polynomial, exponent=st.floats(min_value=0.25, max_value=4.0)),
+    st.builds(DreamGrid, eps=st.floats(min_value=1e-4, max_value=0.9)),
 )
 
 
@@ -40,7 +41,7 @@ def test_cosine_grid_on_the_linear_schedule_masks_like_the_cosine_schedule() -> 
     torch.testing.assert_close(by_grid, by_schedule)
 
 
-@pytest.mark.parametrize("grid", [Linear(), Cosine(), Polynomial()], ids=str)
+@pytest.mark.parametrize("grid", [Linear(), Cosine(), Polynomial(), DreamGrid()], ids=str)
 def test_no_steps_are_refused(grid: Grid) -> None:
     with pytest.raises(ConfigError, match="num_steps must be at least 1, got 0: .* start with 64"):
         grid.times(0)
@@ -55,4 +56,15 @@ def test_an_exponent_that_does_not_fall_is_explained(exponent: float) -> None:
 
 
 def test_grids_are_found_by_name() -> None:
-    assert GRIDS == {"linear": Linear, "cosine": Cosine, "polynomial": Polynomial}
+    assert GRIDS == {
+        "linear": Linear,
+        "cosine": Cosine,
+        "polynomial": Polynomial,
+        "dream": DreamGrid,
+    }
+
+
+@pytest.mark.parametrize("eps", [0.0, 1.0, -0.1, math.nan])
+def test_an_end_of_time_that_is_none_is_refused(eps: float) -> None:
+    with pytest.raises(ConfigError, match="must lie between 0 and 1"):
+        DreamGrid(eps)

@@ -102,3 +102,9 @@ def test_ours_is_another_rule(rule: str) -> None:
     cases = [case for case in CASES if case["rule"] == rule]
     same = [run(case, as_released=False) == (case["ids"], case["passes"]) for case in cases]
     assert not all(same), "what is pinned would not tell the two apart"
+
+
+def test_the_table_names_what_is_pinned() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "parity.md").read_text(encoding="utf-8")
+    for rule in {case["rule"] for case in CASES}:
+        assert f"pinned (`{rule}`)" in page

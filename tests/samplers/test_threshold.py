@@ -16,9 +16,12 @@ from tests.reference.reveal_recursion import (
     product_of_marginals,
     surest,
 )
+from unmask.draws import SeededDraws
 from unmask.errors import ConfigError
+from unmask.predictors.markov import MarkovChain
 from unmask.predictors.table import JointTable
 from unmask.process.blocks import LeftToRight, Sliding
+from unmask.samplers.sampler import sample
 from unmask.samplers.threshold import Threshold, sure_enough
 from unmask.speculation.filters import Filter
 
@@ -134,3 +137,18 @@ def test_something_is_chosen_and_only_among_the_candidates(columns, threshold):
 def test_a_threshold_below_zero_is_refused(threshold):
     with pytest.raises(ConfigError, match="Threshold.threshold must be.*one token per pass"):
         Threshold(threshold=threshold)
+
+
+def test_the_first_pass_of_a_block_can_reveal_its_first_token_alone() -> None:
+    chosen = Threshold(threshold=0.0, blocks=LeftToRight(3), first_alone=True)
+    chain = MarkovChain.random(vocab_size=5, order=1, seed=0)
+    given_ids = torch.tensor([[0, *[chain.vocab_size] * 7]])
+    revealed = []
+
+    def note(state, cost, rows) -> None:
+        revealed.append((state.token_ids[0] != chain.vocab_size).nonzero().flatten().tolist())
+
+    sample(chain, chosen, given_ids, SeededDraws([0]), observe=note)
+    assert [rows[-1] for rows in revealed] == [1, 3, 4, 6, 7]
+    with pytest.raises(ConfigError, match="choose blocks from left to right"):
+        Threshold(first_alone=True)

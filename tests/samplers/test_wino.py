@@ -103,3 +103,19 @@ def test_work_counts_the_shadows() -> None:
 def test_choices_that_cannot_work_are_refused(values, message) -> None:
     with pytest.raises(ConfigError, match=message):
         Wino(**values)
+
+
+def test_as_released_the_batch_changes_nothing() -> None:
+    sampler = Wino(
+        draft_threshold=0.08, keep_threshold=0.06, block_length=8, as_released=True,
+        filter=Filter(temperature=0.0),
+    )  # fmt: skip
+    alone = {}
+    for num_slots in (1, 4):
+        requests = [
+            Request(given_ids=torch.tensor(given(prompt)), sampler=sampler, seed=n)
+            for n, prompt in enumerate(PROMPTS)
+        ]
+        for result in Engine(NETWORK, num_slots=num_slots).run(requests):
+            found = result.token_ids.tolist(), result.cost
+            assert alone.setdefault(result.request.seed, found) == found
