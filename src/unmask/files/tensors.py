@@ -116,11 +116,10 @@ def bytes_of(tensor: Tensor) -> bytes:
     return rounded.view(torch.int16).numpy().tobytes()
 
 
-def load_weights(model: torch.nn.Module, tensors: dict[str, Tensor], source: Path) -> None:
-    """Fill a network with weights that must fit it exactly.
+def check_fits(model: torch.nn.Module, tensors: dict[str, Tensor], source: Path) -> None:
+    """Raise `CheckpointError` if names or shapes of weights differ from a network's; says which.
 
-    Raises:
-        CheckpointError: names or shapes differ; says which.
+    The network may be one on the device meta, which has no room for weights.
     """
     wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     found = {name: tuple(value.shape) for name, value in tensors.items()}
@@ -132,4 +131,9 @@ def load_weights(model: torch.nn.Module, tensors: dict[str, Tensor], source: Pat
             f"{name!r}: the config asks for {wanted.get(name, 'none')}, the file has "
             f"{found.get(name, 'none')}. The two files come from different models."
         )
+
+
+def load_weights(model: torch.nn.Module, tensors: dict[str, Tensor], source: Path) -> None:
+    """Fill a network with weights that must fit it exactly. Raises as `check_fits`."""
+    check_fits(model, tensors, source)
     model.load_state_dict(tensors)

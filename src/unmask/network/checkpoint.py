@@ -15,6 +15,7 @@ from unmask.files.atomic import make_folder, replacing
 from unmask.files.tensors import (
     CONFIG_FILE,
     WEIGHTS_FILE,
+    check_fits,
     load_weights,
     read_json,
     read_tensors,
@@ -68,10 +69,25 @@ def read_model(
                 f"{folder / CONFIG_FILE} has no JSON object under {name!r}. "
                 "Fetch or write it again."
             )
+    tensors = read_tensors(folder / WEIGHTS_FILE)
     try:
-        model = new_hybrid(HybridConfig.from_json(values["model"])).to(dtype)
+        config = HybridConfig.from_json(values["model"])
+        _check_has_blocks(config, tensors, folder)
+        with torch.device("meta"):  # whatever sizes config.json names, no room is made for them
+            check_fits(new_hybrid(config), tensors, folder / WEIGHTS_FILE)
+        model = new_hybrid(config).to(dtype)
     except (ConfigError, TypeError, OverflowError, RuntimeError) as error:
         # The last three are torch's, for sizes that no machine has room for.
         raise CheckpointError(f"{folder / CONFIG_FILE}: {error}") from error
-    load_weights(model, read_tensors(folder / WEIGHTS_FILE), folder / WEIGHTS_FILE)
+    load_weights(model, tensors, folder / WEIGHTS_FILE)
     return model.eval(), values["codec"]
+
+
+def _check_has_blocks(config: HybridConfig, tensors: Mapping[str, Tensor], folder: Path) -> None:
+    """Of more blocks than there are tensors not even the names can be compared."""
+    if config.num_blocks > len(tensors):
+        raise CheckpointError(
+            f"{folder / WEIGHTS_FILE} does not fit its {CONFIG_FILE}: it has {len(tensors):,} "
+            f"tensors, the config asks for {config.num_blocks:,} blocks. The two files come from "
+            "different models."
+        )

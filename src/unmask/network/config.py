@@ -16,6 +16,8 @@ Reach = Literal["whole", "causal"]
 
 MOST = 2**28
 """Of anything that a network has: what is more was never meant."""
+MOST_LENGTH = 2**18
+"""Of a hybrid's sequences, for each position of which a table of angles is kept."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +93,8 @@ class HybridConfig:
 
     def __post_init__(self) -> None:
         for name in ("vocab_size", "length", "width", "num_heads"):
-            self._check(1 <= getattr(self, name) <= MOST, name, f"must be from 1 to {MOST:,}")
+            most = MOST_LENGTH if name == "length" else MOST
+            self._check(1 <= getattr(self, name) <= most, name, f"must be from 1 to {most:,}")
         for name in ("num_trunk_blocks", "num_tail_blocks"):
             self._check(getattr(self, name) >= 0, name, "must be at least 0")
         self._check(
