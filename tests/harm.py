@@ -73,7 +73,9 @@ def _train(inputs: Path, out: Path) -> list[str]:
 KINDS = {
     "generate": Kind(_generate, "samples.jsonl", ("id", "seed")),
     "answers": Kind(_answers, "report/records/*.jsonl", ("number",)),
-    "train": Kind(_train, "run/metrics.jsonl", ("step", "valid_draft_bits"), "run/model.safetensors"),
+    "train": Kind(
+        _train, "run/metrics.jsonl", ("step", "valid_draft_bits"), "run/model.safetensors"
+    ),
 }
 
 
@@ -195,7 +197,9 @@ def full_disk(kind: Kind, folder: Path) -> dict[str, Any]:
                 subprocess.run(["mount", "-o", "remount,size=1g", str(disk)], check=True)
                 status = ended(forked(kind.arguments(folder, disk), said))
                 if status or trouble(kind, disk, whole, is_over=True):
-                    wrong.append({"size": size, "resumed": status, "said": said.read_text()[-300:]})
+                    wrong.append(
+                        {"size": size, "resumed": status, "said": said.read_text()[-300:]}
+                    )
             else:
                 break
         step = max(_PAGE, size // 24 // _PAGE * _PAGE)
@@ -206,9 +210,7 @@ def full_disk(kind: Kind, folder: Path) -> dict[str, Any]:
 @contextlib.contextmanager
 def mounted(place: Path, size: int) -> Iterator[None]:
     """A disk of so many bytes."""
-    subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)], check=True
-    )
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)], check=True)
     try:
         yield
     finally:

@@ -25,6 +25,7 @@ from unmask.cli.prompt_file import add_prompt_file_options, check_prompt_file, g
 from unmask.cost import mean as mean_cost
 from unmask.errors import OutputError
 from unmask.files.line_file import growing
+from unmask.files.parquet import recording
 from unmask.files.reading import dumps
 from unmask.models.base import Sample
 from unmask.models.chat import ChatModel
@@ -81,11 +82,10 @@ def _generated(options: Namespace, model: TextModel | ChatModel, sampler: Sample
             observe=adding_up(advance, "tokens"),
         )
         restart_peak(device)
-        with _output(options.output) as write_line:
+        with _output(options.output, is_json=options.json) as tell:
             for sample in finished:
                 samples.append(sample)
-                is_json = options.json or options.output
-                write_line(_as_json(sample, device) if is_json else _as_text(sample))
+                tell(sample, device)
     return samples
 
 
@@ -150,7 +150,9 @@ def build_parser() -> Parser:
     add_by_text_option(parser)
     add_tail_option(parser)
     add_prompt_file_options(parser)
-    parser.add_argument("--output", type=str, help="New file for the samples, a JSON each line.")
+    parser.add_argument(
+        "--output", type=str, help="New file for the samples, a JSON each line; or FILE.parquet."
+    )
     parser.add_argument("--json", action="store_true", help="Print one JSON object per sample.")
     parser.add_argument(
         "--trace",
@@ -173,7 +175,7 @@ def _write_page(
         stop=options.stop,
         **_chat(options),
     )
-    with _output(path) as write_line:
+    with growing(Path(path), is_new=True, advice="Make room and run again.") as write_line:
         write_line(page)
     said = f"{path} shows how seed {options.seed} came about: open it in a browser."
     print(said, file=sys.stderr)
@@ -196,28 +198,30 @@ _TEMPLATE = "the ____ of the ____ was ______"
 
 
 @contextmanager
-def _output(path: str | None) -> Iterator[Callable[[str], None]]:
-    """How to write a line: to standard output, or to a new file. Lines are whole or absent."""
+def _output(
+    path: str | None, *, is_json: bool
+) -> Iterator[Callable[[Sample, torch.device], None]]:
+    """How to tell of a sample: on standard output, or as a row of a new file."""
     if path is None:
-        yield lambda line: print(line, flush=True)
+        yield lambda sample, device: print(
+            dumps(_row(sample, device)) if is_json else _as_text(sample), flush=True
+        )
         return
     advice = (
         "Its samples are whole; make room and generate the rest, from a later --seed, into "
         "another file."
     )
-    with growing(Path(path), is_new=True, advice=advice) as write_line:
-        yield write_line
+    with recording(Path(path), is_new=True, advice=advice) as write_row:
+        yield lambda sample, device: write_row(_row(sample, device))
 
 
-def _as_json(sample: Sample, device: torch.device) -> str:
+def _row(sample: Sample, device: torch.device) -> dict[str, Any]:
     peak = peak_bytes(device)
-    return dumps(
-        {
-            **sample.to_json(),
-            "peak_memory_bytes": None if math.isnan(peak) else peak,
-            "peak_memory_of": "device" if device.type == "cuda" else "process",
-        }
-    )
+    return {
+        **sample.to_json(),
+        "peak_memory_bytes": None if math.isnan(peak) else peak,
+        "peak_memory_of": "device" if device.type == "cuda" else "process",
+    }
 
 
 def _as_text(sample: Sample) -> str:

@@ -20,9 +20,8 @@ from torch import Tensor
 
 from unmask.draws import check_seed
 from unmask.errors import DataError, PromptError, UnmaskError
-from unmask.files import json_lines
-from unmask.files.line_file import growing
-from unmask.files.reading import dumps, loads, read_text
+from unmask.files.parquet import recording, rows_of_record
+from unmask.files.reading import loads, read_text
 from unmask.models.base import GenerativeModel, Sample
 from unmask.samplers.engine import Engine, Request
 from unmask.samplers.sampler import Sampler
@@ -149,7 +148,8 @@ def answer_prompts(
 ) -> Iterator[Answer]:
     """Samples of every prompt, as they are finished; batched whatever their lengths and samplers.
 
-    With `output` each is a line of a new file before it is handed out. With `resume` that file may
+    With `output` each is a line of a new file before it is handed out; one that ends in .parquet
+    is written when all are there (files/parquet.py). With `resume` that file may
     be there already: what it holds is not worked out again, nor handed out.
 
     Raises, before anything is generated:
@@ -192,14 +192,18 @@ def _done(
     output: Path | str, prompts: Sequence[Prompt], seeds: Mapping[tuple[int, int], int]
 ) -> set[tuple[int, int]]:
     """What the record holds already. Raises `PromptError` if it is one of other prompts."""
-    by_id = {each.id: place for place, each in enumerate(prompts)}
+    by_id: dict[str | int, int] = {each.id: place for place, each in enumerate(prompts)}
+    for later, each in enumerate(prompts):  # beside texts a number is one in Parquet
+        by_id.setdefault(str(each.id), later)
     places = {(place, seed): (place, n) for (place, n), seed in seeds.items()}
     found = set()
-    for number, row in enumerate(json_lines.read(Path(output)), start=1):
-        place = by_id.get(row.get("id", ""))
+    for number, row in enumerate(rows_of_record(Path(output)), start=1):
+        place: int | None = by_id.get(row.get("id", ""))
         known = None if place is None else places.get((place, row.get("seed", "")))
         asked = {} if place is None else prompts[place].to_json()
-        if known is None or any(row.get(name) != asked[name] for name in asked if name != "seed"):
+        if known is None or any(
+            row.get(name) != asked[name] for name in asked if name not in ("seed", "id")
+        ):
             raise PromptError(
                 f"{output}, line {number} is of another prompt, or of another seed, than those "
                 "that are given. Go on with the prompts and the seed that it was begun with, or "
@@ -234,12 +238,12 @@ def _answers(
     file = (
         nullcontext()
         if output is None
-        else growing(Path(output), is_new=not resume, advice=advice)
+        else recording(Path(output), is_new=not resume, advice=advice)
     )
-    with file as write_line:
+    with file as write_row:
         for result in engine.run(requests()):
             place, _ = wanted[result.number]
             answer = Answer(prompts[place], model.sample_of(result))
-            if write_line is not None:
-                write_line(dumps(answer.to_json()))
+            if write_row is not None:
+                write_row(answer.to_json())
             yield answer

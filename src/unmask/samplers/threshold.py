@@ -55,8 +55,8 @@ class Threshold(SamplerRule):
             )
         if self.first_alone and not isinstance(self.blocks, LeftToRight):
             raise ConfigError(
-                "Threshold.first_alone is about the first pass of a block: choose blocks from left "
-                "to right (--sampler.blocks left-to-right)."
+                "Threshold.first_alone is about the first pass of a block: choose blocks from "
+                "left to right (--sampler.blocks left-to-right)."
             )
 
     def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> MaskedState:
