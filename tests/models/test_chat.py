@@ -10,7 +10,7 @@ from unmask.caching.policies import Dual
 from unmask.cost import Cost
 from unmask.dllm.adapted import AdaptedNetwork, TailConfig
 from unmask.errors import CheckpointError, OutputError, PromptError
-from unmask.files.tensors import read_tensors
+from unmask.files.tensors import read_tensors, weights_fingerprint
 from unmask.models.chat import ChatModel
 from unmask.process.blocks import LeftToRight
 from unmask.samplers.common import masked_state
@@ -228,3 +228,13 @@ def test_what_is_saved_is_loaded_again_with_its_tail(model, tmp_path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="file"):
         model.save(tmp_path / "file")
+
+
+def test_in_fp16_a_model_is_the_same_model() -> None:
+    usual, half = unmask.load("arithmetic"), unmask.load("arithmetic", dtype="float16")
+    assert half.has_tail and half.network.trunk.embedding.weight.dtype == torch.float16
+    assert weights_fingerprint(half.trunk) == weights_fingerprint(usual.trunk)
+    question = "Tom has 3 apples and buys 4 more. How many apples does he have?"
+    assert half.chat(question).text == usual.chat(question).text
+    text, text_half = unmask.load("text8s"), unmask.load("text8s", dtype="float16")
+    assert weights_fingerprint(text.network) == weights_fingerprint(text_half.network)

@@ -22,7 +22,7 @@ What --model_args may say:
   max_gen_toks=N       room for an answer where the task does not say (256)
   num_samples=N        masked copies of a continuation of more than one token, over which its
                        log-likelihood is a mean (128); one token is exact and takes one pass
-  dtype=float32|bfloat16
+  dtype=float32|bfloat16|float16
   add_bos_token=true   begin every prompt with the token that begins a text
   seed=N               of the masked copies (0)
 

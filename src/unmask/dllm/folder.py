@@ -19,12 +19,14 @@ from torch import Tensor
 
 from unmask.dllm.config import DllmConfig
 from unmask.dllm.network import DllmNetwork
+from unmask.dllm.tail_folder import mark_of
 from unmask.dllm.weight_names import published_names
 from unmask.errors import CheckpointError, ConfigError
 from unmask.files.tensors import (
     CONFIG_FILE,
     WEIGHTS_FILE,
     check_is_finite,
+    fingerprint_of,
     read_json,
     write_json,
     write_tensors,
@@ -57,13 +59,18 @@ def read_network(
         network = DllmNetwork(config)
     ours = {theirs: name for name, theirs in published_names(config).items()}
     weights: dict[str, Tensor] = {}
+    is_rounded = dtype == torch.float16  # which has not the range of what is published
     for file in sorted(set(files.values())):
         with _opened(file, device) as tensors:
             for name in tensors.keys():  # noqa: SIM118  (safe_open is no mapping)
                 if name in ours:
-                    weights[ours[name]] = _weight(name, tensors, file).to(dtype)
+                    found = _weight(name, tensors, file)
+                    weights[ours[name]] = found if is_rounded else found.to(dtype)
     if config.tied:
         weights["unembedding.weight"] = weights["embedding.weight"]
+    if is_rounded:
+        network.known_fingerprint, network.known_mark = fingerprint_of(weights), mark_of(weights)
+        weights = {name: weight.to(dtype) for name, weight in weights.items()}
     network.load_state_dict(weights, assign=True)
     if config.tied:
         network.unembedding.weight = network.embedding.weight

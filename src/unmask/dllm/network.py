@@ -37,6 +37,10 @@ class DllmNetwork(nn.Module):
 
     never_predicted_ids: tuple[int, ...] = ()
     """Of a vocabulary that has rows for no token, beside the mask."""
+    known_fingerprint: str | None = None
+    """See `weights_fingerprint`."""
+    known_mark: str | None = None
+    """See `tail_folder.mark`."""
 
     def __init__(self, config: DllmConfig) -> None:
         super().__init__()

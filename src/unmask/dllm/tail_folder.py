@@ -6,6 +6,7 @@ enough to tell models apart, and quick where a hash of all weights would take a 
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -72,8 +73,13 @@ def read_tail(folder: Path, trunk: DllmNetwork) -> AdaptedNetwork:
 
 def mark(trunk: DllmNetwork) -> str:
     """Tells a trunk from others, whatever type it was opened in."""
+    return trunk.known_mark or mark_of(trunk.state_dict())
+
+
+def mark_of(weights: Mapping[str, Tensor]) -> str:
+    """`mark` of the trunk that has these weights."""
     digest = hashlib.sha256()
-    for name, value in sorted(trunk.state_dict().items()):
+    for name, value in sorted(weights.items()):
         if value.ndim == 1 or name == "embedding.weight":
             rows = value[:_NUM_ROWS] if value.ndim > 1 else value
             digest.update(name.encode())

@@ -4,6 +4,7 @@ Reading them runs no code.
 """
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -103,8 +104,13 @@ def weights_fingerprint(network: torch.nn.Module) -> str:
     known: str | None = getattr(network, "known_fingerprint", None)
     if known:
         return known
+    return fingerprint_of(network.state_dict())
+
+
+def fingerprint_of(weights: Mapping[str, Tensor]) -> str:
+    """`weights_fingerprint` of the network that has these."""
     digest = hashlib.sha256()
-    for name, tensor in sorted(network.state_dict().items()):
+    for name, tensor in sorted(weights.items()):
         digest.update(name.encode())
         digest.update(bytes_of(tensor))
     return digest.hexdigest()[:16]

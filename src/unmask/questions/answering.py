@@ -15,7 +15,7 @@ from torch import Tensor
 
 from unmask.cost import Cost, Costed, Work
 from unmask.data.questions import Question, QuestionProtocol, examples_for
-from unmask.errors import ConfigError
+from unmask.errors import ConfigError, PromptError
 from unmask.files import json_lines
 from unmask.files.atomic import make_folder
 from unmask.models.chat import ChatModel
@@ -111,13 +111,19 @@ def prompts(
     examples: Examples = Examples(),
 ) -> list[Tensor]:
     """Each question with room for its answer. Raises `PromptError` if one leaves none."""
-    return [
-        model.given_ids(
-            chat=protocol.turns(question, examples_for(question, examples.pool, examples.num)),
-            max_new_tokens=max_new_tokens,
-        )
-        for question in questions
-    ]
+    found = []
+    for number, question in enumerate(questions, start=1):
+        shown = examples_for(question, examples.pool, examples.num)
+        try:
+            found.append(
+                model.given_ids(
+                    chat=protocol.turns(question, shown), max_new_tokens=max_new_tokens
+                )
+            )
+        except PromptError as error:
+            fewer = " Or show fewer examples (--num-fewshot)." if shown else ""
+            raise PromptError(f"question {number}: {error}{fewer}") from error
+    return found
 
 
 def _mark(question: Question) -> str:

@@ -18,7 +18,9 @@ from unmask.network.new_hybrid import HybridNetwork
 from unmask.network.quantise import quantise_trunk
 from unmask.network.stream import StreamTransformer
 
-_DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "int8": torch.float32}
+_DTYPES = {
+    "float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "int8": torch.float32
+}  # fmt: skip
 
 
 def add_model_options(parser: Parser) -> None:
@@ -38,7 +40,7 @@ def add_device_options(parser: Parser) -> None:
         "--precision",
         choices=list(_DTYPES),
         default="float32",
-        help="Precision of weights and products. int8: of the trunk alone, on a CPU; it moves "
+        help="Precision of weights and products; fp16 is for GPUs without bf16. int8: of the trunk alone, on a CPU; it moves "
         "the law (docs/performance.md).",
     )
     parser.add_argument(
