@@ -17,7 +17,7 @@ BASE = {"errors", "named", "shapes", "batches", "cost", "draws", "files"}
 MATHEMATICS = BASE | {"process", "speculation", "predictors"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
-    "named": set(),
+    "named": {"errors"},
     "shapes": set(),
     "batches": set(),
     "cost": {"batches", "shapes"},
@@ -26,7 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "draws": {"errors", "shapes"},
     "files": {"errors", "shipped"},
     "process": {"errors", "named", "shapes", "draws"},
-    "speculation": {"errors", "shapes", "draws", "process"},
+    "speculation": {"errors", "named", "shapes", "draws", "process"},
     "predictors": BASE | {"process"},
     "network": BASE | {"process", "predictors"},
     "dllm": MATHEMATICS | {"network", "vocabularies"},

@@ -126,7 +126,7 @@ def read_mmlu(path: Path | str, member: str | None = None) -> list[Question]:
             continue
         if not row:
             continue
-        right = row[-1].strip()
+        right = row[-1].strip().upper()
         if right in ("0", "1", "2", "3"):
             right = _LETTERS[int(right)]
         if len(row) != 6 or right not in tuple(_LETTERS):

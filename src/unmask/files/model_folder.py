@@ -4,6 +4,7 @@ A model folder holds config.json and model.safetensors (tensors.py), and beside 
 what else was made for the model.
 """
 
+import os
 from importlib import resources
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def find_folder(name: str) -> Path:
     """
     if name in shipped_names():
         return shipped_folder(name)
-    if Path(name).is_dir():
+    if os.path.isdir(name):  # which says no to a name that is too long
         _check_is_model(Path(name))
         return Path(name)
     if name.count("/") == 1 and not name.startswith((".", "/")):

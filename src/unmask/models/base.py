@@ -11,6 +11,7 @@ from unmask.cost import Cost, Costed
 from unmask.draws import SeededDraws, check_seed
 from unmask.errors import ConfigError, PromptError
 from unmask.evaluation import trace
+from unmask.models.asked import checked_stops, checked_text
 from unmask.predictors.stream import StreamPredictor
 from unmask.samplers.engine import Engine, Request, Result
 from unmask.samplers.sampler import Sampler, layers
@@ -82,21 +83,6 @@ class Revealed(Costed):
 
 def _ignore(num_revealed: int) -> None:
     pass
-
-
-def checked_text(text: object) -> str:
-    if not isinstance(text, str):
-        raise PromptError(
-            f"a prompt is a text, or a list of texts; got {type(text).__name__}: {text!r:.60}."
-        )
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise PromptError(
-            f"a prompt is a text, and {text!r:.60} has what no encoding has, half of a surrogate "
-            f"pair, at {error.start}. Was it read as UTF-8?"
-        ) from error
-    return text
 
 
 class GenerativeModel(ABC):
@@ -381,7 +367,7 @@ class GenerativeModel(ABC):
         for one in given:
             self._check_fits(asked, int((one == self.vocab_size).sum()))
         chosen = [along_stream(asked, self.predictor, one) for one in given]
-        stops = (stop,) if isinstance(stop, str) else tuple(stop)
+        stops = checked_stops(stop)
         if not stops:
             return chosen
         for one in given:

@@ -33,7 +33,14 @@ from unmask.dllm.tokenizer import (
 from unmask.errors import ConfigError, PromptError
 from unmask.files.atomic import make_folder, replacing
 from unmask.files.model_folder import TAIL_FOLDER, find_folder
-from unmask.models.base import GenerativeModel, Revealed, checked_text
+from unmask.models.asked import (
+    checked_chat,
+    checked_count,
+    checked_ids,
+    checked_path,
+    checked_text,
+)
+from unmask.models.base import GenerativeModel, Revealed
 from unmask.models.roles import ChatNetwork, Roles, trunk_of
 from unmask.predictors.shadows import check_casts_shadows
 from unmask.process.blocks import LeftToRight, check_divides
@@ -162,7 +169,8 @@ class ChatModel(GenerativeModel):
             CheckpointError: there is none, its files are damaged, or it is of another model.
         """
         own = find_folder(self.name) / TAIL_FOLDER
-        return self._of(read_tail(Path(folder) if folder is not None else own, self.trunk))
+        chosen = own if folder is None else checked_path("a tail", folder)
+        return self._of(read_tail(chosen, self.trunk))
 
     def save(self, folder: Path | str) -> None:
         """Write a folder as such models are published, in the type the weights have now.
@@ -237,6 +245,11 @@ class ChatModel(GenerativeModel):
                 "a template has a blank for every token, which nobody can write for a vocabulary "
                 "of pieces of words. Give a prompt or a chat."
             )
+        length = checked_count("length", length)
+        max_new_tokens = checked_count("max_new_tokens", max_new_tokens)
+        checked_text(prompt)
+        if chat is not None:
+            chat = checked_chat(chat)
         if bool(prompt) == bool(chat):
             raise PromptError("give a prompt or a chat, one of the two.")
         if isinstance(chat, str):
@@ -278,12 +291,13 @@ class ChatModel(GenerativeModel):
             PromptError: it is none of these, or leaves no room for an answer.
             ConfigError: there is no such sampler, or it cannot work on this model.
         """
-        is_one = isinstance(question, str) or (
-            len(question) > 0 and isinstance(question[0], Mapping)
+        is_several = isinstance(question, list | tuple) and not (
+            question and isinstance(question[0], Mapping)
         )
+        is_one = not is_several or not question
         asked = [question] if is_one else question
         given = [
-            self.given_ids(chat=_checked_chat(each), max_new_tokens=max_new_tokens)
+            self.given_ids(chat=checked_chat(each), max_new_tokens=max_new_tokens)
             for each in asked
         ]
         finished = self.samples(
@@ -305,16 +319,17 @@ class ChatModel(GenerativeModel):
 
         Raises as `chat`, before the first step.
         """
-        given = self.given_ids(chat=_checked_chat(question), max_new_tokens=max_new_tokens)
+        given = self.given_ids(chat=checked_chat(question), max_new_tokens=max_new_tokens)
         return self._watched(given, sampler, seed, stop)
 
     def encode(self, text: str) -> Tensor:
         """One text as a batch of one sequence, [1, L]."""
-        return self.tokenizer.encode(text)[None].to(self.network.device)
+        return self.tokenizer.encode(checked_text(text))[None].to(self.network.device)
 
     def decode(self, token_ids: Tensor) -> str:
         """The text of one sequence, [L] or [1, L]."""
-        return self.tokenizer.decode(token_ids.flatten().cpu())
+        ids = checked_ids(token_ids, num_axes=(1, 2)).flatten()
+        return self.tokenizer.decode(ids.cpu())
 
     def _named(self, spec: str) -> Sampler:
         """By its spec, perhaps with a cache; it ends with the answer."""
@@ -380,21 +395,6 @@ class ChatModel(GenerativeModel):
         """Tokens of an answer before the first that ends it."""
         is_end = torch.isin(token_ids, torch.tensor(self.end_ids))
         return int(is_end.long().argmax()) if is_end.any() else len(token_ids)
-
-
-def _checked_chat(question: Any) -> Any:
-    is_chat = isinstance(question, Sequence) and all(
-        isinstance(message, Mapping)
-        and isinstance(message.get("role"), str)
-        and isinstance(message.get("content"), str)
-        for message in question
-    )
-    if not question or not (isinstance(question, str) or is_chat):
-        raise PromptError(
-            'a question is a text, a chat a list of messages {"role": ..., "content": ...}; got '
-            f"{question!r:.80}."
-        )
-    return question
 
 
 def load_chat_model(

@@ -1,5 +1,6 @@
 """Opening a model, wherever it lies and of whatever kind."""
 
+import os
 from pathlib import Path
 
 import torch
@@ -35,7 +36,7 @@ def load(
             f"a model is named by a text or a path, got {type(name).__name__}. Write "
             'unmask.load("text8s"), or the path of a folder.'
         )
-    name = str(Path(name).expanduser()) if str(name).startswith("~") else str(name)
+    name = os.path.expanduser(name)
     folder = find_folder(name)
     if "model_type" in read_json(folder / CONFIG_FILE):
         return load_chat_model(folder, name, dtype=dtype, device=device)
@@ -65,7 +66,7 @@ def checked_device(device: str) -> str:
     try:
         kind = torch.device(device)
         torch.empty(0, device=kind)
-    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
+    except (RuntimeError, AssertionError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise ConfigError(
             f"there is no device {device!r:.40} here ({reason}). Choose cpu, cuda or auto."

@@ -22,6 +22,7 @@ from unmask.draws import check_seed
 from unmask.errors import DataError, PromptError, UnmaskError
 from unmask.files.parquet import recording, rows_of_record
 from unmask.files.reading import loads, read_text
+from unmask.models.asked import checked_path
 from unmask.models.base import GenerativeModel, Sample
 from unmask.samplers.engine import Engine, Request
 from unmask.samplers.sampler import Sampler
@@ -74,6 +75,7 @@ def read_prompts(path: Path | str, *, as_chats: bool = False) -> list[Prompt]:
     Raises:
         DataError: the file cannot be read, is empty, or a line is none of these: says which.
     """
+    path = path if path == "-" else checked_path("a file of prompts", path)
     try:
         text = sys.stdin.read() if str(path) == "-" else read_text(Path(path), most=2**32)
     except OSError as error:

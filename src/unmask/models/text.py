@@ -13,10 +13,18 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor
 
+from unmask.draws import check_seed
 from unmask.errors import CheckpointError, ConfigError, PromptError
 from unmask.evaluation.bits import Score, score, score_of_stream
 from unmask.files.model_folder import ERROR_HEAD_FOLDER, POLICY_FOLDER, find_folder
-from unmask.models.base import GenerativeModel, Revealed, checked_text
+from unmask.models.asked import (
+    checked_count,
+    checked_ids,
+    checked_path,
+    checked_text,
+    checked_texts,
+)
+from unmask.models.base import GenerativeModel, Revealed
 from unmask.network import checkpoint
 from unmask.network.config import HybridConfig
 from unmask.network.error_head import LearnedErrorPredictor, read_error_head
@@ -125,6 +133,7 @@ class TextModel(GenerativeModel):
             raise PromptError(
                 "a prompt and a template were given; choose one. A template can begin with text."
             )
+        length = checked_count("length", length)
         length = self.length if length is None else length
         if not 1 <= length <= self.length:
             raise PromptError(
@@ -132,8 +141,8 @@ class TextModel(GenerativeModel):
                 f"take; got {length}."
             )
         if template is None:
-            return self.vocabulary.encode_prompt(prompt, length)
-        given = self.vocabulary.encode_template(template)
+            return self.vocabulary.encode_prompt(checked_text(prompt), length)
+        given = self.vocabulary.encode_template(checked_text(template))
         if len(given) > self.length:
             raise PromptError(
                 f"the template has {len(given)} {self.vocabulary.unit}, {self.name} takes at most "
@@ -184,11 +193,11 @@ class TextModel(GenerativeModel):
 
     def encode(self, text: str) -> TokenIds:
         """One text as a batch of one sequence, [1, L]."""
-        return self.vocabulary.encode(text)[None].to(self.network.device)
+        return self.vocabulary.encode(checked_text(text))[None].to(self.network.device)
 
     def decode(self, token_ids: Tensor) -> str:
         """The text of one sequence, [L] or [1, L]; see `Vocabulary.decode` for MASK."""
-        return self.vocabulary.decode(token_ids.flatten())
+        return self.vocabulary.decode(checked_ids(token_ids, num_axes=(1, 2)).flatten())
 
     def _check_works(self, sampler: Any) -> None:
         if getattr(sampler, "needs_shadows", False):
@@ -208,6 +217,10 @@ class TextModel(GenerativeModel):
         the probability that the sampler emits the sequence, and closer the more orders.
         Exact for the order "left-to-right".
         """
+        token_ids = self._checked_ids(token_ids)
+        check_seed(seed)
+        if type(num_orders) is not int or num_orders < 1:
+            raise ConfigError(f"num_orders must be at least 1, got {num_orders!r:.60}.")
         sampler = self._with_law(sampler, token_ids)
         length = token_ids.shape[1]
         num_given = torch.zeros_like(token_ids[:, 0])
@@ -253,7 +266,7 @@ class TextModel(GenerativeModel):
             PromptError: texts of several lengths, or a letter that the model does not know.
             ConfigError: the sampler's likelihood cannot be computed, or not on this model.
         """
-        token_ids = text if isinstance(text, Tensor) else self._encoded(text)
+        token_ids = self._checked_ids(text) if isinstance(text, Tensor) else self._encoded(text)
         chosen: Any = self.sampler(sampler) if isinstance(sampler, str) else sampler
         law = self._with_law(chosen, token_ids)
         if isinstance(law, StreamLaw):
@@ -261,10 +274,24 @@ class TextModel(GenerativeModel):
             return score_of_stream(self._stream, law, token_ids, **known)
         return score(self.network, law, token_ids, **options)
 
+    def _checked_ids(self, token_ids: object) -> TokenIds:
+        """Sequences that can be scored."""
+        found = checked_ids(token_ids, num_axes=(2,))
+        longest = self.length
+        if not len(found) or not 0 < found.shape[1] <= longest:
+            raise PromptError(
+                f"sequences have 1 to {longest} {self.vocabulary.unit}, and there is one or more; "
+                f"got {list(found.shape)}."
+            )
+        if found.min() < 0 or found.max() >= self.vocab_size:
+            raise PromptError(
+                f"token ids that are scored lie in 0..{self.vocab_size - 1}; got "
+                f"{int(found.min())} to {int(found.max())}."
+            )
+        return found.to(self.network.device)
+
     def _encoded(self, texts: str | Sequence[str]) -> TokenIds:
-        rows = [
-            self.vocabulary.encode(each) for each in ([texts] if isinstance(texts, str) else texts)
-        ]
+        rows = [self.vocabulary.encode(each) for each in checked_texts(texts)]
         lengths = sorted({len(row) for row in rows})
         if len(lengths) != 1 or not 0 < lengths[0] <= self.length:
             raise PromptError(
@@ -304,7 +331,7 @@ class TextModel(GenerativeModel):
     def _trained(self, part: str, folder: Path | str | None) -> Path:
         """Where a part lies that was trained for this model, apart from its network."""
         if folder is not None:
-            return Path(folder)
+            return checked_path(f"a {part}", folder)
         own = find_folder(self.name) / part
         if not own.is_dir():
             raise CheckpointError(

@@ -20,6 +20,7 @@ Continuous batching: Yu et al. (2022), "Orca: a distributed serving system for T
 generative models".
 """
 
+import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
@@ -139,7 +140,7 @@ class Engine:
         """
         waiting = iter(requests)
         while True:
-            self.admit(list(islice(waiting, self.num_free)))
+            self.admit(list(islice(waiting, min(self.num_free, sys.maxsize))))
             if not self._lanes:
                 return
             results = self.step()

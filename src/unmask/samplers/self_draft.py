@@ -73,7 +73,7 @@ class SelfDraft(SamplerRule):
                 "the probability from which a token is revealed. Anything above 1 is greedy "
                 "decoding, exactly; 0.95 is faster."
             )
-        if self.filter.temperature != 0:
+        if isinstance(self.filter, Filter) and self.filter.temperature != 0:
             raise ConfigError(
                 f"SelfDraft is for temperature 0, got {self.filter.temperature}: it guesses what "
                 "the next steps will reveal, and a token that is drawn cannot be guessed. Set the "

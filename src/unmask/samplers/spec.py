@@ -31,6 +31,8 @@ def read_sampler(spec: str, usual: Mapping[str, Any] | None = None) -> Sampler:
 
     `usual` as for `read_cached`.
     """
+    if not isinstance(usual, Mapping | None):
+        raise ConfigError(f"what is usual is a mapping from names, got {usual!r:.60}.")
     sampler, cache = read_cached(spec, usual)
     if cache is not None:
         raise ConfigError(
@@ -71,6 +73,11 @@ class _Reader:
     """What is left of a spec."""
 
     def __init__(self, spec: str) -> None:
+        if not isinstance(spec, str):
+            raise ConfigError(
+                'a spec is a text such as "ancestral(num_steps=16)", got '
+                f"{type(spec).__name__}: {spec!r:.60}."
+            )
         self.spec, self.where = spec, 0
 
     def named(self, choices: Any, what: str, usual: Mapping[str, Any] | None = None) -> Any:

@@ -28,7 +28,7 @@ from unmask.samplers.common.ordered_state import check_reads_order
 from unmask.samplers.fixed_partition import FixedPartition
 from unmask.samplers.lossless import Lossless
 from unmask.samplers.lossless_branching import LosslessBranching
-from unmask.samplers.sampler import Sampler
+from unmask.samplers.sampler import Sampler, layers
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.samplers.target_only import TargetOnly
 from unmask.samplers.wrapped_state import WrappedState
@@ -155,9 +155,11 @@ def along_stream(sampler: Sampler, predictor: Any, given_ids: Int[Tensor, " L"])
             trunk what it was not trained for.
     """
     if not isinstance(predictor, StreamPredictor):
-        if isinstance(sampler, _OF_STREAMS):
+        for within in layers(sampler):
+            if not isinstance(within, _OF_STREAMS):
+                continue
             raise ConfigError(
-                f"{type(sampler).__name__} follows the law of finished tokens read from left to "
+                f"{type(within).__name__} follows the law of finished tokens read from left to "
                 "right, and the trunk of this model, which looks at whole sequences, has none. "
                 "Choose self-speculative or ancestral sampling, or a model with a causal trunk, "
                 "such as text8s."

@@ -16,10 +16,11 @@ from torch import Tensor
 
 from unmask.draws import Draws
 from unmask.errors import ConfigError
+from unmask.named import Choices
 
 
 @dataclass(frozen=True, kw_only=True)
-class Filter:
+class Filter(Choices):
     """Sharpens distributions. The default leaves them as they are."""
 
     temperature: float = 1.0

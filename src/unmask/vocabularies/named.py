@@ -1,5 +1,6 @@
 """Vocabularies by name, and in model folders: the only place that asks which kind one is."""
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,8 @@ def named_vocabulary(name: str, texts: Callable[[], Iterable[str]]) -> Vocabular
                 f"--vocabulary {name!r:.40}: learn is followed by a size, as in learn:4096."
             )
         return learn_byte_pairs(texts(), int(rest))
-    path = Path(name).expanduser()
-    if not path.exists():
+    path = Path(os.path.expanduser(name))
+    if not os.path.exists(path):
         raise ConfigError(
             f"there is no vocabulary {name!r:.60}: it is none of the kinds there are, and no "
             f"folder. Name {NAMES}."

@@ -40,7 +40,8 @@ def add_device_options(parser: Parser) -> None:
         "--precision",
         choices=list(_DTYPES),
         default="float32",
-        help="Precision of weights and products; fp16 is for GPUs without bf16. int8: of the trunk alone, on a CPU; it moves "
+        help="Precision of weights and products; fp16 is for GPUs without bf16. "
+        "int8: of the trunk alone, on a CPU; it moves "
         "the law (docs/performance.md).",
     )
     parser.add_argument(
