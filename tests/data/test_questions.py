@@ -142,3 +142,9 @@ def test_protocols_go_by_their_names() -> None:
         protocol("humaneval")
     with pytest.raises(ConfigError, match="no protocol 'x'. Choose one of: worked, answer-only"):
         protocol("gsm8k", "x")
+
+
+def test_letters_may_be_small(tmp_path) -> None:
+    (tmp_path / "m.csv").write_text("q?,1,2,3,4,b\n")
+    (question,) = read_mmlu(tmp_path / "m.csv")
+    assert question.reference == "B"
