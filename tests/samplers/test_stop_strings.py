@@ -36,7 +36,7 @@ def given_ids(num_rows: int) -> torch.Tensor:
     return ids
 
 
-def run(sampler, num_rows: int = 12) -> Samples:
+def run(sampler, num_rows: int = 6) -> Samples:
     return sample(CHAIN, sampler, given_ids(num_rows), SeededDraws(range(num_rows)))
 
 
@@ -49,7 +49,7 @@ def test_what_stops_is_what_would_have_been_up_to_there(choice) -> None:
     stopping = StopStrings(sampler=choice, stops=STOPS, text_of=text_of)
     whole, stopped = run(choice), run(stopping)
     num_saved = 0
-    for row in range(12):
+    for row in range(6):
         ids = settled(stopped.token_ids[row, PROMPT:], MASK)
         num_kept, kept = stopping.num_kept(ids)
         assert kept == cut(new_text(whole, row))
@@ -64,7 +64,7 @@ def test_from_left_to_right_passes_are_saved() -> None:
     choice = SemiAutoregressive(num_steps=10, block_length=1)
     stopping = StopStrings(sampler=choice, stops=STOPS, text_of=text_of)
     whole, stopped = run(choice), run(stopping)
-    for row in range(12):
+    for row in range(6):
         kept = cut(new_text(whole, row))
         has_stop = kept != new_text(whole, row)
         expected = len(kept) + 2 if has_stop else LENGTH - PROMPT
@@ -84,7 +84,7 @@ def test_samplers_that_take_back_say_so() -> None:
 def test_in_an_engine_each_stops_as_it_does_alone(choice) -> None:
     stopping = StopStrings(sampler=choice, stops=STOPS, text_of=text_of)
     alone = run(stopping)
-    wanted = [Request(given_ids=given_ids(1)[0], sampler=stopping, seed=n) for n in range(12)]
+    wanted = [Request(given_ids=given_ids(1)[0], sampler=stopping, seed=n) for n in range(6)]
     for result in Engine(CHAIN, num_slots=5).run(wanted):
         assert result.token_ids.tolist() == alone.token_ids[result.number].tolist()
         assert result.cost == alone.cost.each()[result.number]
