@@ -42,6 +42,8 @@ class Kind:
     """What tells two of its lines apart."""
     weights: str = ""
     """A file that must be the same, byte for byte."""
+    last: str = ""
+    """A file that is there when it is over."""
 
 
 def _generate(inputs: Path, out: Path) -> list[str]:
@@ -62,6 +64,14 @@ def _answers(inputs: Path, out: Path) -> list[str]:
     ]  # fmt: skip
 
 
+def _frontier(inputs: Path, out: Path) -> list[str]:
+    return [
+        "evaluate", "text8s-any", "--samplers", "ancestral", "--budgets", "2", "--judge", "none",
+        "--num-samples", "16", "--out", str(out / "report"),
+        *(["--resume"] if (out / "report").exists() else []),
+    ]  # fmt: skip
+
+
 def _train(inputs: Path, out: Path) -> list[str]:
     return [
         "train", "tiny", "--data", str(inputs / "text.txt"), "--out", str(out / "run"),
@@ -73,6 +83,7 @@ def _train(inputs: Path, out: Path) -> list[str]:
 KINDS = {
     "generate": Kind(_generate, "samples.jsonl", ("id", "seed")),
     "answers": Kind(_answers, "report/records/*.jsonl", ("number",)),
+    "frontier": Kind(_frontier, "report/*.jsonl", (), last="report/report.md"),
     "train": Kind(
         _train, "run/metrics.jsonl", ("step", "valid_draft_bits"), "run/model.safetensors"
     ),
@@ -139,6 +150,8 @@ def trouble(kind: Kind, out: Path, whole: Path, *, is_over: bool) -> str:
     if is_over and kind.weights:
         if (out / kind.weights).read_bytes() != (whole / kind.weights).read_bytes():
             return "the weights differ"
+    if is_over and kind.last and not (out / kind.last).exists():
+        return f"there is no {kind.last}"
     return ""
 
 
