@@ -96,7 +96,7 @@ def result(choice: dict, seed: int, num_steps: int, data: str, folder: Path) -> 
     values = {
         "draft": validation.draft_bits,
         "target": validation.target_bits,
-        "law": score.own_law.value,
+        "law": score.likelihood.value,
         "nfe": recipe.model.nfe(score.trunk_passes, score.tail_passes),
         "acceptance": score.acceptance_rate,
         "threads": torch.get_num_threads(),

@@ -23,7 +23,7 @@ import torch
 
 import unmask
 from unmask.data.text import consecutive_crops, load_corpus
-from unmask.evaluation.own_law import OwnLaws
+from unmask.evaluation.sampler_likelihood import SamplerLikelihoods
 from unmask.process.windows import Linear
 
 ROUNDS = (1, 2, 3, 4, 6, 8, 10)
@@ -119,7 +119,7 @@ def names(choices: dict[str, Curve]) -> Iterator[str]:
 
 def measured(model, token_ids, choices: dict[str, Curve]) -> dict[str, tuple[Values, Values]]:
     """Of each curve: log NFE by setting, and bits by setting and sequence."""
-    laws = OwnLaws(model.network, token_ids)
+    laws = SamplerLikelihoods(model.network, token_ids)
     found = {}
     for name, samplers in choices.items():
         log_nfe, bits = [], []

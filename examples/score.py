@@ -5,4 +5,4 @@ import unmask
 model = unmask.load("text8s")
 for text in ("the history of the world", "world the of history the"):
     score = model.score(text)
-    print(f"{text!r}: {score.own_law.value:.3f} bits per character under the sampler's law")
+    print(f"{text!r}: {score.likelihood.value:.3f} bits per character under the sampler's law")

@@ -41,7 +41,7 @@ def test_blanks_are_filled_texts_scored_and_read_back():
     together = model.score(texts)
     assert together == model.score(torch.cat([model.encode(each) for each in texts]))
     causal = unmask.load("text8s")
-    assert 0 < causal.score("the history", sampler="autoregressive").own_law.value < 5
+    assert 0 < causal.score("the history", sampler="autoregressive").likelihood.value < 5
 
 
 def test_questions_are_answered_one_or_many(tmp_path):

@@ -22,7 +22,11 @@ from unmask.samplers.common import ordered_state
 from unmask.samplers.sampler import sample
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.speculation import accept_reject
-from unmask.speculation.accept_reject import acceptance_probability, judge, residual_log_probs
+from unmask.speculation.accept_reject import (
+    accept_or_reject,
+    acceptance_probability,
+    residual_log_probs,
+)
 from unmask.speculation.filters import Filter
 
 # Even the first draft of a pass can be rejected: where it cannot, a window of two needs one round
@@ -80,7 +84,7 @@ def the_residual_is_read_from_the_first_column(patch):
     def judge_reading_the_first(
         drafted_ids, *, draft_log_probs, target_log_probs, draws, **others
     ):
-        verdict = judge(
+        verdict = accept_or_reject(
             drafted_ids,
             draft_log_probs=draft_log_probs,
             target_log_probs=target_log_probs,
@@ -91,25 +95,25 @@ def the_residual_is_read_from_the_first_column(patch):
         replacement_ids = draws.categorical(residual, where=verdict.is_rejected)
         return replace(verdict, replacement_ids=replacement_ids)
 
-    patch.setattr(self_speculative, "judge", judge_reading_the_first)
+    patch.setattr(self_speculative, "accept_or_reject", judge_reading_the_first)
 
 
 def a_rejected_draft_is_not_replaced(patch):
     def judge_without_replacing(drafted_ids, **others):
-        verdict = judge(drafted_ids, **others)
+        verdict = accept_or_reject(drafted_ids, **others)
         column = verdict.num_accepted.clamp(max=drafted_ids.shape[1] - 1)
         kept = drafted_ids.gather(1, column[:, None]).squeeze(1)
         return replace(verdict, replacement_ids=kept)
 
-    patch.setattr(self_speculative, "judge", judge_without_replacing)
+    patch.setattr(self_speculative, "accept_or_reject", judge_without_replacing)
 
 
 def the_draft_is_judged_before_the_temperature(patch):
     def judge_what_was_not_drawn_from(drafted_ids, *, draft_log_probs, **others):
         unfiltered = (draft_log_probs * FILTER.temperature).log_softmax(dim=-1)
-        return judge(drafted_ids, draft_log_probs=unfiltered, **others)
+        return accept_or_reject(drafted_ids, draft_log_probs=unfiltered, **others)
 
-    patch.setattr(self_speculative, "judge", judge_what_was_not_drawn_from)
+    patch.setattr(self_speculative, "accept_or_reject", judge_what_was_not_drawn_from)
 
 
 # What the tail is asked, and what it was told.

@@ -32,7 +32,7 @@ def test_json_is_one_object(capsys, text):
 def test_text_names_each_bound_and_the_expected_cost(capsys, text):
     assert run("score", "text8s-any", text, *FAST) == 0
     out = capsys.readouterr().out
-    assert "the sampler's own law" in out and "masked diffusion (ELBO)" in out
+    assert "the sampler's likelihood" in out and "masked diffusion (ELBO)" in out
     assert "trunk passes" in out
 
 

@@ -114,7 +114,7 @@ def test_bits_are_those_of_the_model_and_knob(made):
             sampler = FAMILIES[point["family"]].make(point["knob"])
             score = MODEL.score(token_ids, sampler, seed=PLAN.seed)
             bits = found["held_out"]["bits"]
-            assert score.own_law.value == pytest.approx(sum(bits) / 3, abs=1e-9)
+            assert score.likelihood.value == pytest.approx(sum(bits) / 3, abs=1e-9)
             passes = sum(found["held_out"]["trunk_passes"]) / 3
             assert score.trunk_passes == pytest.approx(passes, rel=1e-9)
 

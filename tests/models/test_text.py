@@ -147,10 +147,10 @@ def test_score_agrees_with_the_likelihood_and_gives_all_three_bounds(model):
     sampler = unmask.SelfSpeculative(window=unmask.Fixed(1), order="left-to-right")
     score = model.score(token_ids, sampler)
     expected = -model.log_likelihood(token_ids, sampler)[0].item() / (6 * math.log(2))
-    assert score.own_law.value == pytest.approx(expected)
+    assert score.likelihood.value == pytest.approx(expected)
     # One token per pass: the sampler's law is the diffusion bound's, and nothing is rejected.
     assert score.diffusion.value == pytest.approx(expected)
-    assert score.own_law.standard_error == pytest.approx(0, abs=1e-9)
+    assert score.likelihood.standard_error == pytest.approx(0, abs=1e-9)
     assert score.num_tokens == 18 and score.trunk_passes == pytest.approx(6)
     assert score.tail_passes == 0 and score.acceptance_rate == pytest.approx(1)
 

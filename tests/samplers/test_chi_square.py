@@ -15,7 +15,7 @@ from unmask.samplers import self_speculative
 from unmask.samplers.sampler import sample
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.samplers.target_only import TargetOnly
-from unmask.speculation.accept_reject import judge
+from unmask.speculation.accept_reject import accept_or_reject
 
 NUM_SEQUENCES = 20_000
 LENGTH = 4
@@ -57,9 +57,11 @@ def test_samples_follow_the_law_of_the_recursion(sampler):
     assert follows(drawn(sampler), law_over_orders(sampler))
 
 
-@pytest.mark.parametrize(("kernel", "is_caught"), [(judge, False), (accept_every_draft, True)])
+@pytest.mark.parametrize(
+    ("kernel", "is_caught"), [(accept_or_reject, False), (accept_every_draft, True)]
+)
 def test_a_wrong_kernel_is_caught(monkeypatch, kernel, is_caught):
-    monkeypatch.setattr(self_speculative, "judge", kernel)
+    monkeypatch.setattr(self_speculative, "accept_or_reject", kernel)
     sampler = SAMPLERS["two-rounds"]
     assert follows(drawn(sampler), law_over_orders(sampler)) != is_caught
 

@@ -75,13 +75,13 @@ def a_track_reads_the_token_it_judges(patch):
 
 def candidates_are_judged_by_the_pass_before(patch):
     """The law one slot too early: that of the pass which drafted."""
-    judge = lossless.judge
+    judge = lossless.accept_or_reject
 
     def shifted(ids, *, target_log_probs, **others):
         return judge(ids, target_log_probs=target_log_probs.roll(1, dims=1), **others)
 
     for module in (lossless, lossless_branching):
-        patch.setattr(module, "judge", shifted)
+        patch.setattr(module, "accept_or_reject", shifted)
 
 
 def a_rejected_candidate_is_replaced_from_the_law(patch):

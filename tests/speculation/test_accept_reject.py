@@ -10,7 +10,11 @@ from torch import Tensor
 from tests.reference.chi_square import follows
 from unmask.draws import SeededDraws
 from unmask.evaluation.enumeration import every_outcome
-from unmask.speculation.accept_reject import acceptance_probability, judge, residual_log_probs
+from unmask.speculation.accept_reject import (
+    accept_or_reject,
+    acceptance_probability,
+    residual_log_probs,
+)
 
 INF = math.inf
 
@@ -39,7 +43,7 @@ ZEROS = [
 
 
 def judged(drafted_ids, draft, target, draws, in_window=None):
-    return judge(
+    return accept_or_reject(
         drafted_ids,
         draft_log_probs=draft,
         target_log_probs=target,

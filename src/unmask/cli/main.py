@@ -16,7 +16,7 @@ from unmask.speed.denormals import flush_denormals
 
 VERBS = {
     "generate": "Generate text (or fill in a template) with a model.",
-    "score": "Bits per token of a text under a sampler's own law and under the diffusion bound.",
+    "score": "Bits per token of a text under a sampler, and under the diffusion bound.",
     "lm-eval": "Run lm-evaluation-harness on a large model: its own command line.",
     "train": "Train a model from a recipe; stop and resume at will.",
     "train-error-head": "Train a predictor of errors for a model, for star-shaped sampling.",

@@ -19,11 +19,11 @@ from unmask.errors import ConfigError, DataError
 from unmask.evaluation.bits import BitsPerToken, Score
 from unmask.files.reading import dumps
 from unmask.models.text import TextModel
-from unmask.samplers.likelihood import OwnLaw, law_of, num_passes
+from unmask.samplers.likelihood import TractableSampler, law_of, num_passes
 from unmask.samplers.registry import SAMPLERS, describe
 from unmask.samplers.stream_likelihood import StreamLaw
 
-_OWN_LAW = {
+_TRACTABLE = {
     name: SAMPLERS[name]
     for name in (
         "self-speculative",
@@ -39,11 +39,11 @@ _OWN_LAW = {
 def run(arguments: Sequence[str]) -> int:
     """Score; the exit status."""
     parser = build_parser()
-    sampler_options = SamplerOptions(parser, arguments, _OWN_LAW)
+    sampler_options = SamplerOptions(parser, arguments, _TRACTABLE)
     options = parser.parse(sampler_options.rest)
     model = load_model(options)
     sampler = sampler_options.build(options, model)
-    assert isinstance(sampler, OwnLaw | StreamLaw)
+    assert isinstance(sampler, TractableSampler | StreamLaw)
     is_stream = isinstance(sampler, StreamLaw)
     _check_numbers(options, is_stream=is_stream)
     crops = _crops(options, model)
@@ -121,8 +121,8 @@ def build_parser() -> Parser:
 
 def _as_json(result: Score, sampler: Any) -> dict[str, Any]:
     return {
-        "bits_per_token": result.own_law.value,
-        "standard_error": result.own_law.standard_error,
+        "bits_per_token": result.likelihood.value,
+        "standard_error": result.likelihood.standard_error,
         "tightened_bits_per_token": result.tightened.value,
         "tightened_standard_error": result.tightened.standard_error,
         "diffusion_bits_per_token": result.diffusion.value,
@@ -156,7 +156,7 @@ def _as_text(result: Score, sampler: Any) -> str:
         [
             f"{result.num_tokens:,} tokens in {result.num_sequences} sequences, "
             f"{result.num_orders} order(s) each; {sampler}",
-            line("the sampler's own law", result.own_law),
+            line("the sampler's likelihood", result.likelihood),
             *([] if is_exact else [line(tightened, result.tightened)]),
             *elbo,
             *([] if math.isnan(result.trunk_passes) else [cost]),

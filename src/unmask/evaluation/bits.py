@@ -1,8 +1,8 @@
-"""Bits per token of a text under a sampler's own law, and under the masked-diffusion bound.
+"""Bits per token of a text under a sampler, its likelihood, and under the masked-diffusion bound.
 
 For a sequence x and orders sigma_1..S,
 
-    own law, at most      -(1/S) sum_s log p(x | sigma_s)              (bound over orders)
+    likelihood, at most   -(1/S) sum_s log p(x | sigma_s)              (bound over orders)
     tightened, at most    -log (1/S) sum_s p(x | sigma_s)
     diffusion, at most    -(1/S) sum_s sum_i log draft(x_sigma_s(i+1) | x_sigma_s(1..i))
 
@@ -25,7 +25,7 @@ from unmask.predictors.protocol import HybridPredictor
 from unmask.predictors.stream import StreamPredictor
 from unmask.process.orders import left_to_right
 from unmask.samplers.autoregressive import Autoregressive
-from unmask.samplers.likelihood import OwnLaw, law_of, order_for, pass_tables, work_of
+from unmask.samplers.likelihood import TractableSampler, law_of, order_for, pass_tables, work_of
 from unmask.samplers.stream_likelihood import StreamLaw, stream_nats
 from unmask.shapes import TokenIds
 from unmask.speculation.bounds import order_bound, tightened_bound
@@ -47,7 +47,7 @@ class Score:
     Bits are upper bounds over random orders, exact in reading order. What is not a number is not
     known: passes of the lossless samplers depend on more than the text."""
 
-    own_law: BitsPerToken
+    likelihood: BitsPerToken
     tightened: BitsPerToken
     diffusion: BitsPerToken
     """Not a number where passes do not tell: of a fixed partition, and of the stream's law."""
@@ -68,7 +68,7 @@ def _ignore(num_pairs: int) -> None:
 
 def score(
     predictor: HybridPredictor,
-    sampler: OwnLaw,
+    sampler: TractableSampler,
     token_ids: TokenIds,
     *,
     num_orders: int = 1,
@@ -98,7 +98,7 @@ def score(
         works.append(work_of(sampler, tables, num_given, first_target_is_draft=is_known))
     own_BS, diffusion_BS = torch.stack(own, dim=1), torch.stack(diffusion, dim=1)
     return Score(
-        own_law=_bits(-order_bound(own_BS), length),
+        likelihood=_bits(-order_bound(own_BS), length),
         tightened=_bits(-tightened_bound(own_BS), length),
         diffusion=_bits(-order_bound(diffusion_BS), length),
         num_tokens=num_sequences * length,
@@ -133,7 +133,7 @@ def score_of_stream(
     bits = _bits(torch.cat(parts), length)
     is_one_by_one = isinstance(sampler, Autoregressive)
     return Score(
-        own_law=bits,
+        likelihood=bits,
         tightened=bits,
         diffusion=BitsPerToken(math.nan, math.nan),
         num_tokens=num_sequences * length,

@@ -21,13 +21,13 @@ from typing import Any
 from unmask.data.text import Corpus, consecutive_crops
 from unmask.errors import ConfigError
 from unmask.evaluation.divergence import bits_per_token, log_ratios, reading_of
-from unmask.evaluation.own_law import OwnLaws
+from unmask.evaluation.sampler_likelihood import SamplerLikelihoods
 from unmask.frontier.budget import Family, knob_for, why_skipped
 from unmask.frontier.entries import Contender
 from unmask.frontier.folder import ReportFolder
 from unmask.models.text import TextModel
 from unmask.predictors.markov import MarkovChain
-from unmask.samplers.likelihood import OwnLaw
+from unmask.samplers.likelihood import TractableSampler
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.shapes import TokenIds
 
@@ -130,7 +130,7 @@ def measure_exact(
     chain; on held-out text as many passes are made at a time as sequences would be sampled.
     """
     laws = {
-        contender.model: OwnLaws(
+        contender.model: SamplerLikelihoods(
             contender.model.network, held_to.token_ids, seed=seed, batch_size=batch_size
         )
         for contender in compared.values()
@@ -168,10 +168,10 @@ def _tell(advance: Advance, label: str, number: int, total: int, half: str, shar
 
 
 def _held_out(
-    model: TextModel, sampler: Any, laws: OwnLaws, tell: Callable[[float], None]
+    model: TextModel, sampler: Any, laws: SamplerLikelihoods, tell: Callable[[float], None]
 ) -> dict[str, Any]:
     """Bits per token and expected passes of each sequence; nothing for laws that are unknown."""
-    if not isinstance(sampler, OwnLaw):
+    if not isinstance(sampler, TractableSampler):
         return {}
     total, done = max(1, laws.num_passes(sampler)), 0
 

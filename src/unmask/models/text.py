@@ -3,7 +3,7 @@
 model = unmask.load("text8s")
 for sample in model.generate("the history of ", num_samples=2, seed=7):
     print(sample.text, sample.nfe)
-print(model.infill("the ____ of the ____").text, model.score("the history of").own_law)
+print(model.infill("the ____ of the ____").text, model.score("the history of").likelihood)
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,7 +36,7 @@ from unmask.predictors.stream import StreamPredictor
 from unmask.process.orders import left_to_right
 from unmask.samplers.autoregressive import Autoregressive
 from unmask.samplers.engine import Result
-from unmask.samplers.likelihood import OwnLaw, law_of, order_for, pass_tables
+from unmask.samplers.likelihood import TractableSampler, law_of, order_for, pass_tables
 from unmask.samplers.lossless import Lossless
 from unmask.samplers.sampler import Sampler
 from unmask.samplers.self_speculative import SelfSpeculative
@@ -206,12 +206,12 @@ class TextModel(GenerativeModel):
     def log_likelihood(
         self,
         token_ids: TokenIds,
-        sampler: OwnLaw | StreamLaw | None = None,
+        sampler: TractableSampler | StreamLaw | None = None,
         *,
         num_orders: int = 1,
         seed: int = 0,
     ) -> Tensor:
-        """Nats of each sequence under the sampler's own law, [B]: a bound over random orders.
+        """Nats of each sequence under the sampler's likelihood, [B]: a bound over random orders.
 
         The log of the mean over `num_orders` orders; in expectation it is at most the log of
         the probability that the sampler emits the sequence, and closer the more orders.
@@ -236,15 +236,15 @@ class TextModel(GenerativeModel):
         return tightened_bound(torch.stack(totals, dim=1))
 
     def _with_law(
-        self, sampler: OwnLaw | StreamLaw | None, token_ids: TokenIds
-    ) -> OwnLaw | StreamLaw:
+        self, sampler: TractableSampler | StreamLaw | None, token_ids: TokenIds
+    ) -> TractableSampler | StreamLaw:
         """The sampler, or the default one, if its likelihood can be computed here."""
         self.check_generates()
         chosen: Any = self.default_sampler if sampler is None else sampler
         if not isinstance(chosen, StreamLaw):
             law_of(chosen, token_ids.shape[1])
         along_stream(chosen, self.network, torch.full_like(token_ids[0], self.vocab_size))
-        found: OwnLaw | StreamLaw = chosen
+        found: TractableSampler | StreamLaw = chosen
         return found
 
     @property
@@ -255,7 +255,7 @@ class TextModel(GenerativeModel):
     def score(
         self,
         text: str | Sequence[str] | TokenIds,
-        sampler: OwnLaw | StreamLaw | str | None = None,
+        sampler: TractableSampler | StreamLaw | str | None = None,
         **options: Any,
     ) -> Score:
         """Bits per token of a text, of texts or of token ids [B, L], all of one length.

@@ -1,4 +1,4 @@
-"""One token per pass, from left to right behind what is given: the stream's own law.
+"""One token per pass, from left to right behind what is given: by the stream's law.
 
     x_s ~ stream_s( . | tokens at sigma(0..s-1))          s = number given, ..., L - 1
 

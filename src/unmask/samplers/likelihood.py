@@ -1,4 +1,4 @@
-"""The likelihood of a sampler's own law, for any hybrid predictor.
+"""The likelihood of a text under a sampler, for any hybrid predictor.
 
 For each start i the predictor drafts and verifies the observed tokens of the window that would
 have followed, by the very calls the sampler makes; the recursion of
@@ -31,7 +31,7 @@ from unmask.speculation.accept_reject import disagreement
 from unmask.speculation.filters import Filter
 from unmask.speculation.likelihood import ExpectedWork, PassTables, expected_work
 
-OwnLaw = SelfSpeculative | TargetOnly | FixedPartition
+TractableSampler = SelfSpeculative | TargetOnly | FixedPartition
 """The samplers whose law is tractable."""
 
 
@@ -48,12 +48,12 @@ class Law:
     filter: Filter
 
 
-def law_of(sampler: OwnLaw, length: int) -> Law:
+def law_of(sampler: TractableSampler, length: int) -> Law:
     """Target-only sampling has as many verify rounds as tokens, a fixed partition none.
 
     Raises `ConfigError` for a sampler whose law is not tractable.
     """
-    if not isinstance(sampler, OwnLaw):
+    if not isinstance(sampler, TractableSampler):
         raise ConfigError(
             f"the likelihood of {type(sampler).__name__} cannot be computed: it sums over more "
             "ways to a text than there is time for. Choose self-speculative, target-only or "
@@ -73,7 +73,7 @@ def law_of(sampler: OwnLaw, length: int) -> Law:
     )
 
 
-def order_for(sampler: OwnLaw, token_ids: TokenIds, *, seed: int, number: int) -> Order:
+def order_for(sampler: TractableSampler, token_ids: TokenIds, *, seed: int, number: int) -> Order:
     """The `number`-th order to score each sequence under; depends on its row and the seed."""
     seeds = [stream_seed(seed, row, number) for row in range(len(token_ids))]
     return ordered_state.choose(sampler.order, token_ids, SeededDraws(seeds, token_ids.device))
@@ -144,7 +144,11 @@ def pass_tables(
 
 
 def work_of(
-    sampler: OwnLaw, tables: PassTables, num_given: Counts, *, first_target_is_draft: bool
+    sampler: TractableSampler,
+    tables: PassTables,
+    num_given: Counts,
+    *,
+    first_target_is_draft: bool,
 ) -> ExpectedWork:
     """Passes and acceptances, given that the sampler emitted what the tables are of."""
     length = tables.window_sizes.shape[1]

@@ -34,7 +34,7 @@ from unmask.samplers.common.columns import WindowColumns
 from unmask.samplers.common.ordered_state import OrderedState
 from unmask.samplers.sampler import SamplerRule
 from unmask.shapes import Counts, Order, TokenIds, WindowIds, WindowLogProbs
-from unmask.speculation.accept_reject import Verdict, judge
+from unmask.speculation.accept_reject import Verdict, accept_or_reject
 from unmask.speculation.filters import Filter
 
 Drafts = Literal["tail", "factorised"]
@@ -102,7 +102,7 @@ class Lossless(SamplerRule):
         law = judged.law_log_probs.take_along_dim(column[..., None], dim=1)
         law[:, 0] = opened.law_log_probs[:, -1]
         law = self.filter(law)
-        verdict = judge(
+        verdict = accept_or_reject(
             drafted.ids,
             draft_log_probs=drafted.log_probs,
             target_log_probs=law[:, :width],

@@ -27,7 +27,7 @@ from unmask.samplers.common.ordered_state import OrderedState
 from unmask.samplers.lossless import Drafts, at_once, check_is_drafts, in_turn, settle
 from unmask.samplers.sampler import SamplerRule
 from unmask.shapes import Counts, TokenIds, WindowIds, WindowLogProbs
-from unmask.speculation.accept_reject import judge
+from unmask.speculation.accept_reject import accept_or_reject
 from unmask.speculation.filters import Filter
 
 
@@ -96,7 +96,7 @@ class LosslessBranching(SamplerRule):
             num_columns=width,
         )
         law = self.filter(branched.law_log_probs)
-        verdict = judge(
+        verdict = accept_or_reject(
             state.candidate_ids,
             draft_log_probs=state.candidate_log_probs.to(law.dtype),
             target_log_probs=law[:, : width - 1],

@@ -29,7 +29,7 @@ from unmask.samplers.common.columns import WindowColumns
 from unmask.samplers.common.ordered_state import OrderChoice, OrderedState
 from unmask.samplers.sampler import SamplerRule
 from unmask.shapes import Counts, TokenIds, WindowIds
-from unmask.speculation.accept_reject import judge
+from unmask.speculation.accept_reject import accept_or_reject
 from unmask.speculation.filters import Filter
 
 
@@ -64,7 +64,7 @@ class PrefixVerify(SamplerRule):
         drafted_ids = self.filter.draw_filtered(draft_log_probs, window.in_window, draws)
         targets = _targets(predictor, state.token_ids, window, drafted_ids)
         target_log_probs = torch.cat([draft_log_probs[:, :1], self.filter(targets)], dim=1)
-        verdict = judge(
+        verdict = accept_or_reject(
             drafted_ids,
             draft_log_probs=draft_log_probs,
             target_log_probs=target_log_probs,

@@ -44,7 +44,7 @@ from unmask.samplers.common import columns, ordered_state
 from unmask.samplers.common.ordered_state import OrderChoice, OrderedState
 from unmask.samplers.sampler import SamplerRule
 from unmask.shapes import Counts, Order, TokenIds, WindowIds, WindowLogProbs
-from unmask.speculation.accept_reject import disagreement, judge
+from unmask.speculation.accept_reject import accept_or_reject, disagreement
 from unmask.speculation.filters import Filter
 
 
@@ -160,7 +160,7 @@ class SelfSpeculative(SamplerRule):
             doubt = torch.cat([torch.zeros_like(doubt[:, :1]), doubt], dim=1)
             doubt = doubt + among.doubt[:, None]
             in_window = in_window & (doubt[:, :-1] <= self.patience)
-        verdict = judge(
+        verdict = accept_or_reject(
             among.drafted_ids.gather(1, drafted),
             draft_log_probs=draft_log_probs,
             target_log_probs=target_log_probs,

@@ -64,7 +64,7 @@ def disagreement(
     return excess.clamp(min=0.0).sum(dim=-1)
 
 
-def judge(
+def accept_or_reject(
     drafted_ids: WindowIds,
     *,
     draft_log_probs: WindowLogProbs,

@@ -14,7 +14,7 @@ def add_exact_options(parser: Parser) -> None:
         type=int,
         default=0,
         help="Exact quality too (docs/exact-quality.md): bits per token of so many sequences of "
-        "the validation part of --data under each sampler's own law, where it is known, and its "
+        "the validation part of --data under each sampler, where that is known, and its "
         "divergence from a Markov chain. A sequence of D tokens costs about D passes for each "
         "kind of order. 0: leave out.",
     )

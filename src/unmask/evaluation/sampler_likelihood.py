@@ -25,7 +25,7 @@ from unmask.predictors.stream import StreamPredictor
 from unmask.process.windows import Whole
 from unmask.samplers.likelihood import (
     Law,
-    OwnLaw,
+    TractableSampler,
     law_of,
     num_passes,
     order_for,
@@ -50,7 +50,7 @@ def _ignore(num_passes: int) -> None:
     pass
 
 
-class OwnLaws:
+class SamplerLikelihoods:
     """Some sequences of equal length, of which nothing is given, under any sampler's law.
 
     Each sequence has one order for every kind of order, drawn from the seed: the samplers are
@@ -69,14 +69,16 @@ class OwnLaws:
         self._seed, self._batch_size = seed, batch_size
         self._shared: dict[tuple[str, Filter], PassTables] = {}
 
-    def num_passes(self, sampler: OwnLaw) -> int:
+    def num_passes(self, sampler: TractableSampler) -> int:
         """Trunk passes that `emission` will make, over all sequences."""
         num_sequences, length = self._token_ids.shape
         law = law_of(sampler, length)
         is_there = self._is_shared(law) and (law.order, law.filter) in self._shared
         return 0 if is_there else num_sequences * num_passes(law, length)
 
-    def emission(self, sampler: OwnLaw, observe: Callable[[int], None] = _ignore) -> Emission:
+    def emission(
+        self, sampler: TractableSampler, observe: Callable[[int], None] = _ignore
+    ) -> Emission:
         """Log-likelihood and expected work; `observe` is told of passes, batch by batch."""
         law = law_of(sampler, self._token_ids.shape[1])
         tables = self._tables(sampler, law, observe)
@@ -85,7 +87,9 @@ class OwnLaws:
         work = work_of(sampler, tables, num_given, first_target_is_draft=is_known)
         return Emission(log_likelihood(tables, law.verify_rounds, num_given), work)
 
-    def _tables(self, sampler: OwnLaw, law: Law, observe: Callable[[int], None]) -> PassTables:
+    def _tables(
+        self, sampler: TractableSampler, law: Law, observe: Callable[[int], None]
+    ) -> PassTables:
         if not self._is_shared(law):
             return self._made(sampler, law, observe)
         key = law.order, law.filter
@@ -99,7 +103,9 @@ class OwnLaws:
         has_own_windows = law.threshold > 0 or law.patience < math.inf
         return law.verify_rounds > 0 and not has_own_windows and law.order != "confident"
 
-    def _made(self, sampler: OwnLaw, law: Law, observe: Callable[[int], None]) -> PassTables:
+    def _made(
+        self, sampler: TractableSampler, law: Law, observe: Callable[[int], None]
+    ) -> PassTables:
         return pass_tables(
             self._predictor,
             law,

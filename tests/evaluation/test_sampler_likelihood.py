@@ -9,7 +9,7 @@ from tests.reference.arbitrary_hybrid import ArbitraryHybrid
 from tests.reference.random_network import TINY, random_network
 from unmask.draws import SeededDraws
 from unmask.evaluation.bits import score
-from unmask.evaluation.own_law import OwnLaws
+from unmask.evaluation.sampler_likelihood import SamplerLikelihoods
 from unmask.process.windows import Cosine, Fixed, Linear, Whole
 from unmask.samplers.fixed_partition import FixedPartition
 from unmask.samplers.likelihood import law_of, order_for, pass_tables, work_of
@@ -53,7 +53,7 @@ def directly(sampler, token_ids, seed):
 
 def test_every_law_is_the_one_of_its_own_tables():
     token_ids = sequences()
-    laws = OwnLaws(NETWORK, token_ids, seed=3)
+    laws = SamplerLikelihoods(NETWORK, token_ids, seed=3)
     exactly = {"atol": 1e-10, "rtol": 0.0}
     for sampler in SAMPLERS:
         shared, (nats, work) = laws.emission(sampler), directly(sampler, token_ids, 3)
@@ -63,7 +63,7 @@ def test_every_law_is_the_one_of_its_own_tables():
 
 
 def test_samplers_that_differ_in_window_and_rounds_share_their_passes():
-    laws, made = OwnLaws(NETWORK, sequences(), batch_size=7), []
+    laws, made = SamplerLikelihoods(NETWORK, sequences(), batch_size=7), []
     for sampler in SAMPLERS:
         expected, before = laws.num_passes(sampler), sum(made)
         laws.emission(sampler, made.append)
@@ -76,10 +76,10 @@ def test_samplers_that_differ_in_window_and_rounds_share_their_passes():
 def test_the_mean_is_what_score_says():
     token_ids = sequences()
     for sampler in SAMPLERS:
-        found = OwnLaws(NETWORK, token_ids, seed=5).emission(sampler)
+        found = SamplerLikelihoods(NETWORK, token_ids, seed=5).emission(sampler)
         scored = score(NETWORK, sampler, token_ids, seed=5)
         bits = -found.nats / (LENGTH * math.log(2))
-        assert scored.own_law.value == pytest.approx(bits.mean().item(), abs=1e-10)
+        assert scored.likelihood.value == pytest.approx(bits.mean().item(), abs=1e-10)
         assert scored.trunk_passes == pytest.approx(found.work.trunk_passes.mean().item())
         assert scored.tail_passes == pytest.approx(found.work.tail_passes.mean().item())
         is_partition = isinstance(sampler, FixedPartition)
