@@ -9,7 +9,6 @@ from jsonargparse import Namespace
 from unmask.cli.options.model import (
     add_compile_option,
     add_model_options,
-    dtype_of,
     load_model,
     prepare,
 )
@@ -76,7 +75,7 @@ def _of_recipe(options: Namespace, model: TextModel) -> Any:
             "there is nothing of the kind to time. Choose another."
         )
     network = new_hybrid(config).eval()
-    network = network.to(model.network.device, dtype_of(options))
+    network = network.to(model.network.device, next(model.network.parameters()).dtype)
     prepare(network, options)
     return network
 

@@ -26,6 +26,7 @@ def run(arguments: Sequence[str]) -> int:
         raise CheckpointError(f"{file}: {error}") from error
     setting = DecodeSetting(**{each.name: options[each.name] for each in fields(DecodeSetting)})
     dtype = dtype_of(options)
+    assert dtype is not None, "one of the choices"
     weights, predictions = weight_bytes(config, dtype), prediction_bytes(config, setting)
     rows = costs(config, setting, dtype)
     if options.json:

@@ -165,6 +165,18 @@ def tensor_kinds(folder: Path, config: DllmConfig) -> tuple[dict[str, int], list
     return dict(kinds), troubles[:8]
 
 
+_TYPES = {"BF16": torch.bfloat16, "F16": torch.float16}
+
+
+def dtype_of_files(folder: Path, config: DllmConfig) -> torch.dtype:
+    """The type that most tensors of a folder have, where it is one of 16 bits; else float32.
+
+    Raises `CheckpointError` if a file is missing or damaged.
+    """
+    kinds, _ = tensor_kinds(folder, config)
+    return _TYPES.get(max(kinds, key=lambda kind: kinds[kind]), torch.float32)
+
+
 def _check_tensors(
     folder: Path, wanted: dict[str, tuple[int, ...]], files: dict[str, Path]
 ) -> None:

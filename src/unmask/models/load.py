@@ -1,10 +1,12 @@
 """Opening a model, wherever it lies and of whatever kind."""
 
 import os
+import sys
 from pathlib import Path
 
 import torch
 
+from unmask.dllm.folder import dtype_of_files, read_config
 from unmask.errors import ConfigError
 from unmask.files.model_folder import find_folder
 from unmask.files.tensors import CONFIG_FILE, read_json
@@ -17,20 +19,22 @@ from unmask.vocabularies.named import vocabulary_in
 def load(
     name: str | Path = "text8s",
     *,
-    dtype: torch.dtype | str = torch.float32,
-    device: str = "cpu",
+    dtype: torch.dtype | str | None = None,
+    device: str = "auto",
 ) -> TextModel | ChatModel:
     """A shipped model by name, a model folder by path, or a model of the Hugging Face hub by id.
 
     What config.json says decides whether it is a `TextModel` or a `ChatModel`. Opening a model
-    runs no code of its own. `dtype` is a type of torch or its name; `device` a device of torch, or
-    "auto": the GPU if there is one.
+    runs no code of its own. `dtype` is a type of torch or its name; None is float32, or of a large
+    model with more than a billion weights the type of its files. `device` is a device of torch, or
+    "auto": the GPU if there is one. What was chosen is said on standard error, where it is not
+    float32 on the CPU.
 
     Raises:
         CheckpointError: there is no such model, or its files are damaged.
         ConfigError: there is no such type, or no such device here.
     """
-    dtype, device = checked_dtype(dtype), checked_device(device)
+    chosen, place = None if dtype is None else checked_dtype(dtype), checked_device(device)
     if not isinstance(name, str | Path):
         raise ConfigError(
             f"a model is named by a text or a path, got {type(name).__name__}. Write "
@@ -39,9 +43,31 @@ def load(
     name = os.path.expanduser(name)
     folder = find_folder(name)
     if "model_type" in read_json(folder / CONFIG_FILE):
-        return load_chat_model(folder, name, dtype=dtype, device=device)
-    network, fields = checkpoint.read_model(folder, dtype)
-    return TextModel(network.to(device), vocabulary_in(folder, fields), name)
+        kind = chosen or usual_dtype(folder)
+        _say(name, kind, place, dtype is None, device == "auto")
+        return load_chat_model(folder, name, dtype=kind, device=place)
+    kind = chosen or torch.float32
+    network, fields = checkpoint.read_model(folder, kind)
+    _say(name, kind, place, dtype is None, device == "auto")
+    return TextModel(network.to(place), vocabulary_in(folder, fields), name)
+
+
+MANY = 10**9
+"""Weights, above which float32 would be twice what a machine has room for."""
+
+
+def usual_dtype(folder: Path) -> torch.dtype:
+    """float32; of a large model of more than a billion weights that of its files."""
+    config = read_config(folder)
+    is_large = config.num_weights > MANY
+    return dtype_of_files(folder, config) if is_large else torch.float32
+
+
+def _say(name: str, dtype: torch.dtype, place: str, any_dtype: bool, any_device: bool) -> None:
+    """What was chosen where nothing was asked for, if it is not what is usual."""
+    if (any_dtype and dtype != torch.float32) or (any_device and place != "cpu"):
+        kind = str(dtype).removeprefix("torch.")
+        print(f"unmask: {name} in {kind} on {place}", file=sys.stderr)
 
 
 _DTYPES = ("float32", "bfloat16", "float16", "float64")
@@ -77,7 +103,7 @@ def checked_device(device: str) -> str:
 
 
 def load_text_model(
-    name: str = "text8s", *, dtype: torch.dtype = torch.float32, device: str = "cpu"
+    name: str = "text8s", *, dtype: torch.dtype | None = None, device: str = "auto"
 ) -> TextModel:
     """`load`, for what only models of text can do.
 

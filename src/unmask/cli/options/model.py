@@ -10,8 +10,8 @@ from unmask.errors import ConfigError
 from unmask.evaluation.words import words_of
 from unmask.files.model_folder import WORDS_FILE, find_folder, shipped_names
 from unmask.files.tensors import CONFIG_FILE, read_json
-from unmask.models.chat import ChatModel, load_chat_model
-from unmask.models.load import checked_device, load_text_model
+from unmask.models.chat import ChatModel
+from unmask.models.load import load, load_text_model
 from unmask.models.text import TextModel
 from unmask.network.hybrid import HybridTransformer
 from unmask.network.new_hybrid import HybridNetwork
@@ -38,17 +38,18 @@ def add_device_options(parser: Parser) -> None:
     """--precision and --device."""
     parser.add_argument(
         "--precision",
-        choices=list(_DTYPES),
-        default="float32",
-        help="Precision of weights and products; fp16 is for GPUs without bf16. "
+        choices=["auto", *_DTYPES],
+        default="auto",
+        help="Precision of weights and products. auto: float32, or of a large model with more "
+        "than a billion weights that of its files; fp16 is for GPUs without bf16. "
         "int8: of the trunk alone, on a CPU; it moves "
         "the law (docs/performance.md).",
     )
     parser.add_argument(
         "--device",
         type=str,
-        default="cpu",
-        help="Where the model runs: cpu, cuda, cuda:1, or auto.",
+        default="auto",
+        help="Where the model runs: auto (the GPU if there is one), cpu, cuda, cuda:1.",
     )
 
 
@@ -115,9 +116,8 @@ def load_model(options: Namespace) -> TextModel:
         raise ConfigError(
             "--tail is for a large model; one of characters has its own, or none. Leave it out."
         )
-    model = load_text_model(
-        options.model, dtype=dtype_of(options), device=checked_device(options.device)
-    )
+    model = load_text_model(options.model, dtype=dtype_of(options), device=options.device)
+    _put_down(options, model)
     prepare(model.network, options)
     return model
 
@@ -156,9 +156,17 @@ def load_any_model(options: Namespace) -> TextModel | ChatModel:
 
 def _load_large(name: str, options: Namespace) -> ChatModel:
     """A large model by name, in the precision and on the device asked for."""
-    return load_chat_model(
-        find_folder(name), name, dtype=dtype_of(options), device=checked_device(options.device)
-    )
+    model = load(name, dtype=dtype_of(options), device=options.device)
+    assert isinstance(model, ChatModel), "asked before"
+    _put_down(options, model)
+    return model
+
+
+def _put_down(options: Namespace, model: TextModel | ChatModel) -> None:
+    """What was chosen where nothing was asked for, so that reports can say it."""
+    if options.precision == "auto":
+        dtype = next(model.network.parameters()).dtype
+        options.precision = next(name for name, each in _DTYPES.items() if each == dtype)
 
 
 def _is_large(name: str) -> bool:
@@ -192,9 +200,9 @@ def _compile_trunk(network: HybridTransformer) -> None:
     network.compile_trunk()
 
 
-def dtype_of(options: Namespace) -> torch.dtype:
-    """What --precision asks for."""
-    return _DTYPES[options.precision]
+def dtype_of(options: Namespace) -> torch.dtype | None:
+    """What --precision asks for; None if it leaves it to the model."""
+    return _DTYPES.get(options.precision)
 
 
 def known_words(options: Namespace) -> frozenset[str]:
