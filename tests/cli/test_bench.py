@@ -31,6 +31,7 @@ def test_as_json(capsys):
     assert all(row["over_passes"] > 0 and row["tail_seconds"] is None for row in found["rows"])
 
 
+@pytest.mark.slow
 def test_threads_are_tried_and_then_as_before(capsys):
     before = torch.get_num_threads()
     assert run(*SMALL, "--json", "--threads", "1,2", "--batch-sizes", "1") == 0

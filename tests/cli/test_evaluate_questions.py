@@ -53,6 +53,7 @@ def lines(file):
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_a_smaller_model_drafts(model, questions, tmp_path, capsys):
     drafter, out = tmp_path / "drafter", tmp_path / "report"
     write_large_model(drafter, width=16, num_blocks=1)

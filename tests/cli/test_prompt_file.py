@@ -36,9 +36,8 @@ def num_lines(path: Path) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
-@pytest.mark.parametrize(
-    "ending", [pytest.param(signal.SIGKILL, marks=pytest.mark.slow), signal.SIGINT]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT])
 def test_a_run_that_was_cut_short_goes_on(ending, prompts, tmp_path) -> None:
     whole, cut = tmp_path / "whole.jsonl", tmp_path / "cut.jsonl"
     process = started(prompts, whole)
@@ -90,6 +89,7 @@ def test_what_does_not_go_together_is_said(options, said, prompts, capsys, tmp_p
     assert said in refused(capsys, "generate", "text8s-any", *options)
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_whole_lines_to_go_on_with(prompts, tmp_path) -> None:
     """A real file that may not grow beyond a size; then one that may."""
     whole, cut = tmp_path / "whole.jsonl", tmp_path / "cut.jsonl"

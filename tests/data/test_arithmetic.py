@@ -129,6 +129,7 @@ def all_in(made: Problem) -> dict[str, set[str]]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("held_out", KINDS[1:], ids=lambda kinds: "+".join(sorted(kinds)))
 def test_what_is_held_out_is_never_trained_on(held_out: frozenset[str]) -> None:
     training = [all_in(made) for level in LEVELS for made in problems(level, frozenset(), 1500)]

@@ -52,6 +52,7 @@ def test_an_unknown_preset_is_answered_with_those_there_are(name: str) -> None:
         preset(name)
 
 
+@pytest.mark.slow
 def test_a_drafter_reads_the_tokens_of_the_model_it_drafts_for() -> None:
     large, small = (
         arithmetic_task(preset(name).model) for name in ("arithmetic", "arithmetic-drafter")

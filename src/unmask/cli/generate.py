@@ -125,7 +125,12 @@ def build_parser() -> Parser:
         "--seed", type=int, default=0, help="Seed of the first sample; the next has the next."
     )
     parser.add_argument("--prompt", type=str, default="", help="Text to continue.")
-    parser.add_argument("--template", type=str, help="A text to fill in, with _ for each blank.")
+    parser.add_argument(
+        "--template",
+        type=str,
+        help="A text to fill in, with _ for each blank, or with <mask> where the model's tokens "
+        "are bytes or pieces of text.",
+    )
     parser.add_argument(
         "--length",
         type=int,

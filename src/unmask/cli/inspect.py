@@ -33,8 +33,12 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _of_text(folder: Path, values: dict[str, Any]) -> dict[str, Any]:
-    """A model of characters."""
+    """A model of text."""
     problems, shape = [], {}
+    if "model" not in values:
+        kind = "tail of a large model" if "trained_for" in values else "no model of ours"
+        what = "name it with --tail beside its model" if "trained_for" in values else "no model"
+        return {"kind": kind, "shape": {}, "problems": [f"its {CONFIG_FILE} has no model: {what}"]}
     try:
         shape = HybridConfig.from_json(values.get("model", {})).to_json()
     except ConfigError as error:

@@ -3,7 +3,7 @@
 import math
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,15 @@ from unmask.errors import ConfigError
 from unmask.models.chat import ChatModel
 from unmask.network.config import HybridConfig
 from unmask.recipes.recipe import Recipe, model_kind, preset_names, preset_values
-from unmask.recipes.run import go_on, load_task, load_trunk, open_run, record_of, vocabulary_of_run
+from unmask.recipes.run import (
+    go_on,
+    load_task,
+    load_trunk,
+    open_run,
+    record_of,
+    vocabulary_of_run,
+    with_vocabulary,
+)
 from unmask.training.config import TrainerConfig
 from unmask.training.loop import new_state, train
 from unmask.training.optimizers import OptimizerConfig
@@ -112,8 +120,9 @@ def build_parser(model: type = HybridConfig) -> Parser:
         type=str,
         default="",
         help="What the tokens of a text are: text8 (a-z and space; the default), bytes, "
-        "characters:ABC..., learn:4096 (pieces learnt from the text), or a folder with "
-        "tokenizer.json or vocab.json and merges.txt, such as GPT-2's.",
+        "characters (those of the text, if they are ASCII), characters:ABC..., learn:4096 (pieces "
+        "learnt from the text), or a folder with tokenizer.json or vocab.json and merges.txt, "
+        "such as GPT-2's. The network takes its number of tokens from it.",
     )
     add_folder_options(parser)
     parser.add_argument(
@@ -152,7 +161,10 @@ def _train(recipe: Recipe, options: Namespace) -> int:
         )
     trunk = load_trunk(recipe, options.trunk)
     normalise: Literal["as_is", "text8"] = "text8" if options.normalise else "as_is"
-    vocabulary = vocabulary_of_run(options.out, options.resume, options.vocabulary)
+    name = vocabulary_of_run(options.out, options.resume, options.vocabulary)
+    fitted, vocabulary = with_vocabulary(recipe, options.data, name, normalise)
+    _check_was_not_chosen(recipe, fitted, options)
+    recipe = fitted
     task = load_task(recipe, options.data, normalise, trunk, options.begin, vocabulary)
     if options.dry_run:
         return _dry_run(recipe, task, trunk)
@@ -173,10 +185,24 @@ def _train(recipe: Recipe, options: Namespace) -> int:
     if done:
         _say(f"resuming {options.out} at step {done:,}", file=sys.stderr)
     with _progress_bar(recipe, state.progress) as observe:
-        go_on(recipe, state, task, out=options.out, observe=observe, record=record)
+        last = go_on(recipe, state, task, out=options.out, observe=observe, record=record)
     of_all = "" if recipe.trainer.is_timed else f" of {recipe.trainer.num_steps:,}"
-    _say(f"step {state.progress.step:,}{of_all}; model in {options.out}")
+    is_over = recipe.trainer.is_timed or state.progress.step >= recipe.trainer.num_steps
+    goes_on = "" if is_over else "; stopped: go on with --resume auto"
+    found = "" if last is None else f"; valid {_bits(last.bits)} bits per token"
+    _say(f"step {state.progress.step:,}{of_all}{found}; model in {options.out}{goes_on}")
     return 0
+
+
+def _check_was_not_chosen(recipe: Recipe, fitted: Recipe, options: Namespace) -> None:
+    """Raise `ConfigError` if another number of tokens was asked for than the vocabulary has."""
+    usual = preset_values(options.recipe).get("model", {}).get("vocab_size", 27)
+    asked, found = (getattr(each.model, "vocab_size", 0) for each in (recipe, fitted))
+    if asked not in (usual, found):
+        raise ConfigError(
+            f"--model.vocab_size is {asked}, and --vocabulary {options.vocabulary} has {found} "
+            "tokens. Leave --model.vocab_size out."
+        )
 
 
 def _dry_run(recipe: Recipe, task: Task, trunk: ChatModel | None) -> int:
@@ -215,7 +241,8 @@ def _dry_run(recipe: Recipe, task: Task, trunk: ChatModel | None) -> int:
     _say(
         f"{num_weights:,} weights; {_amount(task)}"
         f"{num_steps:,} steps of {tokens:,} tokens; "
-        f"{tokens / step_seconds:,.0f} tokens/s on this machine: about {hours:.1f} hours. "
+        f"{tokens / step_seconds:,.0f} tokens/s on this machine: about "
+        f"{f'{hours:.1f} hours' if hours >= 1 else f'{60 * hours:.1f} minutes'}. "
         "Nothing was written."
     )
     return 0
@@ -241,8 +268,7 @@ def _progress_bar(recipe: Recipe, begin: Progress) -> Iterator[Callable[[Report]
     with progress("training", total, done=done(begin)) as advance:
 
         def observe(report: Report) -> None:
-            bits = " ".join(f"{name} {value:.3f}" for name, value in report.bits.items())
-            note = f"{bits} bits  {report.tokens_per_second:,.0f} tokens/s"
+            note = f"{_bits(report.bits)} bits  {report.tokens_per_second:,.0f} tokens/s"
             if report.validation is not None:
                 values = report.validation.bits.values()
                 note += "  valid " + " ".join(f"{value:.3f}" for value in values)
@@ -251,6 +277,10 @@ def _progress_bar(recipe: Recipe, begin: Progress) -> Iterator[Callable[[Report]
             advance(done(report.progress), note)
 
         yield observe
+
+
+def _bits(parts: Mapping[str, float]) -> str:
+    return " ".join(f"{name} {value:.3f}" for name, value in parts.items())
 
 
 def _say(message: str, **options: Any) -> None:

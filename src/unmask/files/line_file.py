@@ -26,8 +26,8 @@ def growing(path: Path, *, is_new: bool, advice: str) -> Iterator[Callable[[str]
         descriptor = os.open(path, flags, 0o666)
     except FileExistsError as error:
         raise OutputError(
-            f"{path} already exists and is left as it is. Choose another --output, or go on with "
-            "it by --resume."
+            f"{path} already exists and is left as it is. Choose another --output; a file of "
+            "prompts (--prompts) can be gone on with by --resume."
         ) from error
     except OSError as error:
         raise OutputError(

@@ -16,6 +16,7 @@ from unmask.files.line_file import growing
 from unmask.files.reading import check_is_regular, dumps
 
 SUFFIX = ".parquet"
+_OTHERS = (".csv", ".tsv", ".xlsx", ".arrow", ".feather", ".gz", ".zip")
 WriteRow = Callable[[Mapping[str, Any]], None]
 
 
@@ -28,6 +29,10 @@ def recording(path: Path, *, is_new: bool, advice: str) -> Iterator[WriteRow]:
             go on where a row did not fit.
         MissingExtraError: pyarrow is not installed.
     """
+    if path.suffix in _OTHERS:
+        raise OutputError(
+            f"{path} is to be of a kind that is not written: JSON lines (.jsonl) and .parquet are."
+        )
     if path.suffix != SUFFIX:
         with growing(path, is_new=is_new, advice=advice) as write_line:
             yield lambda row: write_line(dumps(row))
@@ -36,8 +41,8 @@ def recording(path: Path, *, is_new: bool, advice: str) -> Iterator[WriteRow]:
     lines = _lines(path)
     if is_new and path.exists():
         raise OutputError(
-            f"{path} already exists and is left as it is. Choose another --output, or go on with "
-            "it by --resume."
+            f"{path} already exists and is left as it is. Choose another --output; a file of "
+            "prompts (--prompts) can be gone on with by --resume."
         )
     if path.exists():
         json_lines.write(lines, read_rows(path))

@@ -69,7 +69,8 @@ class Answer:
 def read_prompts(path: Path | str, *, as_chats: bool = False) -> list[Prompt]:
     """The prompts of a file, a line each; "-" is standard input.
 
-    A line that begins with "{" is JSON; any other is a prompt as it stands, or a chat. Lines
+    A line that begins with "{" is JSON; any other is a prompt as it stands, or with `as_chats` a
+    question, which is what a large model wants. Lines
     without an id have their number.
 
     Raises:

@@ -6,7 +6,7 @@ for sample in model.generate("the history of ", num_samples=2, seed=7):
 print(model.infill("the ____ of the ____").text, model.score("the history of").likelihood)
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -60,6 +60,13 @@ def usual_sampler(config: HybridConfig, filter: Filter) -> Sampler:
     if config.has_tail:
         return Lossless(num_tokens=min(8, config.max_window), filter=filter)
     return Autoregressive(filter=filter)
+
+
+def check_orders(num_orders: object, seed: object) -> None:
+    """Raise `ConfigError` unless there are random orders that can be drawn."""
+    check_seed(seed)
+    if type(num_orders) is not int or num_orders < 1:
+        raise ConfigError(f"num_orders must be at least 1, got {num_orders!r:.60}.")
 
 
 class TextModel(GenerativeModel):
@@ -160,6 +167,9 @@ class TextModel(GenerativeModel):
     def _text_of(self, result: Result) -> str:
         return self.text_of(result.token_ids)
 
+    def _so_far(self, token_ids: Tensor, is_wanted: Tensor) -> str:
+        return self.text_of(token_ids)
+
     def _begun(self, result: Result, kept: str) -> str:
         given = result.request.given_ids.cpu()
         return self.text_of(given[given != self.vocab_size]) + kept
@@ -218,9 +228,7 @@ class TextModel(GenerativeModel):
         Exact for the order "left-to-right".
         """
         token_ids = self._checked_ids(token_ids)
-        check_seed(seed)
-        if type(num_orders) is not int or num_orders < 1:
-            raise ConfigError(f"num_orders must be at least 1, got {num_orders!r:.60}.")
+        check_orders(num_orders, seed)
         sampler = self._with_law(sampler, token_ids)
         length = token_ids.shape[1]
         num_given = torch.zeros_like(token_ids[:, 0])
@@ -256,23 +264,40 @@ class TextModel(GenerativeModel):
         self,
         text: str | Sequence[str] | TokenIds,
         sampler: TractableSampler | StreamLaw | str | None = None,
-        **options: Any,
+        *,
+        num_orders: int = 1,
+        seed: int = 0,
+        batch_size: int = 64,
+        observe: Callable[[int], None] = lambda num_passes: None,
     ) -> Score:
         """Bits per token of a text, of texts or of token ids [B, L], all of one length.
 
-        See `unmask.evaluation.bits.score` for the options.
+        `num_orders` random orders of each, from `seed`, where the law has any; `batch_size`
+        changes the speed only. `observe` is told how many passes were finished.
 
         Raises:
             PromptError: texts of several lengths, or a letter that the model does not know.
             ConfigError: the sampler's likelihood cannot be computed, or not on this model.
         """
         token_ids = self._checked_ids(text) if isinstance(text, Tensor) else self._encoded(text)
+        check_orders(num_orders, seed)
+        if type(batch_size) is not int or batch_size < 1:
+            raise ConfigError(f"batch_size must be at least 1, got {batch_size!r:.60}.")
         chosen: Any = self.sampler(sampler) if isinstance(sampler, str) else sampler
         law = self._with_law(chosen, token_ids)
         if isinstance(law, StreamLaw):
-            known = {name: options[name] for name in ("batch_size", "observe") if name in options}
-            return score_of_stream(self._stream, law, token_ids, **known)
-        return score(self.network, law, token_ids, **options)
+            return score_of_stream(
+                self._stream, law, token_ids, batch_size=batch_size, observe=observe
+            )
+        return score(
+            self.network,
+            law,
+            token_ids,
+            num_orders=num_orders,
+            seed=seed,
+            batch_size=batch_size,
+            observe=observe,
+        )
 
     def _checked_ids(self, token_ids: object) -> TokenIds:
         """Sequences that can be scored."""

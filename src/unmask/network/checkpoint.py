@@ -59,6 +59,11 @@ def read_model(
         CheckpointError: a file is missing or damaged, or the weights do not fit the config.
     """
     values = read_json(folder / CONFIG_FILE)
+    if values.get("format") == "unmask-tail-1":
+        raise CheckpointError(
+            f"{folder} is the tail of a large model, not a model: open that, and name this folder "
+            "with --tail (`with_tail`)."
+        )
     if values.get("format") != _FORMAT:
         raise CheckpointError(
             f"{folder / CONFIG_FILE} is of format {values.get('format')!r}, this version reads "

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,7 +31,9 @@ from unmask.training.session import is_main_process
 from unmask.training.state import TrainingState, newest_checkpoint, step_of
 from unmask.training.task import Task, TextTask
 from unmask.training.validation import Validation
+from unmask.vocabularies.characters import text8
 from unmask.vocabularies.named import named_vocabulary
+from unmask.vocabularies.vocabulary import Vocabulary
 
 Resume = Literal["never", "auto"]
 ARITHMETIC = "arithmetic"
@@ -44,18 +46,16 @@ def load_task(
     normalise: Literal["as_is", "text8"] = "as_is",
     trunk: ChatModel | None = None,
     begin: str = "",
-    vocabulary: str = "",
+    vocabulary: Vocabulary | None = None,
 ) -> Task:
     """What a recipe is to be trained on: a text, or "arithmetic" for a large model's recipe.
 
     `trunk` is the model that a tail is for; `begin` the model that a run begins with, whose
-    tokens it keeps; `vocabulary` the tokens of a text, by name (`named_vocabulary`), of which ""
-    is text8's.
+    tokens it keeps; `vocabulary` the tokens of a text, None text8's (`with_vocabulary`).
 
     Raises:
         ConfigError: the recipe's network does not fit this kind of data or the vocabulary.
         DataError: the text cannot be read, has what the vocabulary has not, or is too short.
-        CheckpointError: the vocabulary's files are damaged.
     """
     is_arithmetic = str(data) == ARITHMETIC
     if not isinstance(recipe.model, HybridConfig):
@@ -73,12 +73,12 @@ def load_task(
             f"such as text8.zip, or choose the recipe {ARITHMETIC}."
         )
     how = Normalise(normalise)
-    chosen = named_vocabulary(vocabulary or "text8", lambda: _lines(data, how))
+    chosen = vocabulary or text8()
     if recipe.model.vocab_size != chosen.vocab_size:
         raise ConfigError(
             f"the recipe's model.vocab_size is {recipe.model.vocab_size}, and its text has "
-            f"{chosen.describe()}: {chosen.vocab_size} tokens. Name the vocabulary that the "
-            "recipe is for (--vocabulary), or set --model.vocab-size."
+            f"{chosen.vocab_size} tokens, {chosen.describe()}. Name the vocabulary that the "
+            "recipe is for (--vocabulary), or leave --model.vocab_size to it."
         )
     corpus = load_corpus(data, chosen, normalise=how)
     is_causal = recipe.model.is_causal
@@ -97,6 +97,28 @@ def load_task(
         max_window=recipe.model.max_window if is_causal else None,
         given_share=recipe.trainer.given_share,
     )
+
+
+def with_vocabulary(
+    recipe: Recipe,
+    data: Path | str,
+    name: str,
+    normalise: Literal["as_is", "text8"] = "as_is",
+) -> tuple[Recipe, Vocabulary | None]:
+    """A recipe for a text whose network has as many tokens as a vocabulary; and that.
+
+    The vocabulary is named (`named_vocabulary`); "" is what the recipe is for, None.
+
+    Raises:
+        ConfigError: there is no such vocabulary.
+        DataError: the text that one is to be learnt from cannot be read.
+        CheckpointError: its files are damaged.
+    """
+    if not name or not isinstance(recipe.model, HybridConfig):
+        return recipe, None
+    found = named_vocabulary(name, lambda: _lines(data, Normalise(normalise)))
+    model = replace(recipe.model, vocab_size=found.vocab_size)
+    return replace(recipe, model=model), found
 
 
 def _lines(data: Path | str, normalise: Normalise) -> Iterator[str]:
@@ -215,18 +237,19 @@ def _weights(name: str, model: Any, trunk: DllmNetwork | None) -> dict[str, Tens
 
 
 def train(
-    recipe: Recipe,
+    recipe: Recipe | str,
     *,
     data: Path | str,
     out: Path | str,
     resume: Resume = "never",
-    normalise: Literal["as_is", "text8"] = "as_is",
+    normalise: Literal["as_is", "text8"] | bool = "as_is",
     trunk: str = "",
     begin: str = "",
     vocabulary: str = "",
     observe: Observer = lambda report: None,
 ) -> Validation | None:
-    """Train to the end of the recipe, its time limit or SIGTERM; the last validation.
+    """Train to the end of the recipe (or the preset of that name), its time limit or SIGTERM; the
+    last validation.
 
     `out` becomes a run folder, and with each checkpoint a model folder that `load` reads; or,
     of a recipe for the tail of the model `trunk`, a tail folder. A new run begins with the weights
@@ -235,13 +258,17 @@ def train(
     (`unmask.flush_denormals`).
     Raises what `load_task`, `load_trunk` and `open_run` raise.
     """
+    recipe = preset(recipe) if isinstance(recipe, str) else recipe
+    if isinstance(normalise, bool):
+        normalise = "text8" if normalise else "as_is"
     with flushing_denormals():
         trunk = named_at_first(out, resume, "trunk", trunk)
         begin = named_at_first(out, resume, "begin", begin)
         model = load_trunk(recipe, trunk)
         vocabulary = named_at_first(out, resume, "vocabulary", vocabulary)
         of_run = vocabulary_of_run(out, resume, vocabulary)
-        task = load_task(recipe, data, normalise, model, begin, of_run)
+        recipe, known = with_vocabulary(recipe, data, of_run, normalise)
+        task = load_task(recipe, data, normalise, model, begin, known)
         record = record_of(
             recipe, task, trunk=trunk, begin=begin, data=str(data), vocabulary=vocabulary
         )
@@ -250,7 +277,7 @@ def train(
 
 
 def adapt(
-    model: ChatModel,
+    model: ChatModel | str,
     *,
     out: Path | str,
     data: Path | str = ARITHMETIC,
@@ -266,6 +293,11 @@ def adapt(
     Raises what `train` raises.
     """
     recipe = recipe or preset("adapt")
+    if isinstance(model, str):
+        found = load(model)
+        if not isinstance(found, ChatModel):
+            raise ConfigError(f"{model} is a model of text; a tail is for a large one.")
+        model = found
     if not isinstance(recipe.model, TailConfig):
         raise ConfigError(
             "this recipe trains a whole network; a tail wants one like the preset adapt."

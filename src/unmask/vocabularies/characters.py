@@ -127,7 +127,8 @@ class Characters(Vocabulary):
         if self._has_text8:
             return (
                 "Pass --normalise to apply text8's rules "
-                "(lower-case letters, digits spelled out, a space for all else)."
+                "(lower-case letters, digits spelled out, a space for all else); or train a model "
+                "of it as it is, with --vocabulary bytes."
             )
         return "Remove or replace what is not in the alphabet."
 

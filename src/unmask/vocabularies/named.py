@@ -11,7 +11,10 @@ from unmask.vocabularies.characters import Characters, text8
 from unmask.vocabularies.raw_bytes import Bytes
 from unmask.vocabularies.vocabulary import Vocabulary
 
-NAMES = "text8, bytes, characters:ABC..., learn:4096, or a folder with tokenizer.json"
+NAMES = (
+    "text8, bytes, characters (those of the text), characters:ABC..., learn:4096, or a folder "
+    "with tokenizer.json"
+)
 
 
 def named_vocabulary(name: str, texts: Callable[[], Iterable[str]]) -> Vocabulary:
@@ -26,7 +29,8 @@ def named_vocabulary(name: str, texts: Callable[[], Iterable[str]]) -> Vocabular
     if name in _FIXED:
         return _FIXED[name]()
     if kind == "characters":
-        return Characters(alphabet=rest)
+        known = rest or "".join(sorted({sign for text in texts() for sign in text}))
+        return Characters(alphabet=known)
     if kind == "learn":
         if not rest.isascii() or not rest.isdigit() or len(rest) > 9:
             raise ConfigError(
