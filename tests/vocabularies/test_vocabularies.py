@@ -38,11 +38,21 @@ def test_any_text_comes_back_from_its_tokens(name: str, text: str) -> None:
     assert ids.dtype == vocabulary.id_type and ids.tolist() == token_ids.tolist()
 
 
-@given(st.lists(st.sampled_from(["a", " b", "\n", "\n\n", "  ", ".", "\t", "Winter", "1"])))
-def test_a_text_in_parts_has_the_tokens_it_has_whole(words: list[str]) -> None:
+@given(
+    st.lists(
+        st.sampled_from(
+            ["a", " b", "\n", "\n\n", "  ", ".", "\t", "Winter", "1", "\u3000", "\u00a0", "。",
+             "\u2028", "é", "数", "🎈"]
+        )
+    ),
+    st.sampled_from([1, 4, 2**20]),
+)  # fmt: skip
+def test_a_text_in_parts_has_the_tokens_it_has_whole(words: list[str], chunk: int) -> None:
     text = "".join(words)
     whole = PAIRS.tokenizer.encode(text, add_special_tokens=False).ids
-    assert PAIRS.encode(text).tolist() == whole
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("unmask.vocabularies.byte_pairs._CHUNK", chunk)
+        assert PAIRS.encode(text).tolist() == whole
 
 
 def test_a_long_text_is_read_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:

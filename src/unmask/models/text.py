@@ -283,6 +283,8 @@ class TextModel(GenerativeModel):
         check_orders(num_orders, seed)
         if type(batch_size) is not int or batch_size < 1:
             raise ConfigError(f"batch_size must be at least 1, got {batch_size!r:.60}.")
+        if not callable(observe):
+            raise ConfigError(f"observe is a function of a number, got {observe!r:.60}.")
         chosen: Any = self.sampler(sampler) if isinstance(sampler, str) else sampler
         law = self._with_law(chosen, token_ids)
         if isinstance(law, StreamLaw):

@@ -38,9 +38,11 @@ SEPARATOR = "<|endoftext|>"
 _SETTINGS_FILE = "tokenizer_config.json"
 _CHUNK = 2**20
 """Bytes that are encoded at a time: what comes of them takes a hundred times as much memory."""
-_SEAM = rb"(?<=\S\n)(?=\S)"
+_SEAM = re.compile(r"(?<=\S\n)(?=\S)")
 """Where a text can be cut without changing its tokens: no piece begins before the end of a line
-and goes on behind it."""
+and goes on behind it, unless there is more white space."""
+_SEAM_IN_BYTES = re.compile(rb"(?<=[!-~\x81-\x84\x86-\x9f\xb0-\xbf]\n)(?=[!-~\xc3-\xe0\xe4-\xf4])")
+"""The same in UTF-8, of whose characters some are left out with the white space among them."""
 _PROBE = "The \u00e9t\u00e9 of\n\n 1999, 数"
 
 
@@ -88,7 +90,7 @@ class BytePairs(Vocabulary):
         return np.concatenate([np.empty(0, self.id_type), *parts])
 
     def _ids(self, text: str) -> np.ndarray:
-        texts = re.split(_SEAM.decode(), text)
+        texts = _SEAM.split(text)
         found = self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)
         return np.array([n for each in found for n in each.ids], dtype=self.id_type)
 
@@ -108,9 +110,9 @@ class BytePairs(Vocabulary):
 
 
 def _chunks(data: bytes) -> Iterator[bytes]:
-    start, seam = 0, re.compile(_SEAM)
+    start = 0
     while start < len(data):
-        found = seam.search(data, start + _CHUNK)
+        found = _SEAM_IN_BYTES.search(data, start + _CHUNK)
         end = found.start() if found else len(data)
         yield data[start:end]
         start = end
