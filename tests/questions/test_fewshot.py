@@ -74,6 +74,9 @@ def test_reports_say_how_many_and_which(tmp_path: Path) -> None:
     plain, shown = report("a"), report("b", num_fewshot=2, fewshot=train)
     assert (plain["num_fewshot"], plain["fewshot"]) == (0, "")
     assert shown["num_fewshot"] == 2 and len(shown["fewshot"]) == 12
+    said = (tmp_path / "b" / "report.md").read_text()
+    assert "questions to arithmetic, behind 2 examples each." in said
+    assert "examples each" not in (tmp_path / "a" / "report.md").read_text()
     with pytest.raises(ConfigError, match="its num_fewshot is 0, this one.s 2"):
         report("a", num_fewshot=2, fewshot=train, resume=True)
     made = answer(

@@ -130,11 +130,16 @@ def _draws(num_questions: int, seed: int) -> torch.Tensor:
     return torch.cat([torch.arange(num_questions)[None], chosen.long()])
 
 
+def _shots(report: dict[str, Any]) -> str:
+    num = report.get("num_fewshot", 0)
+    return f", behind {num} example{'s' * (num > 1)} each" if num else ""
+
+
 def as_markdown(report: dict[str, Any]) -> str:
     """The report for people."""
     lines = [
         f"{report['task']}, protocol {report['protocol']}: {report['num_questions']} questions to "
-        f"{report['model']}. In brackets the middle 95 % of a bootstrap over questions; work is "
+        f"{report['model']}{_shots(report)}. In brackets the middle 95 % of a bootstrap over questions; work is "
         f"query-key pairs, as a share of that of {report['reference']}.{_of_others(report)}",
         "",
         "| decoder | right | against the reference | passes | tokens a pass | work | seconds "
