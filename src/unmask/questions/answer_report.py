@@ -140,7 +140,8 @@ def as_markdown(report: dict[str, Any]) -> str:
     lines = [
         f"{report['task']}, protocol {report['protocol']}: {report['num_questions']} questions to "
         f"{report['model']}{_shots(report)}. In brackets the middle 95 % of a bootstrap over "
-        f"questions; work is query-key pairs, as a share of that of {report['reference']}.{_of_others(report)}",
+        "questions; work is query-key pairs, as a share of that of "
+        f"{report['reference']}.{_of_others(report)}",
         "",
         "| decoder | right | against the reference | passes | tokens a pass | work | seconds "
         "| tokens/s |",
