@@ -51,7 +51,7 @@ def test_what_stops_is_what_would_have_been_up_to_there(choice) -> None:
     num_saved = 0
     for row in range(6):
         ids = settled(stopped.token_ids[row, PROMPT:], MASK)
-        num_kept, kept = stopping.num_kept(ids)
+        num_kept, kept = stopping.cut(ids) or (len(ids), text_of(ids))
         assert kept == cut(new_text(whole, row))
         assert text_of(ids[:num_kept]) == kept or num_kept == len(ids)
         passes = [each.cost.trunk.passes[row] for each in (stopped, whole)]
@@ -121,3 +121,15 @@ def test_chat_models_stop() -> None:
     lines = [unmask.Prompt(id=1, chat=question, stop="####"), unmask.Prompt(id=2, chat=question)]
     answers = {each.prompt.id: each.sample.text for each in unmask.answer_prompts(model, lines)}
     assert answers == {1: stopped.text, 2: whole.text}
+
+
+def test_a_stop_within_the_last_token_is_cut_too() -> None:
+    words = {0: "one ", 1: "two##", 2: "three"}
+
+    def words_of(token_ids: torch.Tensor) -> str:
+        return "".join(words[n] for n in token_ids.tolist())
+
+    stopping = StopStrings(sampler=CHOICES[0], stops=("##",), text_of=words_of)
+    assert stopping.cut(torch.tensor([0, 1])) == (2, "one two")
+    assert stopping.cut(torch.tensor([1, 0, 2])) == (1, "two")
+    assert stopping.cut(torch.tensor([0, 2])) is None

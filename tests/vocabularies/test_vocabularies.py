@@ -103,6 +103,14 @@ def test_learning_again_finds_the_same() -> None:
     assert PAIRS.decode(torch.tensor([0])) == "<|endoftext|>"
 
 
+def test_a_file_written_in_other_words_is_kept_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_text(json.dumps(json.loads(PAIRS.file), indent=1))
+    found = read_byte_pairs(tmp_path)
+    assert found.files()["tokenizer.json"] == (tmp_path / "tokenizer.json").read_text()
+    assert vocabulary_in(tmp_path, found.to_json()) == found
+    assert found.encode(LINES[3]).tolist() == PAIRS.encode(LINES[3]).tolist()
+
+
 def test_gpt2s_own_files_are_read(tmp_path: Path) -> None:
     stored = json.loads(PAIRS.file)["model"]
     (tmp_path / "encoder.json").write_text(json.dumps(stored["vocab"]))

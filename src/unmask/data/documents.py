@@ -7,7 +7,6 @@ Three forms are known by how they begin; anything else is one document.
     anything else                         itself
 """
 
-import json
 import re
 from collections.abc import Iterator
 
@@ -32,8 +31,8 @@ def documents(data: bytes, source: str) -> Iterator[bytes]:
 def _is_json_lines(data: bytes) -> bool:
     first = data.partition(b"\n")[0]
     try:
-        values = json.loads(first) if first[:1] == b"{" else None
-    except (ValueError, RecursionError):
+        values = loads(first.decode()) if first[:1] == b"{" else None
+    except ValueError:
         return False
     return isinstance(values, dict) and "text" in values
 
@@ -41,7 +40,7 @@ def _is_json_lines(data: bytes) -> bool:
 def _text_of(line: bytes, where: str) -> bytes:
     try:
         values = loads(line.decode())
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise DataError(f"{where} is no JSON ({error}). Mend or remove it.") from error
     text = values.get("text") if isinstance(values, dict) else None
     if not isinstance(text, str):

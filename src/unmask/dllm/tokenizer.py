@@ -15,15 +15,22 @@ from torch import Tensor
 
 from unmask.dllm.chat_template import render
 from unmask.dllm.config import DllmConfig
-from unmask.errors import CheckpointError, ConfigError, MissingExtraError, PromptError
+from unmask.errors import CheckpointError, ConfigError, PromptError
 from unmask.files.reading import read_text
 from unmask.files.tensors import read_json
-from unmask.vocabularies.bpe_files import ADDED_FILE, MERGES_FILE, VOCAB_FILE, read_bpe
+from unmask.vocabularies.bpe_files import (
+    ADDED_FILE,
+    MERGES_FILE,
+    TOKENIZER_FILE,
+    VOCAB_FILE,
+    read_bpe,
+    tokenizer_from,
+    tokenizers_library,
+)
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-TOKENIZER_FILE = "tokenizer.json"
 TOKENIZER_CONFIG_FILE = "tokenizer_config.json"
 TEMPLATE_FILE = "chat_template.jinja"
 TOKENIZER_FILES = (
@@ -110,13 +117,7 @@ def read_tokenizer(folder: Path, config: DllmConfig) -> ChatTokenizer:
         CheckpointError: a file is missing or damaged, or the ids of mask and end are no tokens.
         MissingExtraError: tokenizers is not installed.
     """
-    try:
-        from tokenizers import Tokenizer
-    except ImportError as error:
-        raise MissingExtraError(
-            "large models need tokenizers, which is not installed. "
-            "Run `pip install 'unmask[dllm]'`."
-        ) from error
+    tokenizers_library()
     settings = {}
     if (folder / TOKENIZER_CONFIG_FILE).exists():
         settings = read_json(folder / TOKENIZER_CONFIG_FILE)
@@ -130,12 +131,7 @@ def read_tokenizer(folder: Path, config: DllmConfig) -> ChatTokenizer:
             "from where the weights came from."
         )
     else:
-        try:
-            tokenizer = Tokenizer.from_str(read_text(file))
-        except Exception as error:  # the library raises bare Exception for every damage
-            raise CheckpointError(
-                f"{file} is not a tokenizer ({error}). Fetch it again."
-            ) from error
+        tokenizer = tokenizer_from(read_text(file), file)
     for name in ("mask_token_id", "eos_token_id"):
         if tokenizer.id_to_token(getattr(config, name)) is None:
             raise CheckpointError(

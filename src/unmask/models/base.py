@@ -396,10 +396,9 @@ class GenerativeModel(ABC):
 
     def sample_of(self, result: Result) -> Sample:
         """A finished sequence, as a sample."""
-        sampler = result.request.sampler
-        text, num_tokens, ids = (
-            self._cut(result, sampler) if isinstance(sampler, StopStrings) else self._whole(result)
-        )
+        text, num_tokens, ids = self._cut(result) or (
+            self._text_of(result), self._num_tokens(result), result.token_ids.tolist()
+        )  # fmt: skip
         return Sample(
             text=text,
             token_ids=ids,
@@ -410,17 +409,16 @@ class GenerativeModel(ABC):
             num_tokens=num_tokens,
         )
 
-    def _whole(self, result: Result) -> tuple[str, int, list[int]]:
-        return self._text_of(result), self._num_tokens(result), result.token_ids.tolist()
-
-    def _cut(self, result: Result, sampler: StopStrings) -> tuple[str, int, list[int]]:
-        """Up to the first stop string; without one, all of it."""
-        is_wanted = result.request.given_ids == self.vocab_size
+    def _cut(self, result: Result) -> tuple[str, int, list[int]] | None:
+        """Text, number of new tokens, and all tokens, up to a stop string; None: it is whole."""
+        sampler, is_wanted = result.request.sampler, result.request.given_ids == self.vocab_size
+        if not isinstance(sampler, StopStrings) or not is_wanted.any():
+            return None
         first = int(is_wanted.long().argmax())
-        new_ids = settled(result.token_ids[first:].cpu(), self.vocab_size)
-        num_kept, kept = sampler.num_kept(new_ids)
-        if not is_wanted.any() or num_kept == len(is_wanted) - first:
-            return self._whole(result)
+        found = sampler.cut(settled(result.token_ids[first:].cpu(), self.vocab_size))
+        if found is None:
+            return None
+        num_kept, kept = found
         return self._begun(result, kept), num_kept, result.token_ids[: first + num_kept].tolist()
 
     def _begun(self, result: Result, kept: str) -> str:

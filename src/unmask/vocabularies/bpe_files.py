@@ -11,13 +11,14 @@ are those of transformers' Qwen2Tokenizer.
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unmask.errors import CheckpointError
+from unmask.errors import CheckpointError, MissingExtraError
 from unmask.files.reading import read_text
 from unmask.files.tensors import read_json
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+TOKENIZER_FILE = "tokenizer.json"
 VOCAB_FILE, MERGES_FILE, ADDED_FILE = "vocab.json", "merges.txt", "added_tokens.json"
 GPT2_VOCAB_FILE, GPT2_MERGES_FILE = "encoder.json", "vocab.bpe"
 """What GPT-2 was published as."""
@@ -26,6 +27,28 @@ _QWEN2 = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
+
+
+def tokenizers_library() -> Any:
+    """The `tokenizers` library. Raises `MissingExtraError` if it is not installed."""
+    try:
+        import tokenizers
+    except ImportError as error:
+        raise MissingExtraError(
+            "large models and vocabularies of pieces need tokenizers, which is not installed. "
+            "Run `pip install 'unmask[dllm]'`."
+        ) from error
+    return tokenizers
+
+
+def tokenizer_from(content: str, file: Path) -> "Tokenizer":
+    """The tokenizer of a tokenizer.json. Raises `CheckpointError` if it is none."""
+    from tokenizers import Tokenizer
+
+    try:
+        return Tokenizer.from_str(content)
+    except Exception as error:  # the library raises bare Exception for every damage
+        raise CheckpointError(f"{file} is not a tokenizer ({error}). Fetch it again.") from error
 
 
 def read_bpe(

@@ -17,22 +17,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unmask.errors import CheckpointError, ConfigError, DataError, MissingExtraError
+from unmask.errors import CheckpointError, ConfigError, DataError
 from unmask.files.reading import read_text
 from unmask.files.tensors import read_json
 from unmask.vocabularies.bpe_files import (
     GPT2_MERGES_FILE,
     GPT2_VOCAB_FILE,
     MERGES_FILE,
+    TOKENIZER_FILE,
     VOCAB_FILE,
     read_bpe,
+    tokenizer_from,
+    tokenizers_library,
 )
 from unmask.vocabularies.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-TOKENIZER_FILE = "tokenizer.json"
 SEPARATOR = "<|endoftext|>"
 """The token that stands behind a document, where a vocabulary has it."""
 _SETTINGS_FILE = "tokenizer_config.json"
@@ -58,11 +60,6 @@ class BytePairs(Vocabulary):
     def vocab_size(self) -> int:
         """V: one more than the largest id; MASK has the id V."""
         return 1 + max(self.tokenizer.get_vocab().values())
-
-    @property
-    def blank(self) -> str:
-        """How MASK is written."""
-        return "<mask>"
 
     @property
     def unit(self) -> str:
@@ -125,18 +122,14 @@ def read_byte_pairs(path: Path) -> BytePairs:
         CheckpointError: there is none, it is damaged, or it cannot write every text.
         MissingExtraError: tokenizers is not installed.
     """
-    tokenizers = _library()
+    tokenizers_library()
     file = path / TOKENIZER_FILE if path.is_dir() else path
     if file.is_file():
-        try:
-            found = tokenizers.Tokenizer.from_str(read_text(file))
-        except Exception as error:  # the library raises bare Exception for every damage
-            raise CheckpointError(
-                f"{file} is not a tokenizer ({error}). Fetch it again."
-            ) from error
-    else:
-        found = _read_pairs(path)
-    return _of(found, str(path))
+        content = read_text(file)  # kept as it is: libraries may write the same in other words
+        found = tokenizer_from(content, file)
+        return _of(found, content, str(path))
+    found = _read_pairs(path)
+    return _of(found, _written(found), str(path))
 
 
 def _read_pairs(folder: Path) -> "Tokenizer":
@@ -165,7 +158,7 @@ def learn_byte_pairs(texts: Iterable[str], size: int) -> BytePairs:
         ConfigError: the size has no room for the bytes.
         MissingExtraError: tokenizers is not installed.
     """
-    tokenizers = _library()
+    tokenizers = tokenizers_library()
     alphabet = sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet())
     if not len(alphabet) < size <= 2**20:
         raise ConfigError(
@@ -182,7 +175,7 @@ def learn_byte_pairs(texts: Iterable[str], size: int) -> BytePairs:
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    found = _of(tokenizer, "the vocabulary that was learnt")
+    found = _of(tokenizer, _written(tokenizer), "the vocabulary that was learnt")
     if found.vocab_size != size:
         raise ConfigError(
             f"the text has pieces for {found.vocab_size:,} entries, and {size:,} were asked for. "
@@ -191,22 +184,16 @@ def learn_byte_pairs(texts: Iterable[str], size: int) -> BytePairs:
     return found
 
 
-def _of(tokenizer: "Tokenizer", source: str) -> BytePairs:
-    found = BytePairs(tokenizer.to_str(pretty=False) + "\n", tokenizer)
+def _written(tokenizer: "Tokenizer") -> str:
+    text: str = tokenizer.to_str(pretty=False)
+    return text + "\n"
+
+
+def _of(tokenizer: "Tokenizer", file: str, source: str) -> BytePairs:
+    found = BytePairs(file, tokenizer)
     if found.decode(found.encode(_PROBE)) != _PROBE:
         raise CheckpointError(
             f"{source} is no byte-level vocabulary: a text does not come back from its tokens as "
             "it was. Choose one such as GPT-2's, or learn one: --vocabulary learn:4096."
         )
     return found
-
-
-def _library() -> Any:
-    try:
-        import tokenizers
-    except ImportError as error:
-        raise MissingExtraError(
-            "vocabularies of pieces need tokenizers, which is not installed. "
-            "Run `pip install 'unmask[dllm]'`."
-        ) from error
-    return tokenizers

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from unmask.errors import CheckpointError, ConfigError
-from unmask.vocabularies.byte_pairs import TOKENIZER_FILE, learn_byte_pairs, read_byte_pairs
+from unmask.vocabularies.bpe_files import TOKENIZER_FILE
+from unmask.vocabularies.byte_pairs import learn_byte_pairs, read_byte_pairs
 from unmask.vocabularies.characters import Characters, text8
 from unmask.vocabularies.raw_bytes import Bytes
 from unmask.vocabularies.vocabulary import Vocabulary

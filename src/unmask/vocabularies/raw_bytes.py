@@ -18,11 +18,6 @@ class Bytes(Vocabulary):
         return 256
 
     @property
-    def blank(self) -> str:
-        """How MASK is written."""
-        return "<mask>"
-
-    @property
     def unit(self) -> str:
         """Bytes."""
         return "bytes"

@@ -25,9 +25,9 @@ class Vocabulary(ABC):
         """V, MASK not counted; MASK has the id V."""
 
     @property
-    @abstractmethod
     def blank(self) -> str:
-        """How MASK is written: no text of the vocabulary has it in it, or none has to."""
+        """How MASK is written, in templates and in what is shown."""
+        return "<mask>"
 
     @property
     @abstractmethod

@@ -60,7 +60,8 @@ class StopStrings:
     @property
     def ends_early(self) -> bool:
         """Whether what stands may be relied on before the sampler is finished."""
-        return not any(getattr(each, "takes_back", True) for each in _rules(self.sampler))
+        *_, rule = layers(self.sampler)  # what is put around it takes nothing back
+        return not getattr(rule, "takes_back", True)
 
     def init(self, given_ids: TokenIds, *, mask_id: int, draws: Draws) -> StopState:
         """The sampler's beginning."""
@@ -84,12 +85,13 @@ class StopStrings:
         text = self.text_of(settled(token_ids[first:], mask_id))
         return any(stop in text for stop in self.stops)
 
-    def num_kept(self, token_ids: Int[Tensor, " n"]) -> tuple[int, str]:
-        """How many tokens a finished text needs for what stands before its stop; and that."""
+    def cut(self, token_ids: Int[Tensor, " n"]) -> tuple[int, str] | None:
+        """How many tokens a finished text needs for what stands before its stop, and that; None
+        if it has none."""
         text = self.text_of(token_ids)
         places = [place for stop in self.stops if (place := text.find(stop)) >= 0]
         if not places:
-            return len(token_ids), text
+            return None
         kept = text[: min(places)]
         enough, too_few = len(token_ids), -1
         while enough - too_few > 1:  # a longer beginning never has the less text
@@ -103,8 +105,3 @@ def settled(token_ids: Int[Tensor, " n"], mask_id: int) -> Int[Tensor, " m"]:
     """What stands before the first MASK, or before padding."""
     is_there = (token_ids != mask_id) & (token_ids != PAD)
     return token_ids[: int(is_there.long().cumprod(dim=0).sum())]
-
-
-def _rules(sampler: Any) -> list[Any]:
-    """The innermost sampler, which has the rule; what is put around one takes nothing back."""
-    return list(layers(sampler))[-1:]
