@@ -10,11 +10,13 @@ from unmask.vocabularies.bpe_files import TOKENIZER_FILE
 from unmask.vocabularies.byte_pairs import learn_byte_pairs, read_byte_pairs
 from unmask.vocabularies.characters import Characters, text8
 from unmask.vocabularies.raw_bytes import Bytes
+from unmask.vocabularies.residues import Residues
+from unmask.vocabularies.smiles import Smiles, learn_smiles
 from unmask.vocabularies.vocabulary import Vocabulary
 
 NAMES = (
-    "text8, bytes, characters (those of the text), characters:ABC..., learn:4096, or a folder "
-    "with tokenizer.json"
+    "text8, bytes, characters (those of the text), characters:ABC..., learn:4096, residues, "
+    "smiles, or a folder with tokenizer.json"
 )
 
 
@@ -32,6 +34,8 @@ def named_vocabulary(name: str, texts: Callable[[], Iterable[str]]) -> Vocabular
     if kind == "characters":
         known = rest or "".join(sorted({sign for text in texts() for sign in text}))
         return Characters(alphabet=known)
+    if name == "smiles":
+        return learn_smiles(texts())
     if kind == "learn":
         if not rest.isascii() or not rest.isdigit() or len(rest) > 9:
             raise ConfigError(
@@ -47,7 +51,9 @@ def named_vocabulary(name: str, texts: Callable[[], Iterable[str]]) -> Vocabular
     return read_byte_pairs(path)
 
 
-_FIXED: dict[str, Callable[[], Vocabulary]] = {"text8": text8, "bytes": Bytes}
+_FIXED: dict[str, Callable[[], Vocabulary]] = {
+    "text8": text8, "bytes": Bytes, "residues": Residues
+}  # fmt: skip
 
 
 def vocabulary_in(folder: Path, fields: Mapping[str, Any]) -> Vocabulary:
@@ -58,8 +64,8 @@ def vocabulary_in(folder: Path, fields: Mapping[str, Any]) -> Vocabulary:
         MissingExtraError: it needs the `tokenizers` library, which is not installed.
     """
     kind = fields.get("kind")
-    if kind == "bytes":
-        return Bytes()
+    if kind in ("bytes", "residues"):
+        return _FIXED[kind]()
     if kind == "byte-pairs":
         found = read_byte_pairs(folder / TOKENIZER_FILE)
         if found.to_json() != dict(fields):
@@ -69,6 +75,8 @@ def vocabulary_in(folder: Path, fields: Mapping[str, Any]) -> Vocabulary:
             )
         return found
     try:
+        if kind == "smiles":
+            return Smiles.from_json(fields)
         return Characters.from_json(fields)
     except ConfigError as error:
         raise CheckpointError(f"{folder}: {error}") from error

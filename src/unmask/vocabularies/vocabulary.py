@@ -2,6 +2,10 @@
 
 Ids are 0 .. V-1, and MASK has the id V. MASK is written as the vocabulary's `blank`, in templates
 and in what is shown, so that what is shown half done is a template again.
+
+Some kinds of sequences have ends: tokens before the first and behind the last, which are always
+given, and tell a model how long the sequence is. They are no part of what is written, nor of a
+length that is asked for.
 """
 
 import re
@@ -10,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Int, Integer
 from torch import Tensor
 
@@ -39,16 +44,31 @@ class Vocabulary(ABC):
         """The token that stands behind each document of a file; None: there is none."""
         return None
 
+    @property
+    def ends(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The tokens that stand before and behind every sequence."""
+        return (), ()
+
+    @property
+    def num_ends(self) -> int:
+        """How many tokens the ends of a sequence are."""
+        return sum(map(len, self.ends))
+
+    @property
+    def silent_ids(self) -> tuple[int, ...]:
+        """Tokens that are never generated: where they stand they are given, and not scored."""
+        return ()
+
     @abstractmethod
     def encode_bytes(self, data: bytes, *, source: str = "text") -> np.ndarray:
-        """The ids of a text in UTF-8, in the smallest unsigned type that holds them.
+        """The ids of a text in UTF-8, without ends, in the smallest unsigned type for them.
 
         Raises `DataError` for what it has no token for; `source` names the text in it.
         """
 
     @abstractmethod
     def decode_known(self, token_ids: list[int]) -> str:
-        """The text of ids, all below V."""
+        """The text of ids, all below V; ends are not written."""
 
     def is_foreign(self, data: bytes) -> np.ndarray:
         """Which bytes of a text in UTF-8 it has no token for, [n]."""
@@ -74,7 +94,15 @@ class Vocabulary(ABC):
         )
 
     def encode(self, text: str, *, source: str = "text") -> Int[Tensor, " L"]:
-        """The ids of a text, int64. Raises as `encode_bytes`."""
+        """The ids of a text between its ends, int64. Raises as `encode_bytes`."""
+        return self.between_ends(self._plain(text, source))
+
+    def between_ends(self, token_ids: Integer[Tensor, " n"]) -> Int[Tensor, " L"]:
+        """A sequence with its ends."""
+        first, last = (torch.tensor(ids, dtype=torch.int64) for ids in self.ends)
+        return torch.cat([first, token_ids.long(), last])
+
+    def _plain(self, text: str, source: str) -> Int[Tensor, " n"]:
         token_ids = self.encode_bytes(text.encode(errors="surrogatepass"), source=source)
         return torch.from_numpy(token_ids.astype(np.int64))
 
@@ -100,8 +128,8 @@ class Vocabulary(ABC):
         """The text of one token alone."""
         return self.blank if token_id == self.vocab_size else self.decode_known([token_id])
 
-    def encode_prompt(self, prompt: str, length: int) -> Int[Tensor, " {length}"]:
-        """The ids of a prompt, then MASK up to `length`. Raises `PromptError`."""
+    def encode_prompt(self, prompt: str, length: int) -> Int[Tensor, " L"]:
+        """The ids of a prompt, then MASK up to `length`, ends not counted. Raises `PromptError`."""
         token_ids = self._known(prompt, "prompt")
         if len(token_ids) >= length:
             trouble = (
@@ -113,9 +141,8 @@ class Vocabulary(ABC):
                 f"the prompt has {len(token_ids)} {self.unit}; a sequence has {length}, so the "
                 f"prompt {trouble}. Shorten it, or ask for more with --length."
             )
-        return torch.nn.functional.pad(
-            token_ids, (0, length - len(token_ids)), value=self.vocab_size
-        )
+        room = length - len(token_ids)
+        return self.between_ends(F.pad(token_ids, (0, room), value=self.vocab_size))
 
     def encode_template(self, template: str) -> Int[Tensor, " L"]:
         """The ids of a text with holes: MASK, one token, wherever `blank` stands.
@@ -136,14 +163,15 @@ class Vocabulary(ABC):
         self._check_known(data, is_foreign, "template")
         mask = torch.tensor([self.vocab_size])
         first, *others = (
-            self.encode(part, source="template") for part in template.split(self.blank)
+            self._plain(part, source="template") for part in template.split(self.blank)
         )
-        return torch.cat([first, *(part for other in others for part in (mask, other))])
+        parts = [first, *(part for other in others for part in (mask, other))]
+        return self.between_ends(torch.cat(parts))
 
     def _known(self, text: str, source: str) -> Int[Tensor, " L"]:
         data = text.encode(errors="surrogatepass")
         self._check_known(data, self.is_foreign(data), source)
-        return self.encode(text, source=source)
+        return self._plain(text, source)
 
     def _check_known(self, data: bytes, is_foreign: np.ndarray, source: str) -> None:
         if is_foreign.any():
