@@ -77,7 +77,7 @@ def test_the_mean_is_what_score_says():
     token_ids = sequences()
     for sampler in SAMPLERS:
         found = SamplerLikelihoods(NETWORK, token_ids, seed=5).emission(sampler)
-        scored = score(NETWORK, sampler, token_ids, seed=5)
+        scored = score(NETWORK, sampler, token_ids, seed=5).summary()
         bits = -found.nats / (LENGTH * math.log(2))
         assert scored.likelihood.value == pytest.approx(bits.mean().item(), abs=1e-10)
         assert scored.trunk_passes == pytest.approx(found.work.trunk_passes.mean().item())

@@ -12,7 +12,7 @@ from unmask.training.optimizers import OptimizerConfig
 
 def test_the_presets_that_ship() -> None:
     assert preset_names() == [
-        "adapt", "arithmetic", "arithmetic-drafter", "owt-paper", "text8-ar",
+        "adapt", "arithmetic", "arithmetic-drafter", "owt-paper", "proteins", "text8-ar",
         "text8-judge", "text8-noncausal", "text8-paper", "text8-small", "text8-stream", "tiny",
         "wiki-small",
     ]  # fmt: skip
@@ -22,6 +22,7 @@ def test_the_presets_that_ship() -> None:
 def test_a_preset_sets_only_fields_there_are(name: str) -> None:
     recipe, values = preset(name), preset_values(name)
     assert set(values) <= {field.name for field in fields(Recipe)}
+    assert recipe.vocabulary == values.pop("vocabulary", "")
     for section, chosen in values.items():
         for field, value in chosen.items():
             assert getattr(getattr(recipe, section), field) == value
@@ -34,6 +35,7 @@ def test_a_recipe_survives_its_yaml(name: str) -> None:
         model=model_kind(values)(**values["model"]),
         optimizer=OptimizerConfig(**values["optimizer"]),
         trainer=TrainerConfig(**values["trainer"]),
+        vocabulary=values["vocabulary"],
     )
     assert again == preset(name)
 

@@ -23,7 +23,7 @@ from unmask.cli.options.parser import Parser
 from unmask.cli.progress import adding_up, progress
 from unmask.cli.prompt_file import add_prompt_file_options, check_prompt_file, generate_prompts
 from unmask.cost import mean as mean_cost
-from unmask.errors import OutputError
+from unmask.errors import ConfigError, OutputError
 from unmask.files.line_file import growing
 from unmask.files.parquet import recording
 from unmask.files.reading import dumps
@@ -63,19 +63,19 @@ def run(arguments: Sequence[str]) -> int:
 
 def _generated(options: Namespace, model: TextModel | ChatModel, sampler: Sampler) -> list[Sample]:
     """The samples of one prompt, each written as soon as it is finished."""
-    given = model.given_ids(
-        prompt=options.prompt, template=options.template, length=options.length, **_chat(options)
-    )
     device, num_samples = model.network.device, options.num_samples
     if num_samples is None:
         num_samples = 1 if options.chat else 4
-    num_wanted = int((given == model.vocab_size).sum()) * num_samples
+    if num_samples < 1:
+        raise ConfigError(f"--num-samples must be at least 1, got {num_samples}.")
+    asked = {"prompt": options.prompt, "template": options.template, "length": options.length}
+    given = model.given_for(num_samples, options.seed, **asked, **_chat(options))
+    num_wanted = sum(int((one == model.vocab_size).sum()) for one in given)
     samples = []
     with progress("generating", num_wanted) as advance:
         finished = model.samples(
             sampler,
             given,
-            num_samples=num_samples,
             seed=options.seed,
             batch_size=options.batch_size,
             stop=options.stop,
@@ -133,8 +133,10 @@ def build_parser() -> Parser:
     )
     parser.add_argument(
         "--length",
-        type=int,
-        help="Tokens per sample, prompt included. Default: as many as the model can.",
+        type=str,
+        help="Tokens per sample, prompt included: 120, or 80-200 for any of these. Default: as "
+        "many as the model can; of a model of sequences of any length, as long as those that it "
+        "learnt from.",
     )
     parser.add_argument("--chat", type=str, help="A question to a large model.")
     parser.add_argument(

@@ -32,6 +32,7 @@ from unmask.training.loop import new_state, train
 from unmask.training.optimizers import OptimizerConfig
 from unmask.training.report import Report
 from unmask.training.run_folder import RunRecord, read_record
+from unmask.training.sequence_task import SequenceTask
 from unmask.training.session import is_main_process
 from unmask.training.state import Progress
 from unmask.training.task import Task, TextTask
@@ -47,7 +48,8 @@ def run(arguments: Sequence[str]) -> int:
     if begun is not None:
         options = _as_begun(begun, parser, arguments, options)
     sections = _sections(model_kind(values))
-    recipe = Recipe(**{name: cls(**_values(options[name])) for name, cls in sections.items()})
+    parts = {name: cls(**_values(options[name])) for name, cls in sections.items()}
+    recipe = Recipe(**parts, vocabulary=options.vocabulary)
     if options.print_recipe:
         print(recipe.to_yaml(), end="")
         return 0
@@ -121,8 +123,9 @@ def build_parser(model: type = HybridConfig) -> Parser:
         default="",
         help="What the tokens of a text are: text8 (a-z and space; the default), bytes, "
         "characters (those of the text, if they are ASCII), characters:ABC..., learn:4096 (pieces "
-        "learnt from the text), or a folder with tokenizer.json or vocab.json and merges.txt, "
-        "such as GPT-2's. The network takes its number of tokens from it.",
+        "learnt from the text), residues (those of ESM), smiles, or a folder with tokenizer.json "
+        "or vocab.json and merges.txt, such as GPT-2's. By default the recipe's, and of FASTA and "
+        "SMILES theirs. The network takes its number of tokens from it.",
     )
     add_folder_options(parser)
     parser.add_argument(
@@ -249,9 +252,13 @@ def _dry_run(recipe: Recipe, task: Task, trunk: ChatModel | None) -> int:
 
 
 def _amount(task: Task) -> str:
-    if not isinstance(task, TextTask):
-        return ""
-    return f"{len(task.corpus.train):,} training tokens; "
+    if isinstance(task, TextTask):
+        return f"{len(task.corpus.train):,} training tokens; "
+    if isinstance(task, SequenceTask):
+        left_out = len(task.corpus.train) - len(task.train)
+        and_more = f" ({left_out:,} are too long and left out)" if left_out else ""
+        return f"{len(task.train):,} training sequences{and_more}; "
+    return ""
 
 
 @contextmanager
@@ -288,8 +295,12 @@ def _say(message: str, **options: Any) -> None:
         print(message, flush=True, **options)
 
 
-def _dotted(sections: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    return {f"{name}.{key}": v for name, fields in sections.items() for key, v in fields.items()}
+def _dotted(values: dict[str, Any]) -> dict[str, Any]:
+    """Of a preset: its sections' fields, and what it names besides."""
+    found = {name: value for name, value in values.items() if not isinstance(value, dict)}
+    for name in values.keys() - found.keys():
+        found |= {f"{name}.{key}": value for key, value in values[name].items()}
+    return found
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from unmask.draws import SeededDraws, check_seed
 from unmask.errors import ConfigError, PromptError
 from unmask.evaluation import trace
 from unmask.models.asked import checked_stops, checked_text
+from unmask.models.lengths import Length
 from unmask.predictors.stream import StreamPredictor
 from unmask.samplers.engine import Engine, Request, Result
 from unmask.samplers.sampler import Sampler, layers
@@ -85,6 +86,12 @@ def _ignore(num_revealed: int) -> None:
     pass
 
 
+def _check_counts(**counts: object) -> None:
+    for name, value in counts.items():
+        if type(value) is not int or value < 1:
+            raise ConfigError(f"{name} must be a whole number of at least 1, got {value!r}.")
+
+
 class GenerativeModel(ABC):
     """A network, and how its token ids become text."""
 
@@ -122,12 +129,14 @@ class GenerativeModel(ABC):
         *,
         prompt: str = "",
         template: str | None = None,
-        length: int | None = None,
+        length: Length = None,
         chat: str | Sequence[Mapping[str, str]] | None = None,
         max_new_tokens: int | None = None,
+        seed: int = 0,
     ) -> Tensor:
         """One sequence of token ids, [L], with MASK where tokens are to be generated.
 
+        `seed` is that of the sample, from which its length is drawn where that is left open.
         Raises `PromptError` if what is asked for does not fit the model.
         """
 
@@ -192,7 +201,7 @@ class GenerativeModel(ABC):
         seed: int = 0,
         batch_size: int = 16,
         template: str | None = None,
-        length: int | None = None,
+        length: Length = None,
         chat: str | Sequence[Mapping[str, str]] | None = None,
         max_new_tokens: int | None = None,
         stop: str | Sequence[str] = (),
@@ -214,20 +223,33 @@ class GenerativeModel(ABC):
                 "generate(prompt, sampler=...)."
             )
         prompts = prompt if isinstance(prompt, list | tuple) else [prompt]
+        _check_counts(num_samples=num_samples, batch_size=batch_size)
         given = [
-            self.given_ids(
+            one
+            for place, each in enumerate(prompts)
+            for one in self.given_for(
+                num_samples,
+                seed + place * num_samples,
                 prompt=checked_text(each),
                 template=template,
                 length=length,
                 chat=chat,
                 max_new_tokens=max_new_tokens,
             )
-            for each in prompts
         ]
-        finished = self.samples(
-            sampler, given, num_samples=num_samples, seed=seed, batch_size=batch_size, stop=stop
-        )
+        finished = self.samples(sampler, given, seed=seed, batch_size=batch_size, stop=stop)
         return sorted(finished, key=lambda sample: sample.seed)
+
+    def given_for(self, num_samples: int, seed: int, **asked: Any) -> list[Tensor]:
+        """`given_ids` of samples that begin with a seed; they differ where lengths are drawn."""
+        check_seed(seed, num_samples)
+        if not self.draws_lengths(**asked):
+            return [self.given_ids(**asked)] * num_samples
+        return [self.given_ids(**asked, seed=seed + n) for n in range(num_samples)]
+
+    def draws_lengths(self, *, length: Length = None, **asked: Any) -> bool:
+        """Whether samples of what is asked for may differ in length."""
+        return False
 
     def infill(
         self, template: str, *, sampler: Sampler | str | None = None, seed: int = 0
@@ -248,7 +270,7 @@ class GenerativeModel(ABC):
         sampler: Sampler | str | None = None,
         seed: int = 0,
         template: str | None = None,
-        length: int | None = None,
+        length: Length = None,
         chat: str | Sequence[Mapping[str, str]] | None = None,
         max_new_tokens: int | None = None,
         stop: str | Sequence[str] = (),
@@ -263,6 +285,7 @@ class GenerativeModel(ABC):
             length=length,
             chat=chat,
             max_new_tokens=max_new_tokens,
+            seed=seed,
         )
         check_seed(seed, 1)
         (chosen,) = self.samplers_for([given], sampler, stop)
@@ -326,7 +349,7 @@ class GenerativeModel(ABC):
         sampler: Sampler | str | None,
         given: Tensor | Sequence[Tensor],
         *,
-        num_samples: int,
+        num_samples: int = 1,
         seed: int = 0,
         batch_size: int = 16,
         stop: str | Sequence[str] = (),
@@ -334,13 +357,12 @@ class GenerativeModel(ABC):
     ) -> Iterator[Sample]:
         """`generate`, handing out each sample as soon as it is finished.
 
-        `given` is what `given_ids` makes, of one sequence or of several. At most `batch_size` are
+        `given` is what `given_ids` makes, of one sequence or of several, of each of which there
+        are `num_samples`. At most `batch_size` are
         under way at once; where one is finished the next begins.
         `observe` is told after each step how many tokens it settled.
         """
-        for name, value in (("num_samples", num_samples), ("batch_size", batch_size)):
-            if type(value) is not int or value < 1:
-                raise ConfigError(f"{name} must be a whole number of at least 1, got {value!r}.")
+        _check_counts(num_samples=num_samples, batch_size=batch_size)
         every = [given] if isinstance(given, Tensor) else list(given)
         check_seed(seed, len(every) * num_samples)
         chosen = self.samplers_for(every, sampler, stop)

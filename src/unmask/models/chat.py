@@ -41,6 +41,7 @@ from unmask.models.asked import (
     checked_text,
 )
 from unmask.models.base import GenerativeModel, Revealed
+from unmask.models.lengths import Length
 from unmask.models.roles import ChatNetwork, Roles, trunk_of
 from unmask.predictors.shadows import check_casts_shadows
 from unmask.process.blocks import LeftToRight, check_divides
@@ -227,9 +228,10 @@ class ChatModel(GenerativeModel):
         *,
         prompt: str = "",
         template: str | None = None,
-        length: int | None = None,
+        length: Length = None,
         chat: str | Sequence[Mapping[str, str]] | None = None,
         max_new_tokens: int | None = None,
+        seed: int = 0,
     ) -> Tensor:
         """A prompt, plain or as a chat, and MASK where its continuation is to stand.
 

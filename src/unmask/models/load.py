@@ -11,6 +11,7 @@ from unmask.errors import ConfigError
 from unmask.files.model_folder import find_folder
 from unmask.files.tensors import CONFIG_FILE, read_json
 from unmask.models.chat import ChatModel, load_chat_model
+from unmask.models.lengths import Lengths
 from unmask.models.text import TextModel
 from unmask.network import checkpoint
 from unmask.vocabularies.named import vocabulary_in
@@ -42,14 +43,16 @@ def load(
         )
     name = os.path.expanduser(name)
     folder = find_folder(name)
-    if "model_type" in read_json(folder / CONFIG_FILE):
+    config = read_json(folder / CONFIG_FILE)
+    if "model_type" in config:
         kind = chosen or usual_dtype(folder)
         _say(name, kind, place, dtype is None, device == "auto")
         return load_chat_model(folder, name, dtype=kind, device=place)
     kind = chosen or torch.float32
     network, fields = checkpoint.read_model(folder, kind)
     _say(name, kind, place, dtype is None, device == "auto")
-    return TextModel(network.to(place), vocabulary_in(folder, fields), name)
+    lengths = Lengths.from_json(config.get("lengths"), str(folder / CONFIG_FILE))
+    return TextModel(network.to(place), vocabulary_in(folder, fields), name, lengths)
 
 
 MANY = 10**9

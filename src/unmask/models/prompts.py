@@ -39,7 +39,7 @@ class Prompt:
     prompt: str = ""
     template: str | None = None
     chat: Chat | None = None
-    length: int | None = None
+    length: int | str | None = None
     max_new_tokens: int | None = None
     seed: int | None = None
     """Of its first sample."""
@@ -122,7 +122,9 @@ def _prompt(line: str, number: int, path: Path | str, as_chats: bool) -> Prompt:
 def _is_fine(name: str, value: object) -> bool:
     if value is None:
         return name not in ("id", "prompt")
-    if name in ("length", "max_new_tokens", "seed"):
+    if name == "length":
+        return type(value) in (int, str)
+    if name in ("max_new_tokens", "seed"):
         return type(value) is int
     if name == "id":
         return type(value) in (int, str)
@@ -160,10 +162,13 @@ def answer_prompts(
         ConfigError: there is no such sampler, or it cannot work on this model.
         OutputError: the output is there and `resume` is not asked for, or cannot be written to.
     """
-    given: list[tuple[Tensor, Sampler]] = []
-    for each in prompts:
+    seeds = _seeds(prompts, num_samples, seed)
+    given: dict[tuple[int, int], tuple[Tensor, Sampler]] = {}
+    for place, each in enumerate(prompts):
         try:
-            one = model.given_ids(
+            every = model.given_for(
+                num_samples,
+                seeds[place, 0],
                 prompt=each.prompt,
                 template=each.template,
                 length=each.length,
@@ -171,11 +176,11 @@ def answer_prompts(
                 max_new_tokens=each.max_new_tokens,
             )
             ends = stop if each.stop is None else each.stop
-            (chosen,) = model.samplers_for([one], each.sampler or sampler, ends)
+            chosen = model.samplers_for(every, each.sampler or sampler, ends)
         except UnmaskError as error:
             raise type(error)(f"prompt {each.id!r:.60}: {error}") from error
-        given.append((one, chosen))
-    seeds = _seeds(prompts, num_samples, seed)
+        for n, one in enumerate(zip(every, chosen, strict=True)):
+            given[place, n] = one
     done = _done(output, prompts, seeds) if resume and output is not None else set()
     wanted = [place for place in seeds if place not in done]
     return _answers(model, prompts, given, seeds, wanted, output, resume, batch_size, observe)
@@ -219,7 +224,7 @@ def _done(
 def _answers(
     model: GenerativeModel,
     prompts: Sequence[Prompt],
-    given: Sequence[tuple[Tensor, Sampler]],
+    given: Mapping[tuple[int, int], tuple[Tensor, Sampler]],
     seeds: Mapping[tuple[int, int], int],
     wanted: Sequence[tuple[int, int]],
     output: Path | str | None,
@@ -229,7 +234,7 @@ def _answers(
 ) -> Iterator[Answer]:
     def requests() -> Iterator[Request]:
         for place, n in wanted:
-            given_ids, sampler = given[place]
+            given_ids, sampler = given[place, n]
             yield Request(given_ids=given_ids, sampler=sampler, seed=seeds[place, n])
 
     engine = Engine(

@@ -15,16 +15,16 @@ from torch import Tensor
 
 from unmask.draws import check_seed
 from unmask.errors import CheckpointError, ConfigError, PromptError
-from unmask.evaluation.bits import Score, score, score_of_stream
+from unmask.evaluation.bits import Score, Scored, score, score_of_stream
 from unmask.files.model_folder import ERROR_HEAD_FOLDER, POLICY_FOLDER, find_folder
 from unmask.models.asked import (
-    checked_count,
     checked_ids,
     checked_path,
     checked_text,
     checked_texts,
 )
 from unmask.models.base import GenerativeModel, Revealed
+from unmask.models.lengths import Length, Lengths, is_drawn, length_of
 from unmask.network import checkpoint
 from unmask.network.config import HybridConfig
 from unmask.network.error_head import LearnedErrorPredictor, read_error_head
@@ -33,19 +33,17 @@ from unmask.network.new_hybrid import HybridNetwork
 from unmask.network.policy import PolicyNetwork, read_policy
 from unmask.predictors.shadows import check_casts_shadows
 from unmask.predictors.stream import StreamPredictor
-from unmask.process.orders import left_to_right
 from unmask.samplers.autoregressive import Autoregressive
 from unmask.samplers.engine import Result
-from unmask.samplers.likelihood import TractableSampler, law_of, order_for, pass_tables
+from unmask.samplers.likelihood import TractableSampler, law_of
 from unmask.samplers.lossless import Lossless
 from unmask.samplers.sampler import Sampler
 from unmask.samplers.self_speculative import SelfSpeculative
-from unmask.samplers.stream_likelihood import StreamLaw, stream_nats
+from unmask.samplers.stream_likelihood import StreamLaw
 from unmask.samplers.streamed import along_stream
 from unmask.shapes import TokenIds
 from unmask.speculation.bounds import tightened_bound
 from unmask.speculation.filters import Filter
-from unmask.speculation.likelihood import log_likelihood
 from unmask.vocabularies.vocabulary import Vocabulary
 
 
@@ -72,13 +70,24 @@ def check_orders(num_orders: object, seed: object) -> None:
 class TextModel(GenerativeModel):
     """A trained network and its vocabulary."""
 
-    def __init__(self, network: HybridNetwork, vocabulary: Vocabulary, name: str) -> None:
+    lengths: Lengths | None
+    """How long the sequences were that it learnt from; None: parts of long texts."""
+
+    def __init__(
+        self,
+        network: HybridNetwork,
+        vocabulary: Vocabulary,
+        name: str,
+        lengths: Lengths | None = None,
+    ) -> None:
         if network.vocab_size != vocabulary.vocab_size:
             raise CheckpointError(
                 f"{name}: the network has {network.vocab_size} tokens and its vocabulary "
                 f"{vocabulary.vocab_size}. Restore the config.json that was saved with them."
             )
         self.network, self.vocabulary, self.name = network, vocabulary, name
+        self.lengths = lengths
+        network.never_predicted_ids = vocabulary.silent_ids
 
     def __repr__(self) -> str:
         config, network = self.network.config, self.network
@@ -87,7 +96,7 @@ class TextModel(GenerativeModel):
         return (
             f"TextModel({self.name!r}: {weights / 1e6:.1f}M weights, {config.num_trunk_blocks} "
             f"blocks and {config.num_tail_blocks} that verify, {order}; "
-            f"{self.vocabulary.describe()}, up to {config.length} of them; {_dtype(network)} on "
+            f"{self.vocabulary.describe()}, up to {self.length} of them; {_dtype(network)} on "
             f"{network.device})"
         )
 
@@ -119,14 +128,15 @@ class TextModel(GenerativeModel):
         *,
         prompt: str = "",
         template: str | None = None,
-        length: int | None = None,
+        length: Length = None,
         chat: str | Sequence[Mapping[str, str]] | None = None,
         max_new_tokens: int | None = None,
+        seed: int = 0,
     ) -> Tensor:
         """One sequence of token ids with MASK where tokens are to be generated.
 
         A template shows what is wanted as "_" and fixes the length; a prompt comes first and
-        the rest, up to `length` tokens (None: as many as the model takes), is generated.
+        the rest, up to `length` tokens (models/lengths.py), is generated.
 
         Raises:
             PromptError: it does not fit the model, or nothing is left to generate.
@@ -140,22 +150,29 @@ class TextModel(GenerativeModel):
             raise PromptError(
                 "a prompt and a template were given; choose one. A template can begin with text."
             )
-        length = checked_count("length", length)
-        length = self.length if length is None else length
-        if not 1 <= length <= self.length:
-            raise PromptError(
-                f"the length must be 1 to {self.length} tokens, the longest that {self.name} can "
-                f"take; got {length}."
-            )
         if template is None:
-            return self.vocabulary.encode_prompt(checked_text(prompt), length)
+            begun = self.vocabulary.num_tokens(checked_text(prompt)) if prompt else 0
+            drawn = length_of(length, seed, usual=self.lengths, least=begun + 1, most=self.length)
+            return self.vocabulary.encode_prompt(checked_text(prompt), drawn)
         given = self.vocabulary.encode_template(checked_text(template))
-        if len(given) > self.length:
+        num_tokens = len(given) - self.vocabulary.num_ends
+        if num_tokens > self.length:
             raise PromptError(
-                f"the template has {len(given)} {self.vocabulary.unit}, {self.name} takes at most "
+                f"the template has {num_tokens} {self.vocabulary.unit}, {self.name} takes at most "
                 f"{self.length}. Shorten it."
             )
         return given
+
+    def draws_lengths(
+        self, *, length: Length = None, template: str | None = None, **asked: Any
+    ) -> bool:
+        """Whether samples of what is asked for may differ in length."""
+        return template is None and is_drawn(length, self.lengths)
+
+    @property
+    def length(self) -> int:
+        """The longest sequence the model can generate, in tokens, ends not counted."""
+        return super().length - self.vocabulary.num_ends
 
     def _check_fits(self, sampler: Sampler, num_wanted: int) -> None:
         pass  # a text is as long as the model takes, whatever the prompt: a last block is shorter
@@ -188,14 +205,16 @@ class TextModel(GenerativeModel):
         sampler: Sampler | str | None = None,
         seed: int = 0,
         template: str | None = None,
-        length: int | None = None,
+        length: Length = None,
         stop: str | Sequence[str] = (),
     ) -> Iterator[Revealed]:
         """`generate` of one sequence, step by step: what each revealed; the last has the sample.
 
         Raises as `generate`, before the first step.
         """
-        given = self.given_ids(prompt=checked_text(prompt), template=template, length=length)
+        given = self.given_ids(
+            prompt=checked_text(prompt), template=template, length=length, seed=seed
+        )
         return self._watched(given, sampler, seed, stop)
 
     def _piece(self, token_id: int) -> str:
@@ -230,18 +249,36 @@ class TextModel(GenerativeModel):
         token_ids = self._checked_ids(token_ids)
         check_orders(num_orders, seed)
         sampler = self._with_law(sampler, token_ids)
-        length = token_ids.shape[1]
-        num_given = torch.zeros_like(token_ids[:, 0])
+        found = self._scored(token_ids, sampler, num_orders=num_orders, seed=seed)
+        return tightened_bound(found.log_probs)
+
+    def _scored(
+        self,
+        token_ids: TokenIds,
+        sampler: TractableSampler | StreamLaw,
+        *,
+        rows: Sequence[int] | None = None,
+        num_orders: int = 1,
+        seed: int = 0,
+        **how: Any,
+    ) -> Scored:
+        """Sequences of one length; what is never generated is given."""
+        silent = torch.tensor(self.vocabulary.silent_ids, device=token_ids.device)
+        is_given = torch.isin(token_ids, silent.long())
         if isinstance(sampler, StreamLaw):
-            order = left_to_right(len(token_ids), length, token_ids.device)
-            return -stream_nats(self._stream, sampler, token_ids, order, num_given).sum(dim=1)
-        law = law_of(sampler, length)
-        totals = []
-        for number in range(num_orders):
-            order = order_for(sampler, token_ids, seed=seed, number=number)
-            tables = pass_tables(self.network, law, token_ids, order, num_given)
-            totals.append(log_likelihood(tables, law.verify_rounds, num_given))
-        return tightened_bound(torch.stack(totals, dim=1))
+            return score_of_stream(
+                self._stream, sampler, token_ids, is_given=is_given, rows=rows, **how
+            )
+        return score(
+            self.network,
+            sampler,
+            token_ids,
+            is_given=is_given,
+            rows=rows,
+            num_orders=num_orders,
+            seed=seed,
+            **how,
+        )
 
     def _with_law(
         self, sampler: TractableSampler | StreamLaw | None, token_ids: TokenIds
@@ -270,45 +307,57 @@ class TextModel(GenerativeModel):
         batch_size: int = 64,
         observe: Callable[[int], None] = lambda num_passes: None,
     ) -> Score:
-        """Bits per token of a text, of texts or of token ids [B, L], all of one length.
+        """Bits per token of a text, of texts, or of token ids [B, L].
 
+        Ends, and other tokens that the model never generates, are given and not scored.
         `num_orders` random orders of each, from `seed`, where the law has any; `batch_size`
         changes the speed only. `observe` is told how many passes were finished.
 
         Raises:
-            PromptError: texts of several lengths, or a letter that the model does not know.
+            PromptError: a text is too long, empty, or has a letter that the model does not know.
             ConfigError: the sampler's likelihood cannot be computed, or not on this model.
         """
-        token_ids = self._checked_ids(text) if isinstance(text, Tensor) else self._encoded(text)
+        groups = self._by_length(text)
         check_orders(num_orders, seed)
         if type(batch_size) is not int or batch_size < 1:
             raise ConfigError(f"batch_size must be at least 1, got {batch_size!r:.60}.")
         if not callable(observe):
             raise ConfigError(f"observe is a function of a number, got {observe!r:.60}.")
         chosen: Any = self.sampler(sampler) if isinstance(sampler, str) else sampler
-        law = self._with_law(chosen, token_ids)
-        if isinstance(law, StreamLaw):
-            return score_of_stream(
-                self._stream, law, token_ids, batch_size=batch_size, observe=observe
-            )
-        return score(
-            self.network,
-            law,
-            token_ids,
-            num_orders=num_orders,
-            seed=seed,
-            batch_size=batch_size,
-            observe=observe,
-        )
+        laws = [self._with_law(chosen, token_ids) for _, token_ids in groups]
+        how = {"num_orders": num_orders, "seed": seed, "batch_size": batch_size}
+        parts = [
+            self._scored(token_ids, law, rows=rows, observe=observe, **how)
+            for (rows, token_ids), law in zip(groups, laws, strict=True)
+        ]
+        return Scored.joined(parts).summary()
+
+    def _by_length(self, text: str | Sequence[str] | TokenIds) -> list[tuple[list[int], TokenIds]]:
+        """Sequences to be scored, those of one length together; and which of all they are."""
+        if isinstance(text, Tensor):
+            token_ids = self._checked_ids(text)
+            return [(list(range(len(token_ids))), token_ids)]
+        rows = [self.vocabulary.encode(each) for each in checked_texts(text)]
+        alike: dict[int, list[int]] = {}
+        for number, row in enumerate(rows):
+            alike.setdefault(len(row), []).append(number)
+        if not alike:
+            raise PromptError("there is no text to score, but an empty list. Give one or more.")
+        found = []
+        for numbers in alike.values():
+            token_ids = torch.stack([rows[n] for n in numbers])
+            found.append((numbers, self._checked_ids(token_ids)))
+        return found
 
     def _checked_ids(self, token_ids: object) -> TokenIds:
         """Sequences that can be scored."""
         found = checked_ids(token_ids, num_axes=(2,))
         longest = self.length
-        if not len(found) or not 0 < found.shape[1] <= longest:
+        num_tokens = found.shape[1] - self.vocabulary.num_ends
+        if not len(found) or not 0 < num_tokens <= longest:
             raise PromptError(
-                f"sequences have 1 to {longest} {self.vocabulary.unit}, and there is one or more; "
-                f"got {list(found.shape)}."
+                f"sequences that are scored have 1 to {longest} {self.vocabulary.unit}, and there "
+                f"is one or more; got {len(found)} of {num_tokens}."
             )
         if found.min() < 0 or found.max() >= self.vocab_size:
             raise PromptError(
@@ -316,16 +365,6 @@ class TextModel(GenerativeModel):
                 f"{int(found.min())} to {int(found.max())}."
             )
         return found.to(self.network.device)
-
-    def _encoded(self, texts: str | Sequence[str]) -> TokenIds:
-        rows = [self.vocabulary.encode(each) for each in checked_texts(texts)]
-        lengths = sorted({len(row) for row in rows})
-        if len(lengths) != 1 or not 0 < lengths[0] <= self.length:
-            raise PromptError(
-                f"texts are scored together if they have one length, of 1 to {self.length} "
-                f"{self.vocabulary.unit}; these: {lengths or 'none'}. Score them one at a time."
-            )
-        return torch.stack(rows).to(self.network.device)
 
     def _any_order(self, part: str) -> HybridTransformer:
         """The network, for parts that are trained on trunks that look at whole sequences."""
@@ -371,4 +410,5 @@ class TextModel(GenerativeModel):
         """Write a model folder that `load` reads."""
         weights = self.network.state_dict()
         fields, files = self.vocabulary.to_json(), self.vocabulary.files()
-        checkpoint.write_model(Path(folder), self.network.config, weights, fields, files)
+        lengths = None if self.lengths is None else self.lengths.to_json()
+        checkpoint.write_model(Path(folder), self.network.config, weights, fields, files, lengths)

@@ -35,11 +35,12 @@ def write_model(
     weights: dict[str, Tensor],
     vocabulary: dict[str, Any],
     files: Mapping[str, str] | None = None,
+    lengths: Mapping[str, int] | None = None,
 ) -> None:
     """Write a model folder.
 
     `vocabulary` says how text becomes token ids (unmask.vocabularies), `files` are its own, by
-    name.
+    name; `lengths` how many of the sequences that it learnt from are how long, where that differs.
     """
     make_folder(folder)
     for name, content in (files or {}).items():
@@ -47,6 +48,8 @@ def write_model(
             draft.write_text(content, encoding="utf-8")
     write_tensors(folder / WEIGHTS_FILE, weights)
     config_json = {"format": _FORMAT, "model": config.to_json(), "codec": vocabulary}
+    if lengths:
+        config_json["lengths"] = dict(lengths)
     write_json(folder / CONFIG_FILE, config_json)
 
 

@@ -23,6 +23,9 @@ class Recipe:
     model: HybridConfig | DllmConfig | TailConfig = field(default_factory=HybridConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    vocabulary: str = ""
+    """The tokens of a text or of sequences, by name (`named_vocabulary`); "": text8's, or of
+    records those that are usual for them."""
 
     def to_yaml(self) -> str:
         """The form presets are written in."""
@@ -36,8 +39,9 @@ def preset_names() -> list[str]:
     return sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml"))
 
 
-def preset_values(name: str) -> dict[str, dict[str, Any]]:
-    """The fields a preset sets, by section; the others keep their defaults.
+def preset_values(name: str) -> dict[str, Any]:
+    """The fields a preset sets, by section, and perhaps its vocabulary; the others keep their
+    defaults.
 
     Raises:
         ConfigError: there is no such preset; names those there are.
@@ -46,14 +50,14 @@ def preset_values(name: str) -> dict[str, dict[str, Any]]:
         raise ConfigError(
             f"there is no recipe {name!r}. Choose one of: {', '.join(preset_names())}."
         )
-    values: dict[str, dict[str, Any]] = yaml.safe_load(
+    values: dict[str, Any] = yaml.safe_load(
         (_PRESETS / f"{name}.yaml").read_text(encoding="utf-8")
     )
     return values
 
 
 def model_kind(
-    values: dict[str, dict[str, Any]],
+    values: dict[str, Any],
 ) -> type[HybridConfig] | type[DllmConfig] | type[TailConfig]:
     """What a preset makes: a large model says of which family it is, a tail alone has no width."""
     named = values.get("model", {})
@@ -70,4 +74,5 @@ def preset(name: str) -> Recipe:
         model=model_kind(values)(**values.get("model", {})),
         optimizer=OptimizerConfig(**values.get("optimizer", {})),
         trainer=TrainerConfig(**values.get("trainer", {})),
+        vocabulary=values.get("vocabulary", ""),
     )

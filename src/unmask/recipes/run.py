@@ -11,6 +11,8 @@ from typing import Any, Literal
 from torch import Tensor
 
 from unmask.data.normalise import Normalise
+from unmask.data.records import read_records
+from unmask.data.sequences import load_sequences
 from unmask.data.text import load_corpus, read_documents
 from unmask.dllm.adapted import TailConfig
 from unmask.dllm.config import DllmConfig
@@ -27,6 +29,7 @@ from unmask.speed.denormals import flushing_denormals
 from unmask.training import loop
 from unmask.training.report import Observer
 from unmask.training.run_folder import RUN_FILE, RunRecord, check_is_free, flat, read_record
+from unmask.training.sequence_task import SequenceTask
 from unmask.training.session import is_main_process
 from unmask.training.state import TrainingState, newest_checkpoint, step_of
 from unmask.training.task import Task, TextTask
@@ -51,7 +54,7 @@ def load_task(
     """What a recipe is to be trained on: a text, or "arithmetic" for a large model's recipe.
 
     `trunk` is the model that a tail is for; `begin` the model that a run begins with, whose
-    tokens it keeps; `vocabulary` the tokens of a text, None text8's (`with_vocabulary`).
+    tokens it keeps; `vocabulary` the tokens of the data, None text8's (`with_vocabulary`).
 
     Raises:
         ConfigError: the recipe's network does not fit this kind of data or the vocabulary.
@@ -80,7 +83,6 @@ def load_task(
             f"{chosen.vocab_size} tokens, {chosen.describe()}. Name the vocabulary that the "
             "recipe is for (--vocabulary), or leave --model.vocab_size to it."
         )
-    corpus = load_corpus(data, chosen, normalise=how)
     is_causal = recipe.model.is_causal
     fills_in, share = recipe.model.fills_in, recipe.trainer.given_share
     if fills_in != (share > 0):
@@ -89,14 +91,19 @@ def load_task(
             "model fills in templates if a share of its examples has something given first. Set "
             "both, or neither; only a causal trunk (model.reach causal) has them."
         )
-    return TextTask(
-        corpus,
-        recipe.model.length,
-        recipe.trainer.orders,
-        chosen,
-        max_window=recipe.model.max_window if is_causal else None,
-        given_share=recipe.trainer.given_share,
-    )
+    max_window = recipe.model.max_window if is_causal else None
+    length, orders = recipe.model.length, recipe.trainer.orders
+    records = read_records(data)
+    if records is not None:
+        if is_causal and chosen.num_ends and not fills_in:
+            raise ConfigError(
+                "a causal trunk writes sequences between ends that are given, which is to fill in "
+                "a template. Set --model.fills_in true and --trainer.given_share, such as 0.25."
+            )
+        sequences = load_sequences(records.each, chosen, data)
+        return SequenceTask(sequences, length, orders, chosen, max_window, share)
+    corpus = load_corpus(data, chosen, normalise=how)
+    return TextTask(corpus, length, orders, chosen, max_window, share)
 
 
 def with_vocabulary(
@@ -105,16 +112,21 @@ def with_vocabulary(
     name: str,
     normalise: Literal["as_is", "text8"] = "as_is",
 ) -> tuple[Recipe, Vocabulary | None]:
-    """A recipe for a text whose network has as many tokens as a vocabulary; and that.
+    """A recipe whose network has as many tokens as the vocabulary of the data; and that.
 
-    The vocabulary is named (`named_vocabulary`); "" is what the recipe is for, None.
+    The vocabulary is named (`named_vocabulary`); "" is that of the recipe, or of records the one
+    that is usual for them; None is text8's.
 
     Raises:
         ConfigError: there is no such vocabulary.
         DataError: the text that one is to be learnt from cannot be read.
         CheckpointError: its files are damaged.
     """
-    if not name or not isinstance(recipe.model, HybridConfig):
+    if not isinstance(recipe.model, HybridConfig) or str(data) == ARITHMETIC:
+        return recipe, None
+    records = read_records(data)
+    name = name or recipe.vocabulary or (records.usual_vocabulary if records else "")
+    if not name:
         return recipe, None
     found = named_vocabulary(name, lambda: _lines(data, Normalise(normalise)))
     model = replace(recipe.model, vocab_size=found.vocab_size)
@@ -122,7 +134,11 @@ def with_vocabulary(
 
 
 def _lines(data: Path | str, normalise: Normalise) -> Iterator[str]:
-    """What a vocabulary is learnt from: the lines of a text."""
+    """What a vocabulary is learnt from: records, or the lines of a text."""
+    records = read_records(data)
+    if records is not None:
+        yield from (each.text.decode(errors="replace") for each in records.each)
+        return
     for text in read_documents(data, normalise=normalise):
         yield from text.decode(errors="replace").splitlines(keepends=True)
 
@@ -197,8 +213,9 @@ def record_of(
     recipe: Recipe, task: Task, *, trunk: str = "", begin: str = "", **names: str
 ) -> RunRecord:
     """What decides what a run learns; `names` are what it was given by name."""
+    sections = {name: value for name, value in asdict(recipe).items() if name != "vocabulary"}
     return RunRecord(
-        settings=flat(asdict(recipe)),
+        settings=flat(sections),
         fingerprints={"data": task.fingerprint, "first weights": begin},
         names={"trunk": trunk, "begin": begin, **names},
     )

@@ -8,7 +8,7 @@ it is known where passes start, and only those are made: one for each group.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -73,9 +73,20 @@ def law_of(sampler: TractableSampler, length: int) -> Law:
     )
 
 
-def order_for(sampler: TractableSampler, token_ids: TokenIds, *, seed: int, number: int) -> Order:
-    """The `number`-th order to score each sequence under; depends on its row and the seed."""
-    seeds = [stream_seed(seed, row, number) for row in range(len(token_ids))]
+def order_for(
+    sampler: TractableSampler,
+    token_ids: TokenIds,
+    *,
+    seed: int,
+    number: int,
+    rows: Sequence[int] | None = None,
+) -> Order:
+    """The `number`-th order to score each sequence under; depends on its row and the seed.
+
+    `rows` are the rows they have among all that are scored, if these are some of them.
+    """
+    rows = range(len(token_ids)) if rows is None else rows
+    seeds = [stream_seed(seed, row, number) for row in rows]
     return ordered_state.choose(sampler.order, token_ids, SeededDraws(seeds, token_ids.device))
 
 

@@ -58,9 +58,7 @@ class Session:
         self.validation: Validation | None = None
         self._parts: tuple[str, ...] = ()
         self._accelerator = _accelerator()
-        self.rows = own_rows(
-            trainer.batch_size, self._accelerator.process_index, self._accelerator.num_processes
-        )
+        self._own_rows(trainer.batch_size)
         state.to(self._accelerator.device)
         if trainer.compile:
             state.model.compile()
@@ -149,8 +147,13 @@ class Session:
         self.model.train()
         is_lower = self.precision != torch.float32
         with torch.autocast(device.type, self.precision, enabled=is_lower):
-            own = corruption.select(self.rows, device)
-            return losses(self.model, sent(token_ids[self.rows], device), own)
+            rows = self._own_rows(len(token_ids))
+            own = corruption.select(rows, device)
+            return losses(self.model, sent(token_ids[rows], device), own)
+
+    def _own_rows(self, batch_size: int) -> Int[Tensor, " N"]:
+        processes = self._accelerator
+        return own_rows(batch_size, processes.process_index, processes.num_processes)
 
     def validate(self) -> None:
         """Measure the averaged weights on the validation sequences."""

@@ -128,8 +128,15 @@ class Vocabulary(ABC):
         """The text of one token alone."""
         return self.blank if token_id == self.vocab_size else self.decode_known([token_id])
 
+    def num_tokens(self, prompt: str) -> int:
+        """How many tokens a prompt is, ends not counted. Raises `PromptError`."""
+        return len(self._known(prompt, "prompt"))
+
     def encode_prompt(self, prompt: str, length: int) -> Int[Tensor, " L"]:
-        """The ids of a prompt, then MASK up to `length`, ends not counted. Raises `PromptError`."""
+        """The ids of a prompt, then MASK up to `length`, ends not counted.
+
+        Raises `PromptError`.
+        """
         token_ids = self._known(prompt, "prompt")
         if len(token_ids) >= length:
             trouble = (
