@@ -10,6 +10,7 @@ from unmask.network.config import HybridConfig
 from unmask.network.stream import StreamTransformer
 from unmask.predictors.stream import StreamKVCache
 from unmask.process import orders
+from unmask.shapes import PAD
 from unmask.training.windowed import random_partition
 
 TINY = HybridConfig(
@@ -187,3 +188,16 @@ def test_a_changed_token_is_run_again_and_all_behind_it(is_sound, monkeypatch):
     assert is_same == is_sound
     if is_sound:
         assert again.work.tokens.item() == TINY.length - 4
+
+
+@torch.no_grad()
+def test_a_padded_sequence_is_told_what_it_is_told_alone():
+    network, (token_ids, order) = random_stream(), sequences(3)
+    start = random_partition(SeededDraws([3]), TINY.length, TINY.max_window)
+    length = next(n for n in range(3, 9) if start[n] < n)  # a window in which sequences end
+    token_ids, order = token_ids[:, :9], orders.left_to_right(3, 9)
+    token_ids[0, length:] = PAD
+    together = network(token_ids, order, start[:9])
+    alone = network(token_ids[:1, :length], order[:1, :length], start[:length])
+    for one, other in zip(together, alone, strict=True):
+        torch.testing.assert_close(one[:1, :length], other)

@@ -46,7 +46,7 @@ from unmask.network.rotary import Rotary, Rotation
 from unmask.network.tail import TailParts
 from unmask.predictors.protocol import Draft
 from unmask.predictors.stream import Branched, Extended, StreamKVCache, StreamShape
-from unmask.shapes import Counts, Order, TokenIds, WindowIds, WindowLogProbs
+from unmask.shapes import PAD, Counts, Order, TokenIds, WindowIds, WindowLogProbs
 
 
 class StreamLogits(NamedTuple):
@@ -191,6 +191,7 @@ class StreamTransformer(TailParts):
         """All three predictions of every slot, teacher-forced; a partition into windows.
 
         `window_start[s]` is the first slot of the window that s is in, the same for all sequences.
+        Shorter sequences are padded with PAD, which comes last in the order.
         """
         num_slots = order.shape[1]
         plan = self._plan(token_ids, order, window_start)
@@ -230,7 +231,12 @@ class StreamTransformer(TailParts):
         twice, both = _beside(predicting, predicting), _beside(holding, predicting)
         before = slots <= window_start[:, None]
         same = window_start == window_start[:, None]
-        trunk = Layout(twice, both, torch.cat([before, same], dim=1), num_causal=num_slots)
+        seen = torch.cat([before, same], dim=1)
+        is_there = token_ids.gather(1, order) != PAD
+        if not is_there.all():  # MASKs of padding, which comes last, are in nobody's window
+            among = torch.cat([torch.ones_like(is_there), is_there], dim=1)
+            seen = seen & among[:, None, None]
+        trunk = Layout(twice, both, seen, num_causal=num_slots)
         held_twice = _beside(holding, holding)
         visible = torch.cat([before, same & (slots <= slots[:, None])], dim=1)
         tail = Layout(twice, held_twice, visible, num_causal=num_slots)

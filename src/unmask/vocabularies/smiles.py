@@ -4,8 +4,8 @@
 
 An atom in brackets is one token, whatever stands within; so are Cl and Br, and a ring number of
 two digits, %12. What may stand outside brackets is always in the table; atoms in brackets are
-those of the molecules that it was made from. A sequence begins with a token for its beginning and ends
-with one for its end, which are given: so a model knows how many atoms there are to be.
+those of the molecules that it was made from. A sequence begins with a token for its beginning
+and ends with one for its end, which are given: so a model knows how many atoms there are to be.
 
 Source: Weininger (1988), "SMILES, a chemical language and information system"; division into atoms
 as in Schwaller et al. (2018), "Found in translation".
