@@ -32,10 +32,16 @@ def folder(tmp_path):
 
 
 def commands() -> list[str]:
-    """The lines of the README's commands; those of a block that builds on itself as one."""
+    """The README's commands, and those of the first steps."""
+    return commands_of(README) + commands_of(DOCS / "start.md")
+
+
+def commands_of(page: Path) -> list[str]:
+    """The lines of a page's commands; those of a block that builds on itself as one."""
     found = []
-    for block in [*blocks("bash"), *blocks("bash", DOCS / "start.md")]:
-        found += [block] if "--resume" in block else [line for line in block.splitlines() if line]
+    for block in blocks("bash", page):
+        is_whole = "--resume" in block or "\nunmask data prepare" in block
+        found += [block] if is_whole else [line for line in block.splitlines() if line]
     return found
 
 
@@ -78,7 +84,7 @@ def test_the_python_of_a_page_runs(page, folder):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
-    [line for page in OTHERS for block in blocks("bash", page) for line in block.splitlines()],
+    [command for page in OTHERS for command in commands_of(page)],
 )
 def test_a_command_of_the_docs_runs(command, folder):
     run(["bash", "-e", "-c", command], folder)

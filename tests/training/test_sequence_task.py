@@ -50,8 +50,8 @@ def test_a_batch_depends_on_seed_and_step_alone() -> None:
 
 
 def test_sequences_that_are_too_long_are_left_out() -> None:
-    short = task(length=12)
-    assert 0 < len(short.train) < len(CORPUS.train) and short.train.lengths.max() == 10
+    short = task(length=30)
+    assert 0 < len(short.train) < len(CORPUS.train) and short.train.lengths.max() == 28
     with pytest.raises(DataError, match="no sequence for training has at most 2 residues"):
         task(length=4)
 

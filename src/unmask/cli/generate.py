@@ -23,7 +23,7 @@ from unmask.cli.options.parser import Parser
 from unmask.cli.progress import adding_up, progress
 from unmask.cli.prompt_file import add_prompt_file_options, check_prompt_file, generate_prompts
 from unmask.cost import mean as mean_cost
-from unmask.errors import ConfigError, OutputError
+from unmask.errors import OutputError
 from unmask.files.line_file import growing
 from unmask.files.parquet import recording
 from unmask.files.reading import dumps
@@ -66,8 +66,6 @@ def _generated(options: Namespace, model: TextModel | ChatModel, sampler: Sample
     device, num_samples = model.network.device, options.num_samples
     if num_samples is None:
         num_samples = 1 if options.chat else 4
-    if num_samples < 1:
-        raise ConfigError(f"--num-samples must be at least 1, got {num_samples}.")
     asked = {"prompt": options.prompt, "template": options.template, "length": options.length}
     given = model.given_for(num_samples, options.seed, **asked, **_chat(options))
     num_wanted = sum(int((one == model.vocab_size).sum()) for one in given)

@@ -19,6 +19,7 @@ VERBS = {
     "score": "Bits per token of a text under a sampler, and under the diffusion bound.",
     "lm-eval": "Run lm-evaluation-harness on a large model: its own command line.",
     "train": "Train a model from a recipe; stop and resume at will.",
+    "data": "Make texts, FASTA or SMILES ready for training: mapped files with checksums.",
     "train-error-head": "Train a predictor of errors for a model, for star-shaped sampling.",
     "train-policy": "Train a policy for a model, that says which positions a pass reveals.",
     "evaluate": "Compare samplers: quality against passes and seconds, as a report with plots.",

@@ -22,8 +22,11 @@ Advance = Callable[[int, str], None]
 
 
 @contextmanager
-def progress(what: str, total: int, *, done: int = 0) -> Iterator[Advance]:
-    """Show how far a task has come, with its rate and the time it still needs."""
+def progress(what: str, total: int | None, *, done: int = 0) -> Iterator[Advance]:
+    """Show how far a task has come, with its rate and the time it still needs.
+
+    `total` None: nobody knows how much there is.
+    """
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _lines(what, total, done)
@@ -50,7 +53,7 @@ def adding_up(advance: Advance, unit: str) -> Callable[[int], None]:
     return add
 
 
-def _lines(what: str, total: int, done: int) -> Advance:
+def _lines(what: str, total: int | None, done: int) -> Advance:
     start = last = time.monotonic()
 
     def advance(count: int, note: str) -> None:
@@ -60,11 +63,10 @@ def _lines(what: str, total: int, done: int) -> Advance:
             return
         last = now
         rate = (count - done) / (now - start)
-        left = (total - count) / rate if rate else float("inf")
-        print(
-            f"{what} {count:,}/{total:,}  {note}  {left / 60:.1f} min left",
-            file=sys.stderr,
-            flush=True,
-        )
+        left, of_all = "", ""
+        if total is not None:
+            seconds = (total - count) / rate if rate else float("inf")
+            left, of_all = f"  {seconds / 60:.1f} min left", f"/{total:,}"
+        print(f"{what} {count:,}{of_all}  {note}{left}", file=sys.stderr, flush=True)
 
     return advance

@@ -49,7 +49,9 @@ def run(arguments: Sequence[str]) -> int:
         options = _as_begun(begun, parser, arguments, options)
     sections = _sections(model_kind(values))
     parts = {name: cls(**_values(options[name])) for name, cls in sections.items()}
-    recipe = Recipe(**parts, vocabulary=options.vocabulary)
+    recipe = Recipe(**parts, vocabulary=values.get("vocabulary", ""))
+    if options.print_recipe:
+        recipe = replace(recipe, vocabulary=options.vocabulary)
     if options.print_recipe:
         print(recipe.to_yaml(), end="")
         return 0

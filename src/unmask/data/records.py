@@ -19,7 +19,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from unmask.data.files import read_bytes
 from unmask.errors import DataError
@@ -30,8 +30,7 @@ _FASTA = re.compile(rb"\s*>")
 _COMPRESSION = re.compile(r"\.(gz|bz2|xz|zip)$")
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """One sequence of a file."""
 
     name: str

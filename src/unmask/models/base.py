@@ -242,6 +242,7 @@ class GenerativeModel(ABC):
 
     def given_for(self, num_samples: int, seed: int, **asked: Any) -> list[Tensor]:
         """`given_ids` of samples that begin with a seed; they differ where lengths are drawn."""
+        _check_counts(num_samples=num_samples)
         check_seed(seed, num_samples)
         if not self.draws_lengths(**asked):
             return [self.given_ids(**asked)] * num_samples

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from torch import Tensor
 
 from unmask.data.normalise import Normalise
+from unmask.data.prepared import is_prepared, open_prepared
 from unmask.data.records import read_records
 from unmask.data.sequences import load_sequences
 from unmask.data.text import load_corpus, read_documents
@@ -93,16 +94,21 @@ def load_task(
         )
     max_window = recipe.model.max_window if is_causal else None
     length, orders = recipe.model.length, recipe.trainer.orders
-    records = read_records(data)
-    if records is not None:
+    ready = open_prepared(data) if is_prepared(data) else None
+    records = None if ready else read_records(data)
+    if records is not None or (ready is not None and ready.kind == "sequences"):
         if is_causal and chosen.num_ends and not fills_in:
             raise ConfigError(
                 "a causal trunk writes sequences between ends that are given, which is to fill in "
                 "a template. Set --model.fills_in true and --trainer.given_share, such as 0.25."
             )
-        sequences = load_sequences(records.each, chosen, data)
+        if ready is not None:
+            sequences = ready.sequences()
+        else:
+            assert records is not None
+            sequences = load_sequences(records.each, chosen, data)
         return SequenceTask(sequences, length, orders, chosen, max_window, share)
-    corpus = load_corpus(data, chosen, normalise=how)
+    corpus = ready.corpus() if ready else load_corpus(data, chosen, normalise=how)
     return TextTask(corpus, length, orders, chosen, max_window, share)
 
 
@@ -124,11 +130,19 @@ def with_vocabulary(
     """
     if not isinstance(recipe.model, HybridConfig) or str(data) == ARITHMETIC:
         return recipe, None
-    records = read_records(data)
-    name = name or recipe.vocabulary or (records.usual_vocabulary if records else "")
-    if not name:
-        return recipe, None
-    found = named_vocabulary(name, lambda: _lines(data, Normalise(normalise)))
+    if is_prepared(data):
+        if name not in ("", recipe.vocabulary):
+            raise ConfigError(
+                f"--vocabulary {name!r:.60} was named, and {data} is data that is ready, whose "
+                "tokens are chosen. Leave it out, or prepare the data with that."
+            )
+        found = open_prepared(data).vocabulary
+    else:
+        records = read_records(data)
+        name = name or recipe.vocabulary or (records.usual_vocabulary if records else "")
+        if not name:
+            return recipe, None
+        found = named_vocabulary(name, lambda: _lines(data, Normalise(normalise)))
     model = replace(recipe.model, vocab_size=found.vocab_size)
     return replace(recipe, model=model), found
 

@@ -89,15 +89,18 @@ class Smiles(Vocabulary):
 
     def encode_bytes(self, data: bytes, *, source: str = "text") -> np.ndarray:
         """The ids of one molecule, without ends."""
-        found = _TOKEN.findall(data)
         try:
-            ids = [self._id_of[token] for token in found]
+            ids = np.array(list(map(self._id_of.__getitem__, _TOKEN.findall(data))), self._type)
         except KeyError:
             foreign = self.first_foreign(data, self.is_foreign(data))
             raise DataError(f"{source}: {foreign}. {self.advice_for_prompts}") from None
-        if sum(map(len, found)) != len(data):
+        if len(data.split()) > 1:
             raise DataError(f"{source}: white space stands within {data[:60].decode()!r}.")
-        return np.array(ids, dtype=self.id_type)
+        return ids
+
+    @cached_property
+    def _type(self) -> type[np.unsignedinteger[Any]]:
+        return self.id_type
 
     def decode_known(self, token_ids: list[int]) -> str:
         """The molecule, or part of one; ends are not written."""
