@@ -40,16 +40,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "models": MATHEMATICS
     | {"network", "dllm", "caching", "samplers", "data", "evaluation", "vocabularies"},
     "recipes": BASE | {"network", "dllm", "data", "training", "models", "speed", "vocabularies"},
+    "quality": BASE | {"data", "evaluation", "models"},
     "frontier": MATHEMATICS
-    | {"version", "network", "samplers", "data", "evaluation", "models", "speed"},
+    | {"version", "network", "samplers", "data", "evaluation", "models", "quality", "speed"},
     "questions": MATHEMATICS
     | {"version", "speed", "caching", "samplers", "data", "evaluation", "models", "frontier"},
-    "tuning": MATHEMATICS | {"samplers", "data", "evaluation", "models", "frontier"},
+    "tuning": MATHEMATICS | {"samplers", "data", "evaluation", "models", "quality", "frontier"},
     "integrations": BASE | {"samplers", "evaluation", "models", "questions"},
     "cli": MATHEMATICS
     | {"version", "network", "dllm", "caching", "samplers", "speed", "data", "evaluation"}
     | {"training", "models", "recipes", "frontier", "questions", "tuning", "integrations"}
-    | {"vocabularies"},
+    | {"vocabularies", "quality"},
 }
 """Imports run downward: a room may import itself and what is named here."""
 

@@ -139,6 +139,7 @@ def test_a_judge_scores_the_samples_also_of_a_report_that_had_none(folder, capsy
     # A judge that was never trained expects every letter alike.
     assert report["held_out"]["judge_bits"]["value"] == pytest.approx(math.log2(27), abs=0.1)
     after = json.loads(kept.read_text())
+    assert set(after.pop("judge_units")) == {24.0}
     assert len(after.pop("judge_bits")) == 16 and after == before
     other = refused(capsys, "evaluate", "model", *SMALL, "--judge", "none", "--resume")
     assert "its judge is" in other

@@ -106,3 +106,23 @@ def test_what_is_masked_or_foreign_is_refused(wrong_id) -> None:
 def test_a_batch_of_nothing_is_refused() -> None:
     with pytest.raises(ConfigError, match="batch_size must be at least 1, got 0"):
         judge_bits(CHAIN, random_ids(3, 8), batch_size=0)
+
+
+def test_what_is_given_is_read_first_and_not_counted():
+    judge = random_network(replace(TINY, num_trunk_blocks=0, length=4))
+    every = torch.cartesian_prod(*[torch.arange(5)] * 3)
+    token_ids = torch.cat([every, torch.full_like(every[:, :1], 2)], dim=1)
+    is_given = torch.zeros_like(token_ids, dtype=torch.bool)
+    is_given[:, 3] = True  # as the end of a sequence is
+    bits = judge_bits(judge, token_ids, is_given=is_given)
+    assert torch.exp2(-3 * bits).sum().item() == pytest.approx(1)
+    other = token_ids.clone()
+    other[:, 3] = 1
+    assert not torch.allclose(judge_bits(judge, other, is_given=is_given), bits)
+    ragged = is_given.clone()
+    ragged[::2, 0] = True  # a part of the batch has more
+    found = judge_bits(judge, token_ids, is_given=ragged)
+    torch.testing.assert_close(found[1::2], bits[1::2])
+    torch.testing.assert_close(
+        found[::2], judge_bits(judge, token_ids[::2], is_given=ragged[::2])
+    )

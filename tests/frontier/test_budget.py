@@ -1,6 +1,7 @@
 import math
 
 import pytest
+import torch
 
 from tests.frontier.small_model import small_model
 from unmask.frontier.budget import Family, find_knob, knob_for, pilot_cost, why_skipped
@@ -30,13 +31,19 @@ def test_what_cannot_be_spent_ends_at_the_nearest():
     assert knob == pytest.approx(1000, rel=0.01)
 
 
+def blank(network):
+    return torch.full((24,), network.vocab_size)
+
+
 def nfe(trunk_passes, tail_passes):
     return trunk_passes + tail_passes / 10
 
 
 def pilot(num_steps, budget):
     network = small_model().network
-    return pilot_cost(network, Ancestral(num_steps=num_steps), budget, length=24, nfe=nfe)
+    return pilot_cost(
+        network, Ancestral(num_steps=num_steps), budget, given_ids=blank(network), nfe=nfe
+    )
 
 
 def test_a_pilot_is_given_up_when_it_is_sure_to_cost_twice_the_budget(monkeypatch):
@@ -54,15 +61,17 @@ def test_what_is_given_up_makes_no_further_passes(monkeypatch):
         network, "draft", lambda *given, **named: passes.append(1) or original(*given, **named)
     )
     sampler = Ancestral(num_steps=24)
-    assert pilot_cost(network, sampler, 100.0, length=24, nfe=nfe) < 100
+    assert pilot_cost(network, sampler, 100.0, given_ids=blank(network), nfe=nfe) < 100
     whole = len(passes)
-    assert pilot_cost(network, sampler, 2.0, length=24, nfe=nfe) == math.inf
+    assert pilot_cost(network, sampler, 2.0, given_ids=blank(network), nfe=nfe) == math.inf
     assert len(passes) - whole < whole / 2
 
 
 def test_settings_that_cost_too_much_do_not_hide_one_that_does_not():
     chosen = Family(lambda x: Ancestral(num_steps=int(x)), 1.0, 4096.0, True, True)
-    knob, cost = knob_for(chosen, small_model().network, 4.0, length=24, nfe=nfe)
+    knob, cost = knob_for(
+        chosen, small_model().network, 4.0, given_ids=blank(small_model().network), nfe=nfe
+    )
     assert knob == 4 and cost == pilot(4, 4.0)
 
 

@@ -12,6 +12,7 @@ from unmask.frontier.families import FAMILIES
 from unmask.frontier.measure import measure
 from unmask.models.text import TextModel
 from unmask.network.stream import StreamTransformer
+from unmask.quality.texts import TextQuality
 from unmask.tuning.search import MaxNFE
 from unmask.tuning.tune import CausalSetting, SearchPlan, causal_ladders, tune
 from unmask.vocabularies.characters import Characters
@@ -47,7 +48,7 @@ def test_a_knob_is_found_by_what_waits():
         FAMILIES["fixed-partition/left-to-right"],
         whole.network,
         2.0,
-        length=TINY.length,
+        given_ids=whole.given_ids(),
         nfe=whole.network.config.nfe,
     )
     assert knob == 4.0 and cost == pytest.approx(3 * 2 / 3)
@@ -72,7 +73,7 @@ def test_ladders_of_a_causal_trunk_go_from_wide_windows_to_one_token_per_pass():
 
 
 def test_tuning_finds_a_setting_that_keeps_to_the_wish():
-    words = frozenset("abcd")
+    words = TextQuality(frozenset("abcd"))
     plan = SearchPlan(num_samples=16, batch_size=16)
     found = tune(model(), MaxNFE(6.0), words, plan)
     assert found.point["numbers"]["critical_path"]["value"] <= 6.0
@@ -84,6 +85,11 @@ def test_there_is_nothing_to_tune_without_a_tail():
     config = replace(TINY, num_tail_blocks=0, max_window=0)
     plain = TextModel(StreamTransformer(config).eval(), Characters(alphabet=" abcd"), "plain")
     with pytest.raises(ConfigError, match="plain has no tail"):
-        tune(plain, MaxNFE(6.0), frozenset("abcd"), SearchPlan(num_samples=16))
+        tune(plain, MaxNFE(6.0), TextQuality(frozenset("abcd")), SearchPlan(num_samples=16))
     with pytest.raises(ConfigError, match="from left to right"):
-        tune(model(), MaxNFE(6.0), frozenset("abcd"), SearchPlan(num_samples=16, order="spaced"))
+        tune(
+            model(),
+            MaxNFE(6.0),
+            TextQuality(frozenset("abcd")),
+            SearchPlan(num_samples=16, order="spaced"),
+        )

@@ -1,8 +1,9 @@
 import pytest
 
 from unmask.frontier.comparison import leads
+from unmask.quality.texts import TextQuality
 
-WORDS = frozenset(["right"])
+WORDS = TextQuality(frozenset(["right"]))
 
 
 def point(family, nfe, num_right, num_samples=20):

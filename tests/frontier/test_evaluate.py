@@ -12,11 +12,13 @@ from unmask.frontier.evaluate import SweepPlan, measured_points
 from unmask.frontier.folder import Settings, fingerprint, open_folder
 from unmask.models.load import load
 from unmask.network.policy import PolicyNetwork, write_policy
+from unmask.quality.quality import Samples
+from unmask.quality.texts import TextQuality
 
 PLAN = SweepPlan(
     samplers=("self-speculative", "ancestral"), budgets=(4, 8), num_samples=16, seed=3
 )
-WORDS = frozenset(["a", "an", "the", "b", "c", "d", "e"])
+QUALITY = TextQuality(frozenset(["a", "an", "the", "b", "c", "d", "e"]))
 
 
 def settings_of(model, plan=PLAN, **others):
@@ -185,7 +187,7 @@ def made(tmp_path_factory):
     points = run(path, model)
     folder = open_folder(path, settings_of(model), "auto")
     built = report.build(
-        points, WORDS, settings_of(model), held_out=["a b the xyz d e c a b"] * 16
+        points, QUALITY, settings_of(model), held_out=Samples(["a b the xyz d e c a b"] * 16)
     )
     report.write(folder, built)
     report.write_trace(folder, contenders(PLAN.samplers, model), points)
@@ -229,7 +231,7 @@ def test_a_lead_is_told_beyond_its_interval(made, low, is_named):
     entry |= {"quality": 0.75, "lead": {"value": 0.1, "low": low, "high": 0.2}}
     built["leads"] = [entry]
     page = report.as_markdown(built)
-    assert ("| ancestral | " in page.split("## Who spells better")[1]) == is_named
+    assert ("| ancestral | " in page.split("## Who is better")[1]) == is_named
     assert ("None of the 1 points" in page) != is_named
 
 
@@ -239,7 +241,7 @@ def test_acceptance_has_a_section_and_a_picture_where_drafts_were_rejected(made,
     point = json.loads(next((path / "points").glob("self-speculative@*")).read_text())
     assert point["acceptance"] == []
     point["acceptance"] = [1.0, 0.5] * 12
-    built = report.build([point], WORDS, settings_of(small_model()))
+    built = report.build([point], QUALITY, settings_of(small_model()))
     assert built["acceptance"][0]["by_place"] == point["acceptance"]
     assert "(acceptance.png)" in report.as_markdown(built)
     assert tmp_path / "acceptance.svg" in plots.draw_all(tmp_path, built)

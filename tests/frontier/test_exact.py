@@ -21,6 +21,7 @@ from unmask.frontier.families import FAMILIES
 from unmask.frontier.folder import Settings, fingerprint, open_folder
 from unmask.models.text import TextModel
 from unmask.predictors.markov import MarkovChain
+from unmask.quality.texts import TextQuality
 from unmask.samplers.fixed_partition import FixedPartition
 from unmask.vocabularies.characters import text8
 
@@ -213,7 +214,7 @@ def test_the_report_tells_all_of_it(made, tmp_path):
         PLAN,
         open_folder(tmp_path / "other", settings_of(), "never"),
     )
-    built = report.build(measured, frozenset({"a"}), exact_settings(), exact=exact)
+    built = report.build(measured, TextQuality(frozenset({"a"})), exact_settings(), exact=exact)
     json.dumps(built, allow_nan=False)
     for row in built["exact"]["held_out"]:
         bits = row["bits"]
@@ -229,7 +230,7 @@ def test_the_report_tells_all_of_it(made, tmp_path):
     assert "| maskgit | | not tractable |" in page
     bounds = {line.split(" | ")[0] for line in page.splitlines() if "| ≤ " in line}
     assert bounds == {"| fixed-partition"}
-    built = report.build(measured, frozenset({"a"}), exact_settings())
+    built = report.build(measured, TextQuality(frozenset({"a"})), exact_settings())
     assert "exact" not in built
     assert "Exact quality" not in report.as_markdown(built)
 
@@ -241,7 +242,7 @@ def test_there_are_pictures_of_it(made, tmp_path):
         PLAN,
         open_folder(tmp_path / "other", settings_of(), "never"),
     )
-    built = report.build(measured, frozenset({"a"}), exact_settings(), exact=exact)
+    built = report.build(measured, TextQuality(frozenset({"a"})), exact_settings(), exact=exact)
     files = plots.draw_all(tmp_path, built)
     names = {file.name for file in files}
     assert {"exact_bits.png", "exact_divergence.svg", "exact_acceptance.png"} <= names
@@ -257,7 +258,7 @@ def test_a_report_without_known_laws_has_empty_pictures(made, tmp_path):
         open_folder(tmp_path / "o", settings_of(), "never"),
     )
     unknown = [point for point in exact if point["family"] == "maskgit"]
-    built = report.build(measured, frozenset({"a"}), exact_settings(), exact=unknown)
+    built = report.build(measured, TextQuality(frozenset({"a"})), exact_settings(), exact=unknown)
     assert built["exact"]["acceptance"] == []
     assert len(plots.draw_all(tmp_path, built)) == 12
 

@@ -46,7 +46,7 @@ def test_every_sampler_has_a_family_but_those_without_a_knob_or_chance_or_for_la
 
 def setting(model, chosen, budget):
     nfe = model.network.config.nfe
-    return knob_for(chosen, model.network, budget, length=model.length, nfe=nfe)
+    return knob_for(chosen, model.network, budget, given_ids=model.given_ids(), nfe=nfe)
 
 
 def test_a_learned_family_takes_the_part_that_lies_with_the_model(tmp_path):

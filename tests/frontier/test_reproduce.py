@@ -10,6 +10,7 @@ from unmask.frontier.folder import Settings, fingerprint, open_folder
 from unmask.models.text import TextModel
 from unmask.network.hybrid import HybridTransformer
 from unmask.process.windows import Cosine, starts
+from unmask.quality.texts import TextQuality
 
 PLAN = reproduce.ReproductionPlan(num_samples=16, seed=2)
 
@@ -30,7 +31,7 @@ def made(tmp_path_factory):
     points = reproduce.measure_text8(
         tiny_model(), PLAN, folder, advance=lambda share, note: told.append((share, note))
     )
-    compared = reproduce.compare_text8(tiny_model(), points, TINY_WORDS, PLAN)
+    compared = reproduce.compare_text8(tiny_model(), points, TextQuality(TINY_WORDS), PLAN)
     reproduce.write(folder, compared)
     return folder, points, compared, told
 
@@ -118,7 +119,7 @@ def test_masked_diffusion_can_have_a_network_of_its_own(made, tmp_path):
     TextModel(network, tiny_model().vocabulary, "plain").save(tmp_path / "plain")
     baseline = str(tmp_path / "plain")
     points = reproduce.measure_text8(tiny_model(), PLAN, opened(tmp_path / "o"), baseline=baseline)
-    own = reproduce.compare_text8(tiny_model(), points, TINY_WORDS, PLAN)
+    own = reproduce.compare_text8(tiny_model(), points, TextQuality(TINY_WORDS), PLAN)
     assert compared["baseline"] == "" and own["baseline"] == baseline
     assert "from the trunk of the same network" in reproduce.as_markdown(compared)
     assert f"from {baseline}, a network of its own" in reproduce.as_markdown(own)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unmask.errors import ConfigError
-from unmask.evaluation.spelling import SpellingAccuracy
+from unmask.quality.quality import RatioOfSums
 from unmask.tuning.search import (
     Effort,
     MaxNFE,
@@ -40,7 +40,7 @@ def exact(setting, samples):
     correct = round(setting.quality * WORDS)
     return Trial(
         (setting.nfe,) * n,
-        SpellingAccuracy(words_per_sample=(WORDS,) * n, correct_per_sample=(correct,) * n),
+        RatioOfSums((float(correct),) * n, (float(WORDS),) * n),
     )
 
 
@@ -52,7 +52,7 @@ def noisy(seed):
         correct = tuple(round(45 * min(1, max(0, c.gauss(setting.quality, 0.07)))) for c in chance)
         return Trial(
             tuple(c.gauss(setting.nfe, 0.5) for c in chance),
-            SpellingAccuracy(words_per_sample=(45,) * len(samples), correct_per_sample=correct),
+            RatioOfSums(tuple(map(float, correct)), (45.0,) * len(samples)),
         )
 
     return measure
@@ -167,7 +167,7 @@ def test_fresh_samples_are_free_of_the_luck_of_the_winner():
         truth = place.setting.quality
         luck.append(bench.quality(place.setting) - truth)
         trial = noisy(f"fresh {seed}")(place.setting, range(64))
-        fresh.append(trial.accuracy.share - truth)
+        fresh.append(trial.quality.value - truth)
     error = 0.07 / 64**0.5 / 50**0.5
     assert statistics.mean(luck) > 3 * error
     assert abs(statistics.mean(fresh)) < 4 * error

@@ -5,6 +5,7 @@ import pytest
 from tests.frontier.small_model import TINY_WORDS, tiny_model
 from unmask.errors import ConfigError
 from unmask.process.windows import Cosine, starts
+from unmask.quality.texts import TextQuality
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.tuning import tune as module
 from unmask.tuning.search import MaxNFE, TargetQuality
@@ -44,7 +45,7 @@ def test_a_setting_is_what_its_options_say():
 @pytest.mark.parametrize("limit", [2.0, 5.0])
 def test_what_is_found_costs_no_more_than_allowed(limit):
     model = tiny_model()
-    found = tune(model, MaxNFE(limit), TINY_WORDS, QUICK)
+    found = tune(model, MaxNFE(limit), TextQuality(TINY_WORDS), QUICK)
     assert 0.5 * limit < found.point["numbers"]["nfe"]["value"] <= limit
     drawn = model.generate(sampler=found.setting.sampler, num_samples=32, seed=5, batch_size=32)
     assert sum(sample.nfe for sample in drawn) / 32 == pytest.approx(
@@ -64,7 +65,11 @@ def test_the_samples_reported_are_none_that_the_search_has_seen(monkeypatch):
     monkeypatch.setattr(module, "measure_point", noted)
     told = []
     found = tune(
-        tiny_model(), MaxNFE(3.0), TINY_WORDS, QUICK, advance=lambda done, _: told.append(done)
+        tiny_model(),
+        MaxNFE(3.0),
+        TextQuality(TINY_WORDS),
+        QUICK,
+        advance=lambda done, _: told.append(done),
     )
     *search, fresh = seen
     assert fresh == range(5, 37)
@@ -78,12 +83,14 @@ def test_the_same_seed_finds_the_same():
         numbers = {k: v for k, v in found.point["numbers"].items() if k != "seconds"}
         return json.dumps(numbers), found.setting  # as text, NaN equals NaN
 
-    first, second = (tune(tiny_model(), MaxNFE(3.0), TINY_WORDS, QUICK) for _ in range(2))
+    first, second = (
+        tune(tiny_model(), MaxNFE(3.0), TextQuality(TINY_WORDS), QUICK) for _ in range(2)
+    )
     assert without_seconds(first) == without_seconds(second)
 
 
 def test_a_quality_within_reach_is_reached():
-    found = tune(tiny_model(), TargetQuality(0.3), TINY_WORDS, QUICK)
+    found = tune(tiny_model(), TargetQuality(0.3), TextQuality(TINY_WORDS), QUICK)
     accuracy = found.point["numbers"]["spelling_accuracy"]
     assert accuracy["value"] + 2 * accuracy["standard_error"] >= 0.3
     # A network that knows nothing is as good in one pass.
@@ -92,7 +99,12 @@ def test_a_quality_within_reach_is_reached():
 
 def test_time_that_is_over_before_anything_is_found():
     with pytest.raises(ConfigError, match="no setting was found in 1e-09 seconds. Allow more"):
-        tune(tiny_model(), MaxNFE(6.0), TINY_WORDS, SearchPlan(num_samples=16, max_seconds=1e-9))
+        tune(
+            tiny_model(),
+            MaxNFE(6.0),
+            TextQuality(TINY_WORDS),
+            SearchPlan(num_samples=16, max_seconds=1e-9),
+        )
 
 
 @pytest.mark.parametrize(

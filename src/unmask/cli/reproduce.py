@@ -11,6 +11,7 @@ from unmask.cli.progress import progress
 from unmask.errors import ConfigError
 from unmask.frontier import reproduce
 from unmask.frontier.folder import open_folder
+from unmask.quality.texts import TextQuality
 
 _EXPERIMENTS = ("text8",)
 _SHIPPED = "text8s-any"
@@ -31,7 +32,7 @@ def run(arguments: Sequence[str]) -> int:
     )
     options.model = _model_name(options)
     model = load_model(options)
-    words = known_words(options)
+    quality = TextQuality(known_words(options))
     folder = open_folder(
         options.out, settings_of(options, model), "auto" if options.resume else "never"
     )
@@ -43,7 +44,7 @@ def run(arguments: Sequence[str]) -> int:
             baseline=_baseline(options),
             advance=lambda share, note: advance(int(share * _TICKS), note),
         )
-    compared = reproduce.compare_text8(model, points, words, plan)
+    compared = reproduce.compare_text8(model, points, quality, plan)
     reproduce.write(folder, compared)
     print(reproduce.as_markdown(compared))
     print(f"reproduction in {folder.path}")

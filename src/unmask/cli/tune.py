@@ -6,11 +6,14 @@ from typing import Any, get_args
 from jsonargparse import Namespace
 
 from unmask.cli.options.measure import add_measure_options
-from unmask.cli.options.model import add_model_options, known_words, load_model
+from unmask.cli.options.model import add_model_options, load_model
 from unmask.cli.options.parser import Parser
 from unmask.cli.progress import progress
 from unmask.errors import ConfigError
 from unmask.files.reading import dumps
+from unmask.quality.of_model import quality_of, read_real_data
+from unmask.quality.quality import Measure
+from unmask.quality.texts import SPELLING
 from unmask.samplers.common.ordered_state import OrderChoice
 from unmask.speed.machine import machine
 from unmask.tuning.search import Goal, MaxNFE, TargetQuality
@@ -32,16 +35,19 @@ def run(arguments: Sequence[str]) -> int:
         max_seconds=options.max_seconds,
     )
     model = load_model(options)
-    words = known_words(options)
+    quality = quality_of(model, read_real_data(options.data, model), words=options.words)
+    _check_goal(goal, quality.main)
     with progress("tuning", _usual_work(plan)) as advance:
         found = tune(
             model,
             goal,
-            words,
+            quality,
             plan,
             advance=lambda done, setting: advance(min(done, _usual_work(plan)), str(setting)),
         )
-    shown = _as_json(found, goal, options) if options.json else _as_text(found, options)
+    shown = (
+        _as_json(found, goal, options) if options.json else _as_text(found, options, quality.main)
+    )
     print(shown)
     return 0
 
@@ -60,7 +66,16 @@ def build_parser() -> Parser:
     add_model_options(parser)
     parser.add_argument("--max-nfe", type=float, help="Most network passes per sample (NFE).")
     parser.add_argument(
-        "--target-quality", type=float, help="Least spelling accuracy, above 0 and at most 1."
+        "--target-quality",
+        type=float,
+        help="Least spelling accuracy, above 0 and at most 1; of a model of sequences the most "
+        "bits per letter under a chain.",
+    )
+    parser.add_argument(
+        "--data",
+        type=str,
+        default="",
+        help="Text or sequences that the model learnt from, to which its samples are held.",
     )
     parser.add_argument(
         "--max-seconds",
@@ -93,12 +108,14 @@ def _goal(options: Namespace) -> Goal:
         if not options.max_nfe > 0:
             raise ConfigError(f"--max-nfe must be above 0, got {options.max_nfe:g}.")
         return MaxNFE(options.max_nfe)
-    if not 0 < options.target_quality <= 1:
-        raise ConfigError(
-            f"--target-quality is a share of words, above 0 and at most 1; got "
-            f"{options.target_quality:g}."
-        )
     return TargetQuality(options.target_quality)
+
+
+def _check_goal(goal: Goal, main: Measure) -> None:
+    if main == SPELLING and isinstance(goal, TargetQuality) and not 0 < goal.target <= 1:
+        raise ConfigError(
+            f"--target-quality is a share of words, above 0 and at most 1; got {goal.target:g}."
+        )
 
 
 def _usual_work(plan: SearchPlan) -> int:
@@ -132,7 +149,7 @@ def _as_json(found: Tuned, goal: Goal, options: Namespace) -> str:
     )
 
 
-def _as_text(found: Tuned, options: Namespace) -> str:
+def _as_text(found: Tuned, options: Namespace, main: Measure) -> str:
     numbers: dict[str, Any] = found.point["numbers"]
 
     def figure(name: str, digits: int) -> str:
@@ -143,7 +160,7 @@ def _as_text(found: Tuned, options: Namespace) -> str:
     return "\n".join(
         [
             f"{found.setting}",
-            f"  spelling accuracy  {figure('spelling_accuracy', 3)}",
+            f"  {main.label:<17}  {figure(main.name, 3)}",
             f"  passes in turn     {figure('critical_path', 2)}",
             f"  NFE                {figure('nfe', 2)}",
             f"  trunk passes       {figure('trunk_passes', 2)}",

@@ -23,7 +23,7 @@ what likelihood cannot see.
 import math
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from unmask.errors import ConfigError, DataError
@@ -33,9 +33,15 @@ from unmask.shapes import TokenIds
 
 
 def judge_bits(
-    predictor: HybridPredictor, token_ids: TokenIds, *, batch_size: int = 64
+    predictor: HybridPredictor,
+    token_ids: TokenIds,
+    *,
+    is_given: Bool[Tensor, "B L"] | None = None,
+    batch_size: int = 64,
 ) -> Float[Tensor, " B"]:
     """Bits per token of each sequence under the judge, exactly; nothing may be masked.
+
+    What is given is read first, and is not counted; None: nothing is.
 
     Raises `ConfigError` if the predictor has trunk blocks. It would give a law from left to
     right as well, but not one that it was trained for, and often the law of what it is to judge.
@@ -44,22 +50,45 @@ def judge_bits(
     _check_is_complete(token_ids, predictor.vocab_size)
     if batch_size < 1:
         raise ConfigError(f"batch_size must be at least 1, got {batch_size}.")
-    nats = torch.cat([_nats(predictor, batch) for batch in token_ids.split(batch_size)])
-    return nats / (token_ids.shape[1] * math.log(2))
+    if is_given is None:
+        is_given = torch.zeros_like(token_ids, dtype=torch.bool)
+    nats = torch.cat(
+        [
+            _nats(predictor, ids, given)
+            for ids, given in zip(
+                token_ids.split(batch_size), is_given.split(batch_size), strict=True
+            )
+        ]
+    )
+    return nats / math.log(2) / (~is_given).sum(dim=1)
 
 
-def _nats(predictor: HybridPredictor, token_ids: TokenIds) -> Float[Tensor, " B"]:
+def _nats(
+    predictor: HybridPredictor, token_ids: TokenIds, is_given: Bool[Tensor, "B L"]
+) -> Float[Tensor, " B"]:
     batch_size, length = token_ids.shape
-    order = orders.left_to_right(batch_size, length, token_ids.device)
-    nothing = torch.full_like(token_ids, predictor.vocab_size)
-    log_probs_BLV = predictor.verify(
-        predictor.draft(nothing, positions=order[:, :1]),
+    order = orders.given_first(
+        orders.left_to_right(batch_size, length, token_ids.device), is_given
+    )
+    num_given = is_given.sum(dim=1)
+    num_columns = length - int(num_given.min())
+    columns = (num_given[:, None] + torch.arange(num_columns, device=order.device)).clamp(
+        max=length - 1
+    )
+    log_probs_BKV = predictor.verify(
+        predictor.draft(
+            token_ids.masked_fill(~is_given, predictor.vocab_size),
+            positions=order.gather(1, columns[:, :1]),
+        ),
         filled_ids=token_ids,
         order=order,
-        first=torch.zeros_like(token_ids[:, 0]),
-        num_columns=length,
+        first=num_given,
+        num_columns=num_columns,
     )
-    return -log_probs_BLV.double().gather(-1, token_ids[..., None]).squeeze(-1).sum(dim=1)
+    wanted = token_ids.gather(1, order.gather(1, columns))
+    nats = -log_probs_BKV.double().gather(-1, wanted[..., None]).squeeze(-1)
+    is_there = torch.arange(num_columns, device=order.device) < length - num_given[:, None]
+    return nats.masked_fill(~is_there, 0.0).sum(dim=1)
 
 
 def check_is_judge(predictor: HybridPredictor) -> None:

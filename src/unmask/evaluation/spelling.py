@@ -14,13 +14,16 @@ text, so what precedes its first space or follows its last may be a piece of a w
 "tion", and says nothing about spelling: those two are left out, the same for every sampler. If
 the sample begins with a space the piece left out is empty and nothing is lost.
 
+A word is compared in lower case and without what stands around its letters; what has no letters,
+such as a number, is none. Of text8, which has letters alone, that leaves every word as it is.
+
 Sources: Campbell et al. (2025), arXiv:2510.03929, section 5; the variance: Cochran (1977),
 "Sampling techniques", section 6.3 and chapter 9A.
 """
 
 import math
 import re
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from enum import Enum
 
@@ -83,7 +86,7 @@ def word_set(text: str) -> frozenset[str]:
     while start < len(text):
         space = text.find(" ", start + _CHUNK_CHARACTERS)
         end = space if space >= 0 else len(text)
-        words.update(text[start:end].split())
+        words.update(plain(text[start:end].split()))
         start = end
     return frozenset(words)
 
@@ -91,8 +94,16 @@ def word_set(text: str) -> frozenset[str]:
 def words_of(sample: str, edges: Edges) -> list[str]:
     """The words of a sample that count."""
     if edges is Edges.COUNTED:
-        return sample.split()
-    return re.split(r"\s+", sample)[1:-1]
+        return plain(sample.split())
+    return plain(re.split(r"\s+", sample)[1:-1])
+
+
+def plain(words: Iterable[str]) -> list[str]:
+    """Words in lower case, without what stands around their letters; none without letters."""
+    return [word for each in words if (word := _AROUND.sub("", each).lower())]
+
+
+_AROUND = re.compile(r"^[\W\d_]+|[\W\d_]+$")
 
 
 def spelling_accuracy(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from unmask.cost import Cost
 from unmask.draws import SeededDraws
@@ -61,15 +62,18 @@ def why_skipped(cost: float, budget: float) -> str:
 
 
 def knob_for(
-    chosen: Family, predictor: Predictor, budget: float, *, length: int, nfe: Nfe
+    chosen: Family, predictor: Predictor, budget: float, *, given_ids: Tensor, nfe: Nfe
 ) -> tuple[float, float]:
-    """The knob with which sequences of `length` tokens cost about the budget; what they cost."""
-    passes = chosen.passes
+    """The knob with which a sequence of which so much is given, [L], costs about the budget;
+    what it costs."""
+    passes, length = chosen.passes, int((given_ids == predictor.vocab_size).sum())
     if passes is None:
         return find_knob(
             chosen,
             budget,
-            lambda knob: pilot_cost(predictor, chosen.make(knob), budget, length=length, nfe=nfe),
+            lambda knob: pilot_cost(
+                predictor, chosen.make(knob), budget, given_ids=given_ids, nfe=nfe
+            ),
             num_trials=7,
         )
     return find_knob(chosen, budget, lambda knob: nfe(*passes(knob, length)), num_trials=24)
@@ -95,7 +99,7 @@ def find_knob(
 
 
 def pilot_cost(
-    predictor: Predictor, sampler: Sampler, budget: float, *, length: int, nfe: Nfe
+    predictor: Predictor, sampler: Sampler, budget: float, *, given_ids: Tensor, nfe: Nfe
 ) -> float:
     """The mean cost of a few samples; infinite as soon as it is sure to be twice the budget."""
     spent = 0.0
@@ -107,11 +111,10 @@ def pilot_cost(
             raise _TooDear
 
     seeds = range(_PILOT_SEED, _PILOT_SEED + _PILOT_SAMPLES)
-    mask_id, device = predictor.vocab_size, predictor.device
-    given_ids = torch.full((_PILOT_SAMPLES, length), mask_id, device=device)
-    sampler = along_stream(sampler, predictor, given_ids[0])
+    every = given_ids.to(predictor.device).repeat(_PILOT_SAMPLES, 1)
+    sampler = along_stream(sampler, predictor, every[0])
     try:
-        sample(predictor, sampler, given_ids, SeededDraws(seeds, device), note)
+        sample(predictor, sampler, every, SeededDraws(seeds, predictor.device), note)
     except _TooDear:
         return math.inf
     return spent / _PILOT_SAMPLES

@@ -1,22 +1,23 @@
 """One sampler against the others: cost at equal quality, and quality at equal cost."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import torch
 
 from unmask.evaluation.curves import Curve, Point, curve, interval, quality_at, ratios_at
-from unmask.frontier.summary import accuracy_of
+from unmask.frontier.summary import samples_of
+from unmask.quality.quality import Quality
 
 _NUM_DRAWS = 1000
 """Of the bootstrap behind each interval."""
 
 
 def ratios(
-    points: Sequence[dict[str, Any]], known_words: Set[str], *, ours: str, seed: int
+    points: Sequence[dict[str, Any]], quality: Quality, *, ours: str, seed: int
 ) -> list[dict[str, Any]]:
-    """Passes and seconds of every other family over ours, at the spelling accuracy of each point.
+    """Passes and seconds of every other family over ours, at the quality of each point.
 
     Each is read off the two curves as `curves` says, with a bootstrap interval.
     """
@@ -26,28 +27,27 @@ def ratios(
         return []
     for cost in ("critical_path", "nfe", "seconds"):
         curves = {
-            name: curve(
-                [_as_point(p, cost, known_words) for p in _of(points, name)], _NUM_DRAWS, seed
-            )
+            name: curve([_as_point(p, cost, quality) for p in _of(points, name)], _NUM_DRAWS, seed)
             for name in families
         }
         for name in families:
             if name != ours:
                 for ratio in ratios_at(curves[name], curves[ours]):
-                    found.append({"cost": cost, "of": name, "over": ours, **asdict(ratio)})
+                    row = {"cost": cost, "of": name, "over": ours, **asdict(ratio)}
+                    found.append(row | {"quality": _sign(quality) * ratio.quality})
     return found
 
 
 def leads(
-    points: Sequence[dict[str, Any]], known_words: Set[str], *, ours: str, seed: int
+    points: Sequence[dict[str, Any]], quality: Quality, *, ours: str, seed: int
 ) -> list[dict[str, Any]]:
-    """By how much each point of another family spells better than ours at the same NFE.
+    """By how much each point of another family is better than ours at the same NFE.
 
     Points cheaper than the cheapest of ours are left out: there is nothing to compare them with.
     """
 
     def curve_of(chosen: Sequence[dict[str, Any]]) -> Curve:
-        return curve([_as_point(p, "nfe", known_words) for p in chosen], _NUM_DRAWS, seed)
+        return curve([_as_point(p, "nfe", quality) for p in chosen], _NUM_DRAWS, seed)
 
     own = _of(points, ours)
     if not own:
@@ -57,7 +57,7 @@ def leads(
         if point["family"] == ours or "skipped" in point:
             continue
         theirs = curve_of([point])
-        cost, quality = theirs.cost[:, 0], theirs.quality[:, 0]
+        cost, their_quality = theirs.cost[:, 0], theirs.quality[:, 0]
         if cost[0] < our_curve.cost[0, 0]:
             continue
         our_quality = quality_at(our_curve, cost)
@@ -67,22 +67,27 @@ def leads(
                 "over": ours,
                 "budget": point["budget"],
                 "nfe": float(cost[0]),
-                "quality": float(quality[0]),
-                "our_quality": float(our_quality[0]),
-                "lead": asdict(interval(quality - our_quality)),
+                "quality": _sign(quality) * float(their_quality[0]),
+                "our_quality": _sign(quality) * float(our_quality[0]),
+                "lead": asdict(interval(their_quality - our_quality)),
             }
         )
     return found
+
+
+def _sign(quality: Quality) -> int:
+    """On a curve more is better; -1 where less is."""
+    return -1 if quality.main.is_better < 0 else 1
 
 
 def _of(points: Sequence[dict[str, Any]], name: str) -> list[dict[str, Any]]:
     return [p for p in points if p["family"] == name and "skipped" not in p]
 
 
-def _as_point(point: dict[str, Any], cost: str, known_words: Set[str]) -> Point:
-    accuracy = accuracy_of(point, known_words)
+def _as_point(point: dict[str, Any], cost: str, quality: Quality) -> Point:
+    found = quality.of_each(samples_of(point))
     return Point(
         torch.tensor(point[cost], dtype=torch.float64),
-        torch.tensor(accuracy.correct_per_sample, dtype=torch.float64),
-        torch.tensor(accuracy.words_per_sample, dtype=torch.float64),
+        _sign(quality) * torch.tensor(found.numerator, dtype=torch.float64),
+        torch.tensor(found.denominator, dtype=torch.float64),
     )

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import torch
+from torch import Tensor
 
 from unmask.errors import ConfigError
-from unmask.evaluation.judge import judge_bits
 from unmask.frontier.budget import knob_for, why_skipped
 from unmask.frontier.entries import Contender, check_is_contender
 from unmask.frontier.folder import ReportFolder
 from unmask.frontier.measure import check_sampling, measure_point
 from unmask.models.text import TextModel
+from unmask.quality.judges import Judge
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +81,7 @@ def measured_points(
     plan: SweepPlan,
     folder: ReportFolder,
     *,
-    judge: TextModel | None = None,
+    judge: Judge | None = None,
     advance: Advance = _ignore,
 ) -> list[dict[str, Any]]:
     """Every point of the plan, measured now or read from the folder.
@@ -103,13 +103,23 @@ def measured_points(
             point = _measured(compared[name], plan, budget, tell)
             folder.write_point(name, budget, point)
         if judge is not None and "skipped" not in point and "judge_bits" not in point:
-            token_ids = torch.tensor(point["token_ids"], device=judge.network.device)
-            point["judge_bits"] = judge_bits(judge.network, token_ids).tolist()
+            found = judge.judged(point["texts"])
+            point["judge_bits"] = [
+                bits / units if units else 0.0
+                for bits, units in zip(found.numerator, found.denominator, strict=True)
+            ]
+            point["judge_units"] = list(found.denominator)
             folder.write_point(name, budget, point)
         points.append(point)
         done += budget
         advance(name, budget, done / total)
     return points
+
+
+def _usual_given(model: TextModel) -> Tensor:
+    """What is given of a sample of usual length."""
+    length = model.length if model.lengths is None else round(model.lengths.mean)
+    return model.given_ids(length=length).to(model.network.device)
 
 
 def _share_of(
@@ -128,7 +138,7 @@ def _measured(
     model, chosen = contender.model, contender.family
     point = {"family": contender.name, "budget": budget, "weights": contender.weights}
     nfe_of = model.network.config.nfe
-    knob, nfe = knob_for(chosen, model.network, budget, length=model.length, nfe=nfe_of)
+    knob, nfe = knob_for(chosen, model.network, budget, given_ids=_usual_given(model), nfe=nfe_of)
     if reason := why_skipped(nfe, budget):
         return {**point, "skipped": reason}
     sampler = chosen.make(knob)

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import torch
+
 from unmask.data.text import Corpus, consecutive_crops
 from unmask.errors import ConfigError
 from unmask.evaluation.divergence import bits_per_token, log_ratios, reading_of
@@ -209,7 +211,10 @@ def _on_chain(
     if reading not in ("equal", "at most"):
         return {"reading": reading}
     budget = max(1.0, budget)
-    knob, passes = knob_for(chosen, chain, budget, length=length, nfe=lambda trunk, tail: trunk)
+    given_ids = torch.full((length,), chain.vocab_size)
+    knob, passes = knob_for(
+        chosen, chain, budget, given_ids=given_ids, nfe=lambda trunk, tail: trunk
+    )
     if reason := why_skipped(passes, budget):
         return {"reading": reading, "skipped": reason}
     ratios = log_ratios(

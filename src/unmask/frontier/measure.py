@@ -31,6 +31,8 @@ class Measurement:
     seed: int
     """Sample n has the seed `seed` + n."""
     token_ids: list[list[int]]
+    num_tokens: list[int]
+    """That were generated."""
     costs: list[Cost[int]]
     nfe: list[float]
     """Work, in passes of the whole network over the whole sequence."""
@@ -66,15 +68,22 @@ def measure(
     batch_size: int,
     observe: Callable[[int], None] = _ignore,
 ) -> Measurement:
-    """Generate whole sequences of the model's length; `observe` is told how many are done."""
-    network, length = model.network, model.length
-    course = Trajectory(length, num_samples)
+    """Generate whole sequences, of the model's length or of lengths as it learnt them.
+
+    `observe` is told how many are done.
+    """
+    network = model.network
+    every = [one.to(network.device) for one in model.given_for(num_samples, seed)]
+    lengths = [int((one == network.vocab_size).sum()) for one in every]
+    course = Trajectory(max(lengths), num_samples)
     engine = Engine(network, num_slots=batch_size, observe=course.note)
-    given_ids = torch.full((length,), network.vocab_size, device=network.device)
     described = describe(sampler)
-    sampler = along_stream(sampler, network, given_ids)
+    along: dict[int, Sampler] = {}
+    for one in every:
+        along.setdefault(len(one), along_stream(sampler, network, one))
     requests = (
-        Request(given_ids=given_ids, sampler=sampler, seed=seed + n) for n in range(num_samples)
+        Request(given_ids=one, sampler=along[len(one)], seed=seed + n)
+        for n, one in enumerate(every)
     )
     memory.restart_peak(network.device)
     results: list[Result] = []
@@ -90,6 +99,7 @@ def measure(
         sampler=described,
         seed=seed,
         token_ids=[result.token_ids.tolist() for result in results],
+        num_tokens=lengths,
         costs=[result.cost for result in results],
         nfe=[model.nfe(result) for result in results],
         critical_path=[network.config.nfe(r.trunk_passes, r.tail_passes) for r in results],

@@ -29,14 +29,16 @@ def draw_all(folder: Path, report: dict[str, Any]) -> list[Path]:
 
     Raises `MissingExtraError` without matplotlib.
     """
+    measures = {measure["name"]: measure for measure in report["measures"]}
+    main, judged = report["measures"][0], measures.get(_JUDGED)
     pictures = {
-        "quality_nfe": _quality(_ACCURACY, "nfe", "network passes per sample (NFE)"),
-        "quality_seconds": _quality(_ACCURACY, "seconds", "seconds per sample"),
+        "quality_nfe": _quality(main, "nfe", "network passes per sample (NFE)"),
+        "quality_seconds": _quality(main, "seconds", "seconds per sample"),
         "quality_entropy": _quality_against_entropy,
         "tokens_per_pass": _tokens_per_pass,
     }
-    if any(_JUDGED in point.get("numbers", {}) for point in report["points"]):
-        pictures["judge_nfe"] = _quality(_JUDGED, "nfe", "network passes per sample (NFE)")
+    if judged and judged != main:
+        pictures["judge_nfe"] = _quality(judged, "nfe", "network passes per sample (NFE)")
     if "exact" in report:
         pictures["exact_bits"] = _exact_bits
         pictures["exact_divergence"] = _exact_divergence
@@ -82,16 +84,17 @@ def drawn(
 _UNDATED: dict[str, dict[str, Any]] = {"png": {"Software": None}, "svg": {"Date": None}}
 
 
-_ACCURACY, _JUDGED = "spelling_accuracy", "judge_bits"
-_LABELS = {_ACCURACY: "spelling accuracy", _JUDGED: "bits per token under the judge"}
+_JUDGED = "judge_bits"
 
 
-def _quality(measure: str, cost: str, label: str) -> Callable[[Any, dict[str, Any]], None]:
+def _quality(
+    measure: dict[str, Any], cost: str, label: str
+) -> Callable[[Any, dict[str, Any]], None]:
     def draw(axes: Any, report: dict[str, Any]) -> None:
         _quality_lines(axes, report, measure, cost)
-        if measure in report.get("held_out", {}):
+        if measure["name"] in report.get("held_out", {}):
             # A line far from the others would press them together.
-            value = report["held_out"][measure]["value"]
+            value = report["held_out"][measure["name"]]["value"]
             axes.set_title(f"held-out text: {value:.3f}", fontsize="medium", loc="right")
         _log_scale(axes)
         axes.set_xlabel(label)
@@ -102,21 +105,30 @@ def _quality(measure: str, cost: str, label: str) -> Callable[[Any, dict[str, An
 
 def _quality_against_entropy(axes: Any, report: dict[str, Any]) -> None:
     """Good samples come near to held-out text in both; rules that repeat themselves go left."""
-    _quality_lines(axes, report, _ACCURACY, "pair_entropy")
+    main = report["measures"][0]
+    entropies = [measure for measure in report["measures"] if "entropy" in measure["name"]]
+    across = entropies[-1]
+    _quality_lines(axes, report, main, across["name"])
+    beside = {f"control: {name}": numbers for name, numbers in report.get("controls", {}).items()}
     if "held_out" in report:
-        place = [report["held_out"][name]["value"] for name in ("pair_entropy", _ACCURACY)]
-        axes.plot(*place, "*", color="black", markersize=14, label="held-out text")
-    axes.set_xlabel("entropy of pairs of characters, bits")
+        beside["held-out text"] = report["held_out"]
+    for (name, numbers), sign in zip(beside.items(), reversed("12*"[: len(beside)]), strict=False):
+        place = [numbers[each["name"]]["value"] for each in (across, main)]
+        axes.plot(*place, sign, color="black", markersize=14, label=name)
+    axes.set_xlabel(across["label"])
     _legend(axes)
 
 
-def _quality_lines(axes: Any, report: dict[str, Any], measure: str, across: str) -> None:
+def _quality_lines(
+    axes: Any, report: dict[str, Any], measure: dict[str, Any], across: str
+) -> None:
     """A line for each family, through its points by rising cost."""
     for number, (name, rows) in enumerate(_by_family(report).items()):
         rows = sorted(rows, key=lambda p: p["numbers"]["nfe"]["value"])
         # Samples without a single whole word have no accuracy to show.
-        rows = [p for p in rows if p["numbers"].get(measure, {}).get("value") is not None]
-        quality = [p["numbers"][measure] for p in rows]
+        called = measure["name"]
+        rows = [p for p in rows if p["numbers"].get(called, {}).get("value") is not None]
+        quality = [p["numbers"][called] for p in rows]
         axes.errorbar(
             [p["numbers"][across]["value"] for p in rows],
             [q["value"] for q in quality],
@@ -126,7 +138,7 @@ def _quality_lines(axes: Any, report: dict[str, Any], measure: str, across: str)
             linewidth=_width(name, report),
             capsize=2,
         )
-    axes.set_ylabel(f"{_LABELS[measure]} (bars: 95 %)")
+    axes.set_ylabel(f"{measure['label']} (bars: 95 %)")
 
 
 def _tokens_per_pass(axes: Any, report: dict[str, Any]) -> None:

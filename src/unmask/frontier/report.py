@@ -1,9 +1,8 @@
 """report.json and report.md: every number with its standard error, settings, machine, version."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
-
-import torch
 
 from unmask.draws import SeededDraws
 from unmask.evaluation import trace
@@ -17,56 +16,80 @@ from unmask.frontier.exact_report import (
     summarise_exact,
 )
 from unmask.frontier.folder import ReportFolder, Settings
-from unmask.frontier.summary import summarise, summarise_texts
+from unmask.frontier.summary import summarise, summarise_samples
+from unmask.quality.quality import JUDGED, Measure, Quality, Samples
 from unmask.speed.machine import machine
 from unmask.version import VERSION
 
-_COLUMNS = {
+_COSTS = {
     "critical_path": ("in turn", 1),
     "nfe": ("NFE", 1),
     "trunk_passes": ("trunk", 1),
     "tail_passes": ("tail", 1),
     "seconds": ("s / sample", 3),
-    "spelling_accuracy": ("spelling", 3),
-    "judge_bits": ("judge, bits", 3),
-    "character_entropy": ("H(char)", 3),
-    "pair_entropy": ("H(pair)", 3),
-    "distinct_2": ("distinct-2", 3),
 }
 
 
 def build(
     points: Sequence[dict[str, Any]],
-    known_words: Set[str],
+    quality: Quality,
     settings: Settings,
     *,
-    held_out: Sequence[str] = (),
-    held_out_judged: Sequence[float] = (),
+    held_out: Samples | None = None,
+    controls: Mapping[str, Samples] = MappingProxyType({}),
     exact: Sequence[dict[str, Any]] = (),
     ours: str = "self-speculative",
 ) -> dict[str, Any]:
     """Everything that a report says, as plain JSON.
 
-    `held_out` are texts beside which the samples are shown, `held_out_judged` the judge's bits
-    per token of each, where there is a judge.
+    `held_out` is real data beside which the samples are shown, `controls` nonsense by name.
     """
     report: dict[str, Any] = {
         "unmask": VERSION,
         "machine": machine(),
         "settings": vars(settings),
         "ours": ours,
-        "points": [summarise(point, known_words) for point in points],
-        "ratios": ratios(points, known_words, ours=ours, seed=settings.seed),
-        "leads": leads(points, known_words, ours=ours, seed=settings.seed),
+        "measures": [measure.to_json() for measure in quality.measures],
+        "points": [summarise(point, quality) for point in points],
+        "ratios": ratios(points, quality, ours=ours, seed=settings.seed),
+        "leads": leads(points, quality, ours=ours, seed=settings.seed),
     }
-    if held_out:
-        report["held_out"] = summarise_texts(held_out, known_words, held_out_judged)
+    if held_out is not None:
+        report["held_out"] = summarise_samples(held_out, quality)
+    if controls:
+        found = {name: summarise_samples(samples, quality) for name, samples in controls.items()}
+        report["controls"] = found
+        report["flagged"] = won_by_controls(report["points"], found, quality.measures)
     if exact:
         report["exact"] = summarise_exact(exact, settings.seed)
     if acceptance := [acceptance_row(p, p["acceptance"]) for p in points if p.get("acceptance")]:
         report["acceptance"] = acceptance
     plain: dict[str, Any] = reading.strict(report)
     return plain
+
+
+def won_by_controls(
+    points: Sequence[dict[str, Any]],
+    controls: Mapping[str, dict[str, dict[str, float]]],
+    measures: Sequence[Measure],
+) -> list[dict[str, Any]]:
+    """Measures of which a control has as good a value as the best of the points, or a better."""
+    found = []
+    for measure in measures:
+        values = [
+            p["numbers"][measure.name]["value"]
+            for p in points
+            if measure.name in p.get("numbers", {})
+        ]
+        if not measure.is_better or not values:
+            continue
+        best = max(values, key=lambda value: measure.is_better * value)
+        for name, numbers in controls.items():
+            value = numbers[measure.name]["value"]
+            if measure.is_better * (value - best) >= 0:
+                row = {"measure": measure.name, "control": name, "value": value, "best": best}
+                found.append(row)
+    return found
 
 
 def write(folder: ReportFolder, report: dict[str, Any]) -> None:
@@ -87,7 +110,7 @@ def write_trace(
     point = own[len(own) // 2]
     contender = compared[point["family"]]
     model, network = contender.model, contender.model.network
-    given_ids = torch.full((1, model.length), network.vocab_size, device=network.device)
+    given_ids = model.given_ids(seed=point["seed"])[None].to(network.device)
     seen = trace.record(
         network,
         contender.family.make(point["knob"]),
@@ -104,7 +127,7 @@ def write_trace(
 
 def as_markdown(report: dict[str, Any]) -> str:
     """The report as a page to read."""
-    settings, machine_ = report["settings"], report["machine"]
+    settings, machine_, measures = report["settings"], report["machine"], report["measures"]
     measured = [p for p in report["points"] if "skipped" not in p]
     skipped = [p for p in report["points"] if "skipped" in p]
     lines = [
@@ -118,20 +141,16 @@ def as_markdown(report: dict[str, Any]) -> str:
         "sample through all blocks of the network once; in turn: passes that wait for one "
         "another, by the same measure.",
         "",
-        "![spelling accuracy against NFE](quality_nfe.png)",
+        f"![{measures[0]['label']} against NFE](quality_nfe.png)",
         "",
-        "Accuracy alone can be had by repetition; good samples come near to held-out text in "
-        "both numbers of the next picture.",
+        *_pictures(measures, measured),
+        *_points_table(measured, measures, report),
         "",
-        "![spelling accuracy against entropy](quality_entropy.png)",
-        "",
-        *(_JUDGE_PICTURE if any("judge_bits" in p["numbers"] for p in measured) else []),
-        *_points_table(measured, report.get("held_out", {})),
-        "",
-        *(_ratios_section(report["ratios"]) if report["ratios"] else []),
+        *_flagged(report, measures),
+        *(_ratios_section(report["ratios"], measures[0]) if report["ratios"] else []),
     ]
     if report["leads"]:
-        lines += ["", *_leads_section(report["leads"], measured)]
+        lines += ["", *_leads_section(report["leads"], measures[0], _beside(measures), measured)]
     if "acceptance" in report:
         lines += ["", *_ACCEPTANCE_SECTION]
     if "exact" in report:
@@ -142,12 +161,36 @@ def as_markdown(report: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _points_table(points: list[dict[str, Any]], held_out: dict[str, Any]) -> list[str]:
-    shown = [name for name in _COLUMNS if any(name in p["numbers"] for p in points)]
-    titles = ["sampler", *(_COLUMNS[name][0] for name in shown), "accepted", "tokens / s", "MB"]
+def _beside(measures: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The measure that tells repetition from quality."""
+    entropies = [m for m in measures if "entropy" in m["name"]]
+    found: dict[str, Any] = (entropies or measures)[-1]
+    return found
+
+
+def _pictures(measures: Sequence[dict[str, Any]], points: Sequence[dict[str, Any]]) -> list[str]:
+    lines = [
+        "One number alone can be had by repetition; good samples come near to real data in both "
+        "numbers of the next picture.",
+        "",
+        f"![{measures[0]['label']} against entropy](quality_entropy.png)",
+        "",
+    ]
+    is_judged = measures[0]["name"] != JUDGED.name and any(
+        JUDGED.name in p["numbers"] for p in points
+    )
+    return lines + (_JUDGE_PICTURE if is_judged else [])
+
+
+def _points_table(
+    points: list[dict[str, Any]], measures: Sequence[dict[str, Any]], report: dict[str, Any]
+) -> list[str]:
+    columns = _COSTS | {m["name"]: (m["title"], m["digits"]) for m in measures}
+    shown = [name for name in columns if any(name in p["numbers"] for p in points)]
+    titles = ["sampler", *(columns[name][0] for name in shown), "accepted", "tokens / s", "MB"]
     rows = [titles, ["---"] * len(titles)]
     for point in sorted(points, key=lambda p: (p["family"], p["numbers"]["nfe"]["value"])):
-        cells = [_with_error(point["numbers"].get(name), _COLUMNS[name][1]) for name in shown]
+        cells = [_with_error(point["numbers"].get(name), columns[name][1]) for name in shown]
         rows.append(
             [
                 point["family"],
@@ -157,10 +200,28 @@ def _points_table(points: list[dict[str, Any]], held_out: dict[str, Any]) -> lis
                 _megabytes(point["peak_memory_bytes"]),
             ]
         )
-    if held_out:
-        cells = [_with_error(held_out.get(name), _COLUMNS[name][1]) for name in shown]
-        rows.append(["held-out text", *cells, "", "", ""])
+    beside = {f"control: {name}": found for name, found in report.get("controls", {}).items()}
+    if "held_out" in report:
+        beside["held-out text"] = report["held_out"]
+    for name, numbers in beside.items():
+        cells = [_with_error(numbers.get(each), columns[each][1]) for each in shown]
+        rows.append([name, *cells, "", "", ""])
     return [f"| {' | '.join(row)} |" for row in rows]
+
+
+def _flagged(report: dict[str, Any], measures: Sequence[dict[str, Any]]) -> list[str]:
+    """What nonsense does as well in, so that it says nothing by itself."""
+    if not report.get("flagged"):
+        return []
+    labels = {m["name"]: (m["label"], m["digits"]) for m in measures}
+    lines = ["**Won by nonsense**: what a control does as well in is no measure by itself.", ""]
+    for row in report["flagged"]:
+        label, digits = labels[row["measure"]]
+        lines.append(
+            f"* {label}: {row['control']} have {row['value']:.{digits}f}, the best sampler "
+            f"{row['best']:.{digits}f}."
+        )
+    return [*lines, ""]
 
 
 def _megabytes(num_bytes: float | None) -> str:
@@ -177,15 +238,15 @@ def _figure(value: float | None, digits: int) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
-def _ratios_section(ratios_: list[dict[str, Any]]) -> list[str]:
+def _ratios_section(ratios_: list[dict[str, Any]], main: dict[str, Any]) -> list[str]:
     lines = [
-        f"## Cost at equal spelling accuracy, over {ratios_[0]['over']}",
+        f"## Cost at equal {main['label']}, over {ratios_[0]['over']}",
         "",
         "How many times the passes (NFE) or seconds of the other sampler; above 1 ours is "
         "cheaper. 95 % bootstrap intervals. ≥: our cheapest point is already better, so the "
         "true ratio is higher. –: not reached at any of our points.",
         "",
-        "| of | cost | at accuracy | its cost | ours | ratio |",
+        f"| of | cost | at {main['title']} | its cost | ours | ratio |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for r in ratios_:
@@ -199,19 +260,24 @@ def _ratios_section(ratios_: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def _leads_section(leads_: list[dict[str, Any]], points: list[dict[str, Any]]) -> list[str]:
+def _leads_section(
+    leads_: list[dict[str, Any]],
+    main: dict[str, Any],
+    beside: dict[str, Any],
+    points: list[dict[str, Any]],
+) -> list[str]:
     ours = leads_[0]["over"]
     ahead = [lead for lead in leads_ if (lead["lead"]["low"] or 0.0) > 0]
-    title = [f"## Who spells better than {ours} at the same passes", ""]
+    title = [f"## Who is better than {ours} at the same passes, by {main['label']}", ""]
     if not ahead:
         return [*title, f"None of the {len(leads_)} points compared, beyond the 95 % interval."]
-    entropies = {(p["family"], p["budget"]): p["numbers"]["pair_entropy"]["value"] for p in points}
+    entropies = {(p["family"], p["budget"]): p["numbers"][beside["name"]]["value"] for p in points}
     lines = [
         *title,
         f"{len(ahead)} of the {len(leads_)} points compared, beyond the 95 % interval. Read the "
-        "lead beside the entropy: a rule that prefers what is sure spells better by saying less.",
+        "lead beside the entropy: a rule that prefers what is sure looks better by saying less.",
         "",
-        "| sampler | NFE | spelling | ours there | lead | H(pair) |",
+        f"| sampler | NFE | {main['title']} | ours there | lead | {beside['title']} |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for entry in ahead:

@@ -10,7 +10,7 @@ is made. 12 windows of N = 10 rounds in 11 + 1 blocks can take 12 (11 + 10) / 12
 paper's figure, but a window that is settled sooner takes fewer.
 """
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ from unmask.frontier.measure import check_sampling, measure_point
 from unmask.frontier.summary import summarise
 from unmask.models.text import TextModel
 from unmask.process.windows import Cosine, starts
+from unmask.quality.quality import Quality
 from unmask.speed.machine import machine
 from unmask.version import VERSION
 
@@ -104,16 +105,16 @@ def measure_text8(
 def compare_text8(
     model: TextModel,
     points: Sequence[dict[str, Any]],
-    known_words: Set[str],
+    quality: Quality,
     plan: ReproductionPlan,
 ) -> dict[str, Any]:
     """The figures of the paper beside ours, and all that was measured, as plain JSON.
 
     In `figures`, `paper` and `difference` are null where the paper gives none.
     """
-    measured = [summarise(point, known_words) for point in points]
+    measured = [summarise(point, quality) for point in points]
     own = sorted((p for p in measured if p["family"] == _OURS), key=lambda p: p["knob"])
-    found_ratios = ratios(points, known_words, ours=_OURS, seed=plan.seed)
+    found_ratios = ratios(points, quality, ours=_OURS, seed=plan.seed)
     compared: dict[str, Any] = strict(
         {
             "unmask": VERSION,

@@ -8,13 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from unmask.data.text import Corpus, load_corpus
 from unmask.errors import ConfigError
-from unmask.evaluation.judge import check_is_judge, judge_bits
-from unmask.evaluation.ngrams import crops_like
-from unmask.evaluation.words import words_of
+from unmask.files.model_folder import find_folder
+from unmask.files.tensors import CONFIG_FILE, read_json
 from unmask.frontier import plots, report
 from unmask.frontier.entries import Contender, contenders
 from unmask.frontier.evaluate import SweepPlan, measured_points, usual
@@ -28,6 +24,11 @@ from unmask.frontier.exact import (
 from unmask.frontier.folder import ReportFolder, Settings, fingerprint, open_folder
 from unmask.models.load import load_text_model
 from unmask.models.text import TextModel
+from unmask.quality import controls
+from unmask.quality.controls import preference
+from unmask.quality.judges import SMOLLM2, HybridJudge, Judge, LanguageModelJudge
+from unmask.quality.of_model import quality_of, read_real_data
+from unmask.quality.quality import Quality, Samples
 from unmask.samplers.spec import split_specs
 
 SHIPPED_JUDGE = "text8s-judge"
@@ -67,9 +68,11 @@ def evaluate(
         batch_size: samples drawn at a time.
         seed: of the first sample of each point.
         judge: a model that scores the samples; "auto" is the shipped one, if it can read them;
-            "none".
-        data: a text whose validation part is scored beside them.
-        words: a list of words by which spelling is judged; "" is that of the model.
+            "none"; "smollm2", or the folder of another language model.
+        data: a text, records, or data that was made ready, whose validation part is scored
+            beside them, with controls made of it.
+        words: a list of words by which spelling is judged; "" is that of the model, or the words
+            of the data.
         exact: exact quality too, on that text.
         resume: go on with the report in `out`.
         name: what the report calls the model, if otherwise than the model itself.
@@ -92,15 +95,16 @@ def evaluate(
         batch_size=batch_size,
     )
     compared = contenders(plan.samplers, model)
-    known_words = words_of(model.name, words)
     reader = _judge(judge, model)
-    corpus = load_corpus(data, model.vocabulary) if data else None
+    real = read_real_data(data, model)
+    quality = quality_of(model, real, words=words, is_judged=reader is not None)
+    corpus = real.corpus
     if exact and not corpus:
         raise ConfigError(
             "--exact-sequences needs text: name it with --data. Its validation part is scored, "
             "and a chain is fitted to its training part."
         )
-    held_out = _held_out(corpus, model, plan)
+    held_out = real.held_out(model, plan.num_samples)
     held_to = yardsticks(model, corpus, exact) if exact and corpus else None
     settings = Settings(
         model=name or Path(model.name).name,
@@ -109,7 +113,7 @@ def evaluate(
         num_samples=num_samples,
         seed=seed,
         batch_size=batch_size,
-        judge=fingerprint(reader) if reader else "",
+        judge=reader.fingerprint if reader else "",
     )
     if exact and corpus:
         settings = replace(
@@ -130,10 +134,10 @@ def evaluate(
     exact_points = _exact_points(compared, points, held_to, folder, plan, observe)
     made = report.build(
         points,
-        known_words,
+        quality,
         settings,
-        held_out=held_out,
-        held_out_judged=_judged(reader, held_out),
+        held_out=_judged(reader, held_out) if held_out else None,
+        controls=_controls(quality, reader, held_out) if held_out else {},
         exact=exact_points,
         ours=plan.samplers[0],
     )
@@ -143,12 +147,14 @@ def evaluate(
     return made
 
 
-def _judge(name: str, model: TextModel) -> TextModel | None:
+def _judge(name: str, model: TextModel) -> Judge | None:
     if name == "none":
         return None
     is_chosen = name != "auto"
+    if is_chosen and (name == SMOLLM2 or _is_language_model(name)):
+        return LanguageModelJudge(name)
     judge = load_text_model(name if is_chosen else SHIPPED_JUDGE, device=str(model.network.device))
-    check_is_judge(judge.network)
+    found = HybridJudge(judge)
     if judge.vocabulary != model.vocabulary or judge.length < model.length:
         if not is_chosen:
             return None
@@ -157,7 +163,13 @@ def _judge(name: str, model: TextModel) -> TextModel | None:
             f"{judge.vocabulary.describe()}, {model.name} writes {model.length} of "
             f"{model.vocabulary.describe()}. Choose a judge that can read all of it."
         )
-    return judge
+    return found
+
+
+def _is_language_model(name: str) -> bool:
+    """Whether a folder holds a causal language model of the Hugging Face libraries."""
+    kinds = read_json(find_folder(name) / CONFIG_FILE).get("architectures")
+    return isinstance(kinds, list) and any(str(kind).endswith("ForCausalLM") for kind in kinds)
 
 
 def _exact_points(
@@ -182,17 +194,20 @@ def _exact_points(
     )
 
 
-def _held_out(corpus: Corpus | None, model: TextModel, plan: SweepPlan) -> list[str]:
-    """Crops of the validation text, as many and as long as the samples."""
-    if corpus is None:
-        return []
-    text = model.vocabulary.decode(corpus.valid)
-    return crops_like([" " * model.length] * plan.num_samples, text)
+def _judged(judge: Judge | None, texts: Sequence[str]) -> Samples:
+    return Samples(texts, judge.judged(texts) if judge else None)
 
 
-def _judged(judge: TextModel | None, texts: Sequence[str]) -> list[float]:
-    """The judge's bits per token of each text, all of one length."""
-    if judge is None or not texts:
-        return []
-    token_ids = torch.cat([judge.encode(text) for text in texts])
-    return list(judge_bits(judge.network, token_ids).tolist())
+def _controls(
+    quality: Quality, judge: Judge | None, held_out: Sequence[str]
+) -> dict[str, Samples]:
+    """Nonsense made of real data, as long and as many."""
+
+    def prefers(texts: Sequence[str]) -> list[float]:
+        return preference(quality.of_each(_judged(judge, texts)), quality.main.is_better)
+
+    made = {
+        "shuffled": controls.shuffled(held_out),
+        "unigrams": controls.unigrams(held_out, prefers),
+    }
+    return {name: _judged(judge, texts) for name, texts in made.items()}

@@ -1,23 +1,21 @@
 """A point as numbers, each with its standard error over samples."""
 
-import math
-from collections.abc import Sequence, Set
-from dataclasses import fields
 from typing import Any
 
-from unmask.evaluation.ngrams import diversity
-from unmask.evaluation.spelling import SpellingAccuracy, spelling_accuracy
+from unmask.quality.quality import Quality, RatioOfSums, Samples, mean_of
 
 _COSTS = ("critical_path", "nfe", "trunk_passes", "tail_passes", "seconds")
 
 
-def summarise(point: dict[str, Any], known_words: Set[str]) -> dict[str, Any]:
+def summarise(point: dict[str, Any], quality: Quality) -> dict[str, Any]:
     """What a report says of a point: settings, costs and qualities, but not the samples."""
     if "skipped" in point:
         return point
-    numbers = {name: _mean(point[name]) for name in _COSTS}
-    numbers |= summarise_texts(point["texts"], known_words, point.get("judge_bits", ()))
-    num_tokens = len(point["token_ids"][0])
+    numbers = {name: mean_of(point[name]).to_json() for name in _COSTS}
+    numbers |= summarise_samples(samples_of(point), quality)
+    # A report that was made before lengths could differ says nothing of them.
+    lengths = point.get("num_tokens") or [len(ids) for ids in point["token_ids"]]
+    num_tokens = sum(lengths) / len(lengths)
     kept = {name: point[name] for name in ("family", "budget", "knob", "sampler", "seed")}
     return kept | {
         "num_samples": len(point["nfe"]),
@@ -31,29 +29,16 @@ def summarise(point: dict[str, Any], known_words: Set[str]) -> dict[str, Any]:
     }
 
 
-def summarise_texts(
-    texts: Sequence[str], known_words: Set[str], judged: Sequence[float] = ()
-) -> dict[str, dict[str, float]]:
-    """The qualities of samples, or of real text: spelling, judge's bits, entropies, n-grams."""
-    accuracy = spelling_accuracy(texts, known_words)
-    numbers = {"spelling_accuracy": _number(accuracy.share, accuracy.standard_error)}
-    if judged:
-        numbers["judge_bits"] = _mean(judged)
-    found = diversity(texts)
-    estimates = {field.name: getattr(found, field.name) for field in fields(found)}
-    return numbers | {name: _number(e.value, e.standard_error) for name, e in estimates.items()}
+def summarise_samples(samples: Samples, quality: Quality) -> dict[str, dict[str, float]]:
+    """The numbers of a quality, as plain JSON."""
+    return {name: number.to_json() for name, number in quality.numbers(samples).items()}
 
 
-def accuracy_of(point: dict[str, Any], known_words: Set[str]) -> SpellingAccuracy:
-    """Of the samples of a point."""
-    return spelling_accuracy(point["texts"], known_words)
-
-
-def _mean(values: Sequence[float]) -> dict[str, float]:
-    mean = sum(values) / len(values)
-    squares = sum((value - mean) ** 2 for value in values)
-    return _number(mean, math.sqrt(squares / max(1, len(values) - 1) / len(values)))
-
-
-def _number(value: float, standard_error: float) -> dict[str, float]:
-    return {"value": value, "standard_error": standard_error}
+def samples_of(point: dict[str, Any]) -> Samples:
+    """The samples of a point, with what a judge said of them."""
+    bits = point.get("judge_bits")
+    if not bits:
+        return Samples(point["texts"])
+    units = point.get("judge_units") or [1.0] * len(bits)
+    total = tuple(each * num for each, num in zip(bits, units, strict=True))
+    return Samples(point["texts"], RatioOfSums(total, tuple(units)))

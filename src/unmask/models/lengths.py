@@ -96,6 +96,12 @@ class Lengths:
             )
         return Lengths({int(n): count for n, count in sorted(fields.items(), key=_by_number)})
 
+    @property
+    def mean(self) -> float:
+        """Of all sequences."""
+        total = sum(n * count for n, count in self.counts.items())
+        return total / sum(self.counts.values())
+
     def to_json(self) -> dict[str, int]:
         """What `from_json` reads."""
         return {str(n): count for n, count in self.counts.items()}

@@ -28,7 +28,8 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from unmask.errors import ConfigError
-from unmask.evaluation.spelling import SpellingAccuracy
+from unmask.quality.quality import Measure, RatioOfSums
+from unmask.quality.texts import SPELLING
 
 _STRIDE = 4
 """Rungs taken at a time on the way up a ladder, until one is too high."""
@@ -43,14 +44,21 @@ class Trial:
     """Some samples of one setting."""
 
     nfe: tuple[float, ...]
-    accuracy: SpellingAccuracy
+    quality: RatioOfSums
+    measure: Measure = SPELLING
+    """What the quality is a value of."""
 
     def __add__(self, other: "Trial") -> "Trial":
-        return Trial(self.nfe + other.nfe, self.accuracy + other.accuracy)
+        return Trial(self.nfe + other.nfe, self.quality + other.quality, self.measure)
 
     def __str__(self) -> str:
-        quality = f"{self.accuracy.share:.3f} ± {self.accuracy.standard_error:.3f}"
-        return f"spelling accuracy {quality} at {self.mean_nfe:.1f} NFE"
+        quality = f"{self.quality.value:.3f} ± {self.quality.standard_error:.3f}"
+        return f"{self.measure.label} {quality} at {self.mean_nfe:.1f} NFE"
+
+    @property
+    def score(self) -> float:
+        """Its quality, so that more is better."""
+        return -self.quality.value if self.measure.is_better < 0 else self.quality.value
 
     @property
     def mean_nfe(self) -> float:
@@ -103,15 +111,15 @@ class Trials(Generic[T]):
 
     def quality(self, setting: T) -> float:
         """Its quality, from the samples there are."""
-        return self.trials[setting].accuracy.share
+        return self.trials[setting].score
 
     def reaches(self, setting: T, target: float) -> bool:
         """Whether its quality is at least the target, as far as can be seen."""
         for num_samples in self.effort.rounds():
-            accuracy = self.trial(setting, num_samples).accuracy
-            if abs(accuracy.share - target) > _CLEAR * accuracy.standard_error:
+            trial = self.trial(setting, num_samples)
+            if abs(trial.quality.value - target) > _CLEAR * trial.quality.standard_error:
                 break
-        return accuracy.share >= target
+        return trial.score >= (-target if trial.measure.is_better < 0 else target)
 
 
 @dataclass(frozen=True)
@@ -193,10 +201,10 @@ class TargetQuality:
             if best is None:
                 raise
         if best is None:
-            setting, trial = max(bench.trials.items(), key=lambda item: item[1].accuracy.share)
+            setting, trial = max(bench.trials.items(), key=lambda item: item[1].score)
             raise ConfigError(
-                f"no setting reaches a spelling accuracy of {self.target:g}; the best that was "
-                f"seen is {setting}, {trial}. Ask for less, or train the model longer."
+                f"no setting reaches a {trial.measure.label} of {self.target:g}; the best that "
+                f"was seen is {setting}, {trial}. Ask for less, or train the model longer."
             )
         return best
 
@@ -219,8 +227,10 @@ class TargetQuality:
         return Place(ladder, rung) if rung < above else None
 
     def correction(self, trial: Trial) -> int:
-        short = self.target - trial.accuracy.share
-        return 1 if short > _CLEAR * trial.accuracy.standard_error else 0
+        short = self.target - trial.quality.value
+        if trial.measure.is_better < 0:
+            short = -short
+        return 1 if short > _CLEAR * trial.quality.standard_error else 0
 
 
 def num_before(ladder: Sequence[T], holds: Callable[[T], bool]) -> int:

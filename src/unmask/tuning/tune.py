@@ -15,16 +15,16 @@ wait for them one after the other. How the ladders are searched: search.py.
 
 import math
 import time
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from unmask.errors import ConfigError
-from unmask.evaluation.spelling import spelling_accuracy
 from unmask.frontier.measure import check_sampling, measure_point
-from unmask.frontier.summary import summarise
+from unmask.frontier.summary import samples_of, summarise
 from unmask.models.text import TextModel
 from unmask.process.windows import Cosine, Fixed
+from unmask.quality.quality import Quality
 from unmask.samplers.autoregressive import Autoregressive
 from unmask.samplers.common.ordered_state import OrderChoice, check_reads_order
 from unmask.samplers.lossless import Lossless
@@ -173,7 +173,7 @@ def _ignore(num_samples: int, setting: AnySetting) -> None:
 def tune(
     model: TextModel,
     goal: Goal,
-    known_words: Set[str],
+    quality: Quality,
     plan: SearchPlan | None = None,
     *,
     advance: Advance = _ignore,
@@ -184,7 +184,7 @@ def tune(
         ConfigError: no setting meets it, or none was found in time.
     """
     plan = plan or SearchPlan()
-    rig = _Rig(model, known_words, plan, advance)
+    rig = _Rig(model, quality, plan, advance)
     bench = Trials(rig.in_search, plan.effort)
     try:
         place = goal.find(_ladders_of(model, plan.order), bench)
@@ -197,7 +197,7 @@ def tune(
     setting = settled(goal, place, rig.on_fresh_samples).setting
     return Tuned(
         setting=setting,
-        point=summarise(rig.fresh[setting], known_words),
+        point=summarise(rig.fresh[setting], quality),
         num_settings=len(bench.trials),
         num_samples=sum(len(trial.nfe) for trial in bench.trials.values()),
         seconds=seconds,
@@ -222,7 +222,7 @@ class _Rig:
     """Measures settings of a model, and keeps what it measured on fresh samples."""
 
     model: TextModel
-    known_words: Set[str]
+    quality: Quality
     plan: SearchPlan
     advance: Advance
 
@@ -255,6 +255,5 @@ class _Rig:
         return {"family": str(setting), "budget": knob, "knob": knob} | found
 
     def _trial(self, point: dict[str, Any]) -> Trial:
-        return Trial(
-            tuple(point["critical_path"]), spelling_accuracy(point["texts"], self.known_words)
-        )
+        found = self.quality.of_each(samples_of(point))
+        return Trial(tuple(point["critical_path"]), found, self.quality.main)

@@ -10,7 +10,7 @@ length that is asked for.
 
 import re
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -43,6 +43,11 @@ class Vocabulary(ABC):
     def separator_id(self) -> int | None:
         """The token that stands behind each document of a file; None: there is none."""
         return None
+
+    @property
+    def domain(self) -> Literal["text", "sequences"]:
+        """What is written with it: parts of texts, or sequences that are whole."""
+        return "sequences" if self.num_ends else "text"
 
     @property
     def ends(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
