@@ -123,6 +123,4 @@ def test_what_is_given_is_read_first_and_not_counted():
     ragged[::2, 0] = True  # a part of the batch has more
     found = judge_bits(judge, token_ids, is_given=ragged)
     torch.testing.assert_close(found[1::2], bits[1::2])
-    torch.testing.assert_close(
-        found[::2], judge_bits(judge, token_ids[::2], is_given=ragged[::2])
-    )
+    torch.testing.assert_close(found[::2], judge_bits(judge, token_ids[::2], is_given=ragged[::2]))

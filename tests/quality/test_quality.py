@@ -33,15 +33,15 @@ def test_a_ratio_is_of_sums_and_adds_up() -> None:
     "quality",
     [
         TextQuality(frozenset(["a"])),
-        TextQuality(frozenset(), is_judged=True),
+        TextQuality(frozenset(), judge_unit="byte"),
         SequenceQuality(REAL),
-        SequenceQuality(REAL, is_judged=True),
+        SequenceQuality(REAL, judge_unit="byte"),
     ],
 )
 def test_every_quality_has_its_numbers(quality: Quality) -> None:
     assert isinstance(quality, Quality) and quality.main == quality.measures[0]
     judged = RatioOfSums((10.0, 12.0, 9.0), (10.0, 10.0, 10.0))
-    is_judged = JUDGED in quality.measures
+    is_judged = any(measure.name == JUDGED for measure in quality.measures)
     samples = Samples(["b a b", "a a b a a a a", "c a d"], judged if is_judged else None)
     numbers = quality.numbers(samples)
     assert {measure.name for measure in quality.measures} <= set(numbers)
@@ -52,7 +52,7 @@ def test_every_quality_has_its_numbers(quality: Quality) -> None:
 
 
 def test_texts_are_compared_by_words_or_by_a_judge_or_not_at_all() -> None:
-    assert TextQuality(frozenset(["a"]), is_judged=True).main == SPELLING
+    assert TextQuality(frozenset(["a"]), judge_unit="byte").main == SPELLING
     with pytest.raises(ConfigError, match="--data"):
         TextQuality(frozenset())
 

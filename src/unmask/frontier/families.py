@@ -292,7 +292,11 @@ def family(name: str, model: TextModel) -> Family:
     check_is_family(name)
     if name in LEARNED:
         return LEARNED[name](model)
-    return FAMILIES[name] if name in FAMILIES else _of_spec(name)
+    chosen = FAMILIES[name] if name in FAMILIES else _of_spec(name)
+    widest = model.network.config.max_window
+    if widest and (chosen.low, chosen.high) == _WINDOWS:
+        return replace(chosen, high=min(chosen.high, float(widest)))  # as far as it drafts
+    return chosen
 
 
 def _of_spec(spec: str) -> Family:

@@ -176,9 +176,7 @@ def _pictures(measures: Sequence[dict[str, Any]], points: Sequence[dict[str, Any
         f"![{measures[0]['label']} against entropy](quality_entropy.png)",
         "",
     ]
-    is_judged = measures[0]["name"] != JUDGED.name and any(
-        JUDGED.name in p["numbers"] for p in points
-    )
+    is_judged = measures[0]["name"] != JUDGED and any(JUDGED in p["numbers"] for p in points)
     return lines + (_JUDGE_PICTURE if is_judged else [])
 
 

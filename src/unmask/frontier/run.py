@@ -97,7 +97,7 @@ def evaluate(
     compared = contenders(plan.samplers, model)
     reader = _judge(judge, model)
     real = read_real_data(data, model)
-    quality = quality_of(model, real, words=words, is_judged=reader is not None)
+    quality = quality_of(model, real, words=words, judge_unit=reader.unit if reader else "")
     corpus = real.corpus
     if exact and not corpus:
         raise ConfigError(
@@ -204,10 +204,13 @@ def _controls(
     """Nonsense made of real data, as long and as many."""
 
     def prefers(texts: Sequence[str]) -> list[float]:
-        return preference(quality.of_each(_judged(judge, texts)), quality.main.is_better)
+        if judge is not None:
+            return preference(judge.judged(texts), -1)
+        return preference(quality.of_each(Samples(texts)), quality.main.is_better)
 
+    num_tries = 16 if judge is None else 4  # a judge takes its time
     made = {
         "shuffled": controls.shuffled(held_out),
-        "unigrams": controls.unigrams(held_out, prefers),
+        "unigrams": controls.unigrams(held_out, prefers, num_tries=num_tries),
     }
     return {name: _judged(judge, texts) for name, texts in made.items()}

@@ -1,8 +1,8 @@
 """Controls: nonsense on purpose, by samplers without any parameter that was learnt for it.
 
     shuffled    real samples with their words, or letters, in random order
-    unigrams    words, or letters, drawn by how often they occur, in real lengths; of 16 such the
-                one that the main measure likes best
+    unigrams    words, or letters, drawn by how often they occur, in real lengths; of several such
+                the one that the judge likes best, or without one the main measure
 
 What a control wins is no measure of quality: a report says so. Re-ranked unigrams reach
 state-of-the-art generative perplexity at normal entropy (arXiv:2606.08417).
@@ -15,7 +15,6 @@ from itertools import islice
 from unmask.draws import numbers, stream_seed
 from unmask.quality.quality import RatioOfSums
 
-_TRIES = 16
 _SHUFFLED, _UNIGRAMS = range(2)
 
 
@@ -35,18 +34,22 @@ def shuffled(real: Sequence[str], seed: int = 0) -> list[str]:
 
 
 def unigrams(
-    real: Sequence[str], prefers: Callable[[Sequence[str]], Sequence[float]], seed: int = 0
+    real: Sequence[str],
+    prefers: Callable[[Sequence[str]], Sequence[float]],
+    *,
+    num_tries: int = 16,
+    seed: int = 0,
 ) -> list[str]:
-    """As many texts, as long, of units drawn one by one: of 16 the one that is preferred."""
+    """As many texts, as long, of units drawn one by one: of some tries the preferred one."""
     pool = [unit for text in real for unit in units(text)]
     if not pool:
         return list(real)
     found = []
     for number, text in enumerate(real):
         draw = numbers(stream_seed(seed, number, _UNIGRAMS))
-        tries = [_drawn(draw, pool, len(text)) for _ in range(_TRIES)]
+        tries = [_drawn(draw, pool, len(text)) for _ in range(num_tries)]
         scores = prefers(tries)
-        found.append(tries[max(range(_TRIES), key=lambda n: scores[n])])
+        found.append(tries[max(range(num_tries), key=lambda n: scores[n])])
     return found
 
 

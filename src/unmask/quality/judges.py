@@ -98,11 +98,14 @@ class LanguageModelJudge:
         folder, file = _place(name)
         try:
             from transformers import AutoModelForCausalLM, AutoTokenizer
+            from transformers.utils import logging
         except ImportError as error:
             raise MissingExtraError(
                 "a language model as judge needs transformers, which is not installed. Run "
                 "`pip install 'unmask[judge]'`."
             ) from error
+        quiet: Any = logging.disable_progress_bar
+        quiet()
         where = {"gguf_file": file} if file else {}
         try:
             self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, **where)

@@ -82,9 +82,9 @@ def read_real_data(path: Path | str, model: TextModel) -> RealData:
 
 
 def quality_of(
-    model: TextModel, real: RealData, *, words: Path | str = "", is_judged: bool = False
+    model: TextModel, real: RealData, *, words: Path | str = "", judge_unit: str = ""
 ) -> Quality:
-    """The measures of a model's domain.
+    """The measures of a model's domain; `judge_unit` is that of the judge, if there is one.
 
     Raises:
         ConfigError: there is nothing to compare texts by.
@@ -97,13 +97,11 @@ def quality_of(
                 "from with --data, such as proteins.fasta."
             )
         train = real.sequences.train
-        return SequenceQuality(_decoded(model, train, min(_MOST_REAL, len(train))), is_judged)
-    return TextQuality(_known_words(model, real, words, is_judged=is_judged), is_judged)
+        return SequenceQuality(_decoded(model, train, min(_MOST_REAL, len(train))), judge_unit)
+    return TextQuality(_known_words(model, real, words), judge_unit)
 
 
-def _known_words(
-    model: TextModel, real: RealData, words: Path | str, *, is_judged: bool
-) -> frozenset[str]:
+def _known_words(model: TextModel, real: RealData, words: Path | str) -> frozenset[str]:
     """Those of a list, of the model's folder, or of the text it learnt from."""
     has_list = bool(words) or (find_folder(model.name) / WORDS_FILE).exists()
     if has_list:

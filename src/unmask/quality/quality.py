@@ -116,4 +116,10 @@ class Quality(Protocol):
         ...
 
 
-JUDGED = Measure("judge_bits", "judge, bits", "bits per token under the judge", 3, is_better=-1)
+JUDGED = "judge_bits"
+"""The name of the measure below."""
+
+
+def judged_by(unit: str) -> Measure:
+    """Bits under a judge that counts them by this: token, byte."""
+    return Measure(JUDGED, "judge, bits", f"bits per {unit} under the judge", 3, is_better=-1)

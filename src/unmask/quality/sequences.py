@@ -19,7 +19,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from unmask.evaluation.ngrams import entropy
-from unmask.quality.quality import JUDGED, Measure, Number, RatioOfSums, Samples, mean_of
+from unmask.quality.quality import (
+    JUDGED,
+    Measure,
+    Number,
+    RatioOfSums,
+    Samples,
+    judged_by,
+    mean_of,
+)
 
 CHAIN = Measure("chain_bits", "chain, bits", "bits per letter under a chain of order 2", 3, -1)
 _BESIDE = (
@@ -37,24 +45,26 @@ class SequenceQuality:
     """Of sequences of letters, held to `real` ones, on which the chain is fitted."""
 
     real: Sequence[str] = field(repr=False)
-    is_judged: bool = False
+    judge_unit: str = ""
+    """What the bits of a judge are counted by; "": there is none."""
 
     @property
     def main(self) -> Measure:
         """The judge's bits, where there is one."""
-        return JUDGED if self.is_judged else CHAIN
+        return judged_by(self.judge_unit) if self.judge_unit else CHAIN
 
     @property
     def measures(self) -> tuple[Measure, ...]:
         """Those of the table."""
-        return (*((JUDGED,) if self.is_judged else ()), CHAIN, *_BESIDE)
+        judged = (judged_by(self.judge_unit),) if self.judge_unit else ()
+        return (*judged, CHAIN, *_BESIDE)
 
     def numbers(self, samples: Samples) -> dict[str, Number]:
         """Of samples, or of real sequences."""
         texts = samples.texts
         found = {CHAIN.name: self._chain(texts).number}
         if samples.judged is not None:
-            found[JUDGED.name] = samples.judged.number
+            found[JUDGED] = samples.judged.number
         letters = entropy(texts, 1)
         return found | {
             "divergence": self._divergence(texts),
@@ -66,7 +76,7 @@ class SequenceQuality:
 
     def of_each(self, samples: Samples) -> RatioOfSums:
         """Bits over letters."""
-        if self.is_judged:
+        if self.judge_unit:
             assert samples.judged is not None, "there is a judge"
             return samples.judged
         return self._chain(samples.texts)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from unmask.errors import ConfigError
 from unmask.evaluation.ngrams import diversity
 from unmask.evaluation.spelling import spelling_accuracy
-from unmask.quality.quality import JUDGED, Measure, Number, RatioOfSums, Samples
+from unmask.quality.quality import JUDGED, Measure, Number, RatioOfSums, Samples, judged_by
 
 SPELLING = Measure("spelling_accuracy", "spelling", "spelling accuracy")
 _DIVERSITY = (
@@ -25,10 +25,11 @@ class TextQuality:
     """Of texts. Raises `ConfigError` if there is nothing to compare samplers by."""
 
     known_words: Set[str] = field(repr=False)
-    is_judged: bool = False
+    judge_unit: str = ""
+    """What the bits of a judge are counted by; "": there is none."""
 
     def __post_init__(self) -> None:
-        if not self.known_words and not self.is_judged:
+        if not self.known_words and not self.judge_unit:
             raise ConfigError(
                 "texts are compared by how many of their words are known, or by a judge, and "
                 "there is neither. Name the text it learnt from (--data), a list of words "
@@ -38,13 +39,14 @@ class TextQuality:
     @property
     def main(self) -> Measure:
         """Spelling, where there are words."""
-        return SPELLING if self.known_words else JUDGED
+        return SPELLING if self.known_words else judged_by(self.judge_unit)
 
     @property
     def measures(self) -> tuple[Measure, ...]:
         """Those of the table."""
         first = (SPELLING,) if self.known_words else ()
-        return (*first, *((JUDGED,) if self.is_judged else ()), *_DIVERSITY)
+        judged = (judged_by(self.judge_unit),) if self.judge_unit else ()
+        return (*first, *judged, *_DIVERSITY)
 
     def numbers(self, samples: Samples) -> dict[str, Number]:
         """Of samples, or of real texts."""
@@ -52,7 +54,7 @@ class TextQuality:
         if self.known_words:
             found[SPELLING.name] = self._spelling(samples).number
         if samples.judged is not None:
-            found[JUDGED.name] = samples.judged.number
+            found[JUDGED] = samples.judged.number
         varied = diversity(samples.texts)
         estimates = {each.name: getattr(varied, each.name) for each in fields(varied)}
         return found | {n: Number(e.value, e.standard_error) for n, e in estimates.items()}
