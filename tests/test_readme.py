@@ -40,7 +40,7 @@ def commands_of(page: Path) -> list[str]:
     """The lines of a page's commands; those of a block that builds on itself as one."""
     found = []
     for block in blocks("bash", page):
-        is_whole = "--resume" in block or "unmask data prepare" in block
+        is_whole = "--resume" in block or " > " in block
         found += [block] if is_whole else [line for line in block.splitlines() if line]
     return found
 

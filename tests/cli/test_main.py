@@ -36,7 +36,7 @@ FLAGS = {
     "device drafter exact-sequences fewshot-data fewshot-members help judge max-new-tokens "
     "members num-fewshot num-questions num-samples "
     "out precision protocol resume samplers seed tail task words",
-    tune: "batch-size device help json max-nfe max-seconds num-samples order precision seed "
+    tune: "batch-size data device help json max-nfe max-seconds num-samples order precision seed "
     "target-quality words",
     reproduce: "baseline batch-size device help model num-samples out precision resume scale seed "
     "words",
@@ -46,7 +46,7 @@ FLAGS = {
     decode_cost: "answer batch_size block_length help json precision prompt tokens_per_pass",
 }
 TRAIN_FLAGS = """
-    begin config data dry-run help model model.activation model.dropout model.fills_in
+    begin config data dry-run gpu help model model.activation model.dropout model.fills_in
     model.first_target model.heads model.length model.max_window model.mlp_ratio
     model.num_heads model.num_tail_blocks model.num_trunk_blocks model.output_residual
     model.reach model.tail_inputs model.tail_rotary model.vocab_size model.width normalise

@@ -50,8 +50,8 @@ def build_parser() -> Parser:
     """The options of `unmask evaluate`."""
     parser = Parser(
         "evaluate",
-        "Compare samplers on one model: its domain's quality (of texts spelling, entropies and the "
-        "bits of a judge, of sequences bits under a chain, divergence of 3-mers and repeats) "
+        "Compare samplers on one model: its domain's quality (of texts spelling, entropies and "
+        "the bits of a judge, of sequences bits under a chain, divergence of 3-mers and repeats) "
         "against network passes (NFE) and seconds, with standard errors, plots and the ratios "
         "of cost at equal quality. Every point is kept as soon as it is measured; --resume goes "
         f"on. Samplers: {', '.join(family_names())}.",

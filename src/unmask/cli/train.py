@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from jsonargparse import Namespace
 
 from unmask.cli.options.parser import Parser
@@ -27,14 +28,18 @@ from unmask.recipes.run import (
     vocabulary_of_run,
     with_vocabulary,
 )
+from unmask.shapes import PAD
+from unmask.speed.arithmetic import PEAKS, count_operations, seconds_on
+from unmask.speed.memory import peak_bytes
 from unmask.training.config import TrainerConfig
 from unmask.training.loop import new_state, train
+from unmask.training.objective import losses
 from unmask.training.optimizers import OptimizerConfig
 from unmask.training.report import Report
 from unmask.training.run_folder import RunRecord, read_record
 from unmask.training.sequence_task import SequenceTask
 from unmask.training.session import is_main_process
-from unmask.training.state import Progress
+from unmask.training.state import Progress, TrainingState
 from unmask.training.task import Task, TextTask
 
 
@@ -144,7 +149,14 @@ def build_parser(model: type = HybridConfig) -> Parser:
     parser.add_argument(
         "--dry-run",
         action="store_true",
-        help="Time two steps, say how long the run would take, and write nothing.",
+        help="Time two steps; say how long the run would take here and on --gpu, how much memory, "
+        "and how many operations a token is; and write nothing.",
+    )
+    parser.add_argument(
+        "--gpu",
+        type=str,
+        default="H100",
+        help=f"Of --dry-run: one of {', '.join(PEAKS)}, at 40 %% of the peak of its data sheet.",
     )
     parser.add_argument(
         "--print-recipe",
@@ -172,7 +184,7 @@ def _train(recipe: Recipe, options: Namespace) -> int:
     recipe = fitted
     task = load_task(recipe, options.data, normalise, trunk, options.begin, vocabulary)
     if options.dry_run:
-        return _dry_run(recipe, task, trunk)
+        return _dry_run(recipe, task, trunk, options.gpu)
     if not options.out:
         raise ConfigError("--out is missing: name the folder of the run.")
     record = record_of(
@@ -210,8 +222,9 @@ def _check_was_not_chosen(recipe: Recipe, fitted: Recipe, options: Namespace) ->
         )
 
 
-def _dry_run(recipe: Recipe, task: Task, trunk: ChatModel | None) -> int:
+def _dry_run(recipe: Recipe, task: Task, trunk: ChatModel | None, gpu: str) -> int:
     """Two steps in a folder that is thrown away; the second is timed."""
+    seconds_on(gpu, 0.0)  # before anything is done
     trainer = replace(
         recipe.trainer,
         num_steps=2,
@@ -242,15 +255,34 @@ def _dry_run(recipe: Recipe, task: Task, trunk: ChatModel | None) -> int:
         num_steps = int(min(60 * recipe.trainer.minutes / step_seconds, 2**53))
     else:
         num_steps = recipe.trainer.num_steps
-    hours = step_seconds * num_steps / 3600
+    memory = peak_bytes(next(state.model.parameters()).device)
+    each = _operations_per_token(state, task)
+    on_gpu = seconds_on(gpu, each * tokens * num_steps)
     _say(
         f"{num_weights:,} weights; {_amount(task)}"
         f"{num_steps:,} steps of {tokens:,} tokens; "
         f"{tokens / step_seconds:,.0f} tokens/s on this machine: about "
-        f"{f'{hours:.1f} hours' if hours >= 1 else f'{60 * hours:.1f} minutes'}. "
+        f"{_duration(step_seconds * num_steps)}, {memory / 1e9:.1f} GB of memory; "
+        f"{each / 1e6:,.0f} million operations a token, so on a GPU such as {gpu} at 40 % of its "
+        f"peak {_duration(on_gpu)} (a small network does not fill one, and takes longer). "
         "Nothing was written."
     )
     return 0
+
+
+def _operations_per_token(state: TrainingState, task: Task) -> float:
+    """Of the matrix products of training, forwards and backwards."""
+    token_ids, corruption = task.batch(0, 0, 2)
+    device = next(state.model.parameters()).device
+    rows = torch.arange(len(token_ids))[:2]
+    own, ids = corruption.select(rows, device), token_ids[rows].to(device)
+    operations = count_operations(lambda: losses(state.model, ids, own).total())
+    return operations / int((ids != PAD).sum())
+
+
+def _duration(seconds: float) -> str:
+    hours = seconds / 3600
+    return f"{hours:.1f} hours" if hours >= 1 else f"{60 * hours:.1f} minutes"
 
 
 def _amount(task: Task) -> str:
