@@ -1,10 +1,19 @@
 """`unmask score` on the shipped model."""
 
+import csv
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+import unmask
 from tests.cli.command import run
+from tests.reference.random_network import TINY, random_network
+from unmask.cli.main import main
+from unmask.models.lengths import Lengths
+from unmask.models.text import TextModel
+from unmask.vocabularies.residues import Residues
 
 FAST = ["--num-sequences", "1", "--sampler.window", "fixed", "--sampler.window.num-tokens", "4"]
 
@@ -53,3 +62,29 @@ def test_a_fixed_partition_costs_a_pass_per_group_and_knows_no_other_bound(capsy
     assert score["diffusion_bits_per_token"] is None and score["standard_error"] is None
     assert run(*asked, "--num-sequences", "1") == 0
     assert "(ELBO)" not in capsys.readouterr().out
+
+
+def test_records_are_scored_each_at_its_length(tmp_path: Path, capsys) -> None:
+    network = random_network(replace(TINY, vocab_size=32, length=8), seed=3).float()
+    model = TextModel(network, Residues(), "tiny", Lengths({2: 1, 4: 2}))
+    model.save(tmp_path / "model")
+    fasta, table = tmp_path / "a.fasta", tmp_path / "scores.csv"
+    fasta.write_text(">one x\nMK\n>long\nMKTLAAAA\n>two\nMKXL\n>none\nXX\n")
+    asked = ["score", str(tmp_path / "model"), str(fasta)]
+    assert main([*asked, "--output", str(table), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["num_sequences"] == 2 and found["num_tokens"] == 5  # X is given
+    rows = list(csv.reader(table.read_text().splitlines()))
+    assert [row[:2] for row in rows] == [
+        ["name", "sequence"], ["one x", "MK"], ["two", "MKXL"],
+    ]  # fmt: skip
+    expected = unmask.load(tmp_path / "model").score(["MK", "MKXL"]).sequence_bits
+    assert [float(row[2]) for row in rows[1:]] == pytest.approx(expected, abs=1e-5)
+    assert main([*asked, "--output", str(table)]) == 2
+    assert "already exists" in capsys.readouterr().err
+    fasta.write_text(">long\nMKTLAAAA\n")
+    assert main(asked) == 2
+    assert "1 records, and none of at most 6 residues" in capsys.readouterr().err
+    (tmp_path / "a.txt").write_text("MKT")
+    assert main([*asked[:2], str(tmp_path / "a.txt")]) == 2
+    assert "is a text, and" in capsys.readouterr().err

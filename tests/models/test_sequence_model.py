@@ -3,10 +3,12 @@
 import math
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 
 import pytest
 import torch
 
+import unmask
 from tests.reference.random_network import TINY, random_network
 from unmask.errors import PromptError
 from unmask.models.lengths import Lengths
@@ -78,14 +80,23 @@ def test_infilling_leaves_what_is_given() -> None:
         model().infill("M______")
 
 
-def test_it_is_opened_again_as_it_was_saved(tmp_path: object) -> None:
-    import unmask
-
-    model().save(str(tmp_path))
-    again = unmask.load(str(tmp_path), dtype="float64")
+def test_it_is_opened_again_as_it_was_saved(tmp_path: Path) -> None:
+    model().save(tmp_path)
+    again = unmask.load(tmp_path, dtype="float64")
     assert isinstance(again, TextModel) and again.lengths == LENGTHS and again.length == 6
     assert again.vocabulary == Residues()
     # The file holds float32.
     assert again.score("MKTL").likelihood.value == pytest.approx(
         model().score("MKTL").likelihood.value, abs=1e-5
     )
+
+
+def test_in_eight_bits_it_is_smaller_and_nearly_the_same(tmp_path: Path) -> None:
+    model().save(tmp_path / "whole")
+    model().save(tmp_path / "small", eight_bits=True)
+    whole, small = (unmask.load(tmp_path / name) for name in ("whole", "small"))
+    assert isinstance(whole, TextModel) and isinstance(small, TextModel)
+    sizes = [(tmp_path / n / "model.safetensors").stat().st_size for n in ("whole", "small")]
+    assert sizes[1] < 0.6 * sizes[0]  # of matrices this small the scales are a good part
+    bits = [each.score(["MKTL", "ACDE"]).likelihood.value for each in (whole, small)]
+    assert bits[0] != bits[1] == pytest.approx(bits[0], abs=0.05)

@@ -1,9 +1,12 @@
 """`unmask score`: bits per token of a text."""
 
+import csv
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from jsonargparse import Namespace
 from torch import Tensor
@@ -14,9 +17,11 @@ from unmask.cli.options.sampler import SamplerOptions
 from unmask.cli.progress import adding_up, progress
 from unmask.data.files import read_as_text
 from unmask.data.normalise import Normalise
+from unmask.data.records import Record, read_records
 from unmask.data.text import consecutive_crops
-from unmask.errors import ConfigError, DataError
+from unmask.errors import ConfigError, DataError, OutputError
 from unmask.evaluation.bits import BitsPerToken, Score
+from unmask.files.atomic import replacing
 from unmask.files.reading import dumps
 from unmask.models.text import TextModel
 from unmask.samplers.likelihood import TractableSampler, law_of, num_passes
@@ -46,22 +51,29 @@ def run(arguments: Sequence[str]) -> int:
     assert isinstance(sampler, TractableSampler | StreamLaw)
     is_stream = isinstance(sampler, StreamLaw)
     _check_numbers(options, is_stream=is_stream)
-    crops = _crops(options, model)
-    num_sequences, length = crops.shape
+    records = _records(options, model) if model.vocabulary.domain == "sequences" else []
+    _check_output(options.output, has_records=bool(records))
+    scored: Any = [each.text.decode() for each in records]
+    lengths = [len(model.vocabulary.encode(text)) for text in scored]
+    if not records:
+        scored = _crops(options, model).to(model.network.device)
+        lengths = [scored.shape[1]] * len(scored)
     if isinstance(sampler, StreamLaw):
-        total = num_sequences
+        total = len(lengths)
     else:
-        passes_each = num_passes(law_of(sampler, length), length)
-        total = passes_each * num_sequences * options.num_orders
+        passes = [num_passes(law_of(sampler, length), length) for length in lengths]
+        total = sum(passes) * options.num_orders
     with progress("scoring", total) as advance:
         result = model.score(
-            crops.to(model.network.device),
+            scored,
             sampler,
             num_orders=options.num_orders,
             seed=options.seed,
             batch_size=options.batch_size,
             observe=adding_up(advance, "sequences" if is_stream else "passes"),
         )
+    if options.output:
+        _write_table(options.output, records, result)
     shown = dumps(_as_json(result, sampler)) if options.json else ""
     print(shown or _as_text(result, sampler))
     return 0
@@ -78,6 +90,50 @@ def _check_numbers(options: Namespace, *, is_stream: bool) -> None:
             raise ConfigError(
                 f"--{name.replace('_', '-')} must be at least 1, got {options[name]}."
             )
+
+
+def _check_output(output: str, *, has_records: bool) -> None:
+    if output and not has_records:
+        raise ConfigError("--output is a table of sequences, and a text has none. Leave it out.")
+    if output and Path(output).exists():
+        raise OutputError(
+            f"{output} already exists and is left as it is. Choose another --output."
+        )
+
+
+def _records(options: Namespace, model: TextModel) -> list[Record]:
+    """Evenly spaced records of the file, of those that the model can read."""
+    found = read_records(options.file)
+    if found is None:
+        raise DataError(
+            f"{options.file} is a text, and {model.name} reads {model.vocabulary.describe()}: "
+            "give FASTA, a table, or a file of SMILES."
+        )
+    vocabulary = model.vocabulary
+    every = list(found.each)
+    short = []
+    for each in every:
+        ids = vocabulary.encode_bytes(each.text, source=each.where)
+        says = ~np.isin(ids, vocabulary.silent_ids)
+        if len(ids) <= model.length and says.any():
+            short.append(each)
+    if not short:
+        raise DataError(
+            f"{options.file} has {len(every):,} records, and none of at most {model.length} "
+            f"{vocabulary.unit}, which is what {model.name} can read."
+        )
+    num = min(options.num_sequences, len(short))
+    return [short[n * (len(short) - 1) // max(num - 1, 1)] for n in range(num)]
+
+
+def _write_table(path: str, records: Sequence[Record], result: Score) -> None:
+    """A line for each record: its name, what it is, and its bits per token."""
+    file = Path(path)
+    with replacing(file) as draft, draft.open("w", newline="", encoding="utf-8") as table:
+        rows = csv.writer(table)
+        rows.writerow(["name", "sequence", "bits_per_token"])
+        for each, bits in zip(records, result.sequence_bits, strict=True):
+            rows.writerow([each.name, each.text.decode(), f"{bits:.6f}"])
 
 
 def _crops(options: Namespace, model: TextModel) -> Tensor:
@@ -108,13 +164,23 @@ def build_parser() -> Parser:
         "of a lossless sampler, that of finished tokens read from left to right, costs one.",
     )
     add_model_options(parser)
-    parser.add_argument("file", help="Text to score: plain, .gz, .xz or .zip.")
+    parser.add_argument(
+        "file",
+        help="Text to score, plain, .gz, .xz or .zip; for a model of sequences FASTA, a table, or "
+        "a file of SMILES.",
+    )
     parser.add_argument("--num-sequences", type=int, default=8, help="Most sequences to score.")
     parser.add_argument("--num-orders", type=int, default=1, help="Random orders per sequence.")
     parser.add_argument("--offset", type=int, default=0, help="Bytes to skip at the start.")
     parser.add_argument("--batch-size", type=int, default=64, help="Sequences in a pass.")
     parser.add_argument("--seed", type=int, default=0, help="Seed of the random orders.")
     parser.add_argument("--normalise", action="store_true", help="Bring into text8's form first.")
+    parser.add_argument(
+        "--output",
+        type=str,
+        default="",
+        help="New CSV file with the bits of each sequence, of a model of sequences.",
+    )
     parser.add_argument("--json", action="store_true", help="Print one JSON object.")
     return parser
 

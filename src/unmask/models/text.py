@@ -17,6 +17,7 @@ from unmask.draws import check_seed
 from unmask.errors import CheckpointError, ConfigError, PromptError
 from unmask.evaluation.bits import Score, Scored, score, score_of_stream
 from unmask.files.model_folder import ERROR_HEAD_FOLDER, POLICY_FOLDER, find_folder
+from unmask.files.tensors import in_eight_bits
 from unmask.models.asked import (
     checked_ids,
     checked_path,
@@ -406,9 +407,14 @@ class TextModel(GenerativeModel):
             )
         return own
 
-    def save(self, folder: Path | str) -> None:
-        """Write a model folder that `load` reads."""
+    def save(self, folder: Path | str, *, eight_bits: bool = False) -> None:
+        """Write a model folder that `load` reads.
+
+        With `eight_bits` matrices are rounded to eight bits (files/tensors.py), which makes it a
+        quarter as large; they are read as float32 again.
+        """
         weights = self.network.state_dict()
+        weights = in_eight_bits(weights) if eight_bits else weights
         fields, files = self.vocabulary.to_json(), self.vocabulary.files()
         lengths = None if self.lengths is None else self.lengths.to_json()
         checkpoint.write_model(Path(folder), self.network.config, weights, fields, files, lengths)
