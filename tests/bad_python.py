@@ -60,8 +60,14 @@ OF_TEXT = {
         lambda model: model.log_likelihood(model.encode("the cat"), unmask.Ancestral()),
         "ConfigError", "likelihood of Ancestral cannot be computed",
     ),
-    "the score of texts of several lengths": (
-        lambda model: model.score(["the cat", "the"]), "PromptError", "one length.*one at a time",
+    "the score of texts of which one is empty": (
+        lambda model: model.score(["the cat", ""]), "PromptError", "1 to 256 characters.*of 0",
+    ),
+    "a length that is a word": (
+        lambda model: model.generate(length="long"), "PromptError", "a length is a whole number",
+    ),
+    "a range of lengths that is turned round": (
+        lambda model: model.generate(length="9-3"), "PromptError", "such as 80-200",
     ),
     "no samples": (
         lambda model: model.generate(num_samples=0), "ConfigError", "num_samples must be a whole",

@@ -52,7 +52,7 @@ def test_the_network_of_a_recipe(capsys):
         (["--batch-sizes", "0"], "--batch-sizes takes numbers from 1 on"),
         (["--threads", "0"], "--threads takes numbers from 1 on"),
         (["--rounds", "0"], "rounds must be at least 1, got 0"),
-        (["--length", "25"], "--length must be 1 to 24, the most that the network takes; got 25"),
+        (["--length", "25"], "the length must be 1 to 24, the longest that the model can take"),
         (["--recipe", "huge"], "there is no recipe 'huge'. Choose one of"),
         (["--recipe", "text8-judge"], "is not of a model that drafts and verifies"),
     ],

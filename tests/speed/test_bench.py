@@ -2,6 +2,7 @@ import math
 from dataclasses import replace
 
 import pytest
+import torch
 
 from tests.reference.random_network import TINY, random_network
 from unmask.errors import ConfigError
@@ -42,3 +43,11 @@ def test_without_tail_passes_there_is_no_time_of_one():
 def test_numbers_that_measure_nothing(name):
     with pytest.raises(ConfigError, match=f"{name} must be at least 1, got 0"):
         measure(NETWORK, Ancestral(), length=6, **{"num_sequences": 1, name: 0})
+
+
+def test_sequences_of_several_lengths_go_together():
+    given = [torch.full((n,), NETWORK.vocab_size) for n in (4, 9, 12)]
+    given[1][0] = 0  # given, so not generated
+    row = measure(NETWORK, Ancestral(num_steps=3), length=12, num_sequences=3, given=given)
+    assert row.tokens_per_second == pytest.approx((4 + 8 + 12) / row.seconds)
+    assert row.trunk_passes <= 3 == row.num_trunk_batches

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from jsonargparse import Namespace
+from torch import Tensor
 
 from unmask.cli.options.model import (
     add_compile_option,
@@ -17,9 +18,10 @@ from unmask.cli.options.sampler import SamplerOptions
 from unmask.cli.progress import adding_up, progress
 from unmask.errors import ConfigError
 from unmask.files.reading import dumps
+from unmask.models.lengths import length_of
 from unmask.models.text import TextModel, usual_sampler
 from unmask.network.config import HybridConfig
-from unmask.network.new_hybrid import new_hybrid
+from unmask.network.new_hybrid import HybridNetwork, new_hybrid
 from unmask.recipes.recipe import preset, preset_names
 from unmask.samplers.registry import describe
 from unmask.samplers.sampler import Sampler
@@ -41,20 +43,15 @@ def run(arguments: Sequence[str]) -> int:
     sampler = sampler_options.build(options, model)
     if not sampler_options.is_chosen:
         sampler = usual_sampler(network.config, sampler_options.filter(options))
-    length = network.config.length if options.length is None else options.length
-    if not 1 <= length <= network.config.length:
-        raise ConfigError(
-            f"--length must be 1 to {network.config.length}, the most that the network takes; "
-            f"got {options.length}."
-        )
-    rows = _timed(network, sampler, length, batch_sizes, threads, options)
+    given = _given(options, model, network, max(batch_sizes))
+    rows = _timed(network, sampler, given, batch_sizes, threads, options)
     what = {
         "unmask": VERSION,
         "machine": machine(),
         "model": options.recipe or options.model,
         "weights": "random" if options.recipe else "trained",
         "precision": options.precision,
-        "length": length,
+        "length": _shown(given, network.config.vocab_size),
         "sampler": describe(sampler),
         "rounds": options.rounds,
     }
@@ -80,10 +77,27 @@ def _of_recipe(options: Namespace, model: TextModel) -> Any:
     return network
 
 
+def _given(options: Namespace, model: TextModel, network: HybridNetwork, num: int) -> list[Tensor]:
+    """What is given of so many sequences, of a model of sequences their ends."""
+    if not options.recipe:
+        every = model.given_for(num, options.seed, length=options.length)
+        return [one.to(network.device) for one in every]
+    most = network.config.length
+    length = length_of(options.length, options.seed, usual=None, least=1, most=most)
+    return [torch.full((length,), network.config.vocab_size, device=network.device)] * num
+
+
+def _shown(given: list[Tensor], mask_id: int) -> int | str:
+    """How many tokens are generated of each."""
+    lengths = [int((one == mask_id).sum()) for one in given]
+    shortest, longest = min(lengths), max(lengths)
+    return longest if shortest == longest else f"{shortest}-{longest}"
+
+
 def _timed(
     network: Any,
     sampler: Sampler,
-    length: int,
+    given: list[Tensor],
     batch_sizes: list[int],
     threads: list[int],
     options: Namespace,
@@ -99,8 +113,9 @@ def _timed(
                 row = measure(
                     network,
                     sampler,
-                    length=length,
+                    length=max(map(len, given)),
                     num_sequences=batch_size,
+                    given=given[:batch_size],
                     rounds=options.rounds,
                     seed=options.seed,
                     observe=lambda: add(1),
@@ -133,7 +148,10 @@ def build_parser() -> Parser:
         "--threads", type=str, default="", help="Numbers of CPU threads to try, with commas."
     )
     parser.add_argument(
-        "--length", type=int, help="Tokens per sample. Default: as many as the model can."
+        "--length",
+        type=str,
+        help="Tokens per sample: 64, or 80-512 for lengths that differ. Default: as many as the "
+        "model can; of a model of sequences, as long as those that it learnt from.",
     )
     parser.add_argument(
         "--rounds", type=int, default=3, help="Timed rounds; each setting has one turn in each."

@@ -224,6 +224,7 @@ class GenerativeModel(ABC):
             )
         prompts = prompt if isinstance(prompt, list | tuple) else [prompt]
         _check_counts(num_samples=num_samples, batch_size=batch_size)
+        check_seed(seed, len(prompts) * num_samples)
         given = [
             one
             for place, each in enumerate(prompts)

@@ -6,11 +6,12 @@ turns. Their ratio is the claim that seconds follow passes.
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from unmask.errors import ConfigError
 from unmask.predictors.stream import StreamPredictor
@@ -66,9 +67,12 @@ def measure(
     num_sequences: int,
     rounds: int = 3,
     seed: int = 0,
+    given: Sequence[Tensor] = (),
     observe: Callable[[], None] = _ignore,
 ) -> Row:
     """Generate `num_sequences` of `length` tokens, in turns with the bare passes.
+
+    `given` is what is given of each, where they are of several lengths.
 
     `observe` is told of each of the 2 (rounds + 1) turns.
     """
@@ -83,15 +87,19 @@ def measure(
             num_sequences=num_sequences,
             rounds=rounds,
             seed=seed,
+            given=given,
             observe=observe,
         )
     recording, results = record(
-        network, sampler, length=length, num_sequences=num_sequences, seed=seed
+        network, sampler, length=length, num_sequences=num_sequences, seed=seed, given=given
     )
+    num_tokens = _num_tokens(results, network)
     bare: list[PassSeconds] = []
 
     def generate() -> None:
-        generated(network, sampler, length=length, num_sequences=num_sequences, seed=seed)
+        generated(
+            network, sampler, length=length, num_sequences=num_sequences, seed=seed, given=given
+        )
 
     def play() -> float:
         bare.append(recording.play(network))
@@ -108,7 +116,7 @@ def measure(
     return Row(
         num_sequences=num_sequences,
         seconds=generating.median,
-        tokens_per_second=num_sequences * length / generating.median,
+        tokens_per_second=num_tokens / generating.median,
         nfe=network.config.nfe(trunk, tail),
         trunk_passes=trunk,
         tail_passes=tail,
@@ -129,6 +137,7 @@ def _measure_stream(
     num_sequences: int,
     rounds: int,
     seed: int,
+    given: Sequence[Tensor],
     observe: Callable[[], None],
 ) -> Row:
     """`measure` where passes cannot be made again by themselves: they are timed as they come."""
@@ -138,7 +147,9 @@ def _measure_stream(
     for turn in range(rounds + 1):
         timed = TimedStream(network)
         start = time.perf_counter()
-        results = generated(timed, sampler, length=length, num_sequences=num_sequences, seed=seed)
+        results = generated(
+            timed, sampler, length=length, num_sequences=num_sequences, seed=seed, given=given
+        )
         if turn:
             found.append((time.perf_counter() - start, timed, results))
         for _ in range(2):
@@ -146,11 +157,13 @@ def _measure_stream(
     seconds, timed, results = sorted(found, key=lambda each: each[0])[len(found) // 2]
     trunk = sum(result.trunk_passes for result in results) / num_sequences
     tail = sum(result.tail_passes for result in results) / num_sequences
-    work = [config.work(r.cost.trunk.tokens, r.cost.tail.tokens, length) for r in results]
+    work = [
+        config.work(r.cost.trunk.tokens, r.cost.tail.tokens, len(r.token_ids)) for r in results
+    ]
     return Row(
         num_sequences=num_sequences,
         seconds=seconds,
-        tokens_per_second=num_sequences * length / seconds,
+        tokens_per_second=_num_tokens(results, network) / seconds,
         nfe=sum(work) / num_sequences,
         trunk_passes=trunk,
         tail_passes=tail,
@@ -163,22 +176,42 @@ def _measure_stream(
     )
 
 
+def _num_tokens(results: Sequence[Result], network: Any) -> int:
+    """That were generated."""
+    return sum(int((r.request.given_ids == network.vocab_size).sum()) for r in results)
+
+
 def record(
-    network: Any, sampler: Sampler, *, length: int, num_sequences: int, seed: int = 0
+    network: Any,
+    sampler: Sampler,
+    *,
+    length: int,
+    num_sequences: int,
+    seed: int = 0,
+    given: Sequence[Tensor] = (),
 ) -> tuple[Recording, list[Result]]:
     """The network's calls while it generates, and what comes out."""
     recorder = Recorder(network)
-    results = generated(recorder, sampler, length=length, num_sequences=num_sequences, seed=seed)
+    results = generated(
+        recorder, sampler, length=length, num_sequences=num_sequences, seed=seed, given=given
+    )
     return recorder.recording, results
 
 
 def generated(
-    predictor: Any, sampler: Sampler, *, length: int, num_sequences: int, seed: int = 0
+    predictor: Any,
+    sampler: Sampler,
+    *,
+    length: int,
+    num_sequences: int,
+    seed: int = 0,
+    given: Sequence[Tensor] = (),
 ) -> list[Result]:
     """Whole sequences, all begun together."""
-    given_ids = torch.full((length,), predictor.vocab_size, device=predictor.device)
-    sampler = along_stream(sampler, predictor, given_ids)
+    blank = torch.full((length,), predictor.vocab_size, device=predictor.device)
+    every = list(given) or [blank] * num_sequences
     requests = [
-        Request(given_ids=given_ids, sampler=sampler, seed=seed + n) for n in range(num_sequences)
+        Request(given_ids=one, sampler=along_stream(sampler, predictor, one), seed=seed + n)
+        for n, one in enumerate(every)
     ]
     return list(Engine(predictor, num_slots=num_sequences).run(requests))
