@@ -50,4 +50,4 @@ def test_sequences_of_several_lengths_go_together():
     given[1][0] = 0  # given, so not generated
     row = measure(NETWORK, Ancestral(num_steps=3), length=12, num_sequences=3, given=given)
     assert row.tokens_per_second == pytest.approx((4 + 8 + 12) / row.seconds)
-    assert row.trunk_passes <= 3 == row.num_trunk_batches
+    assert 1 <= row.trunk_passes <= row.num_trunk_batches <= 3
