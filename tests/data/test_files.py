@@ -36,13 +36,15 @@ def test_the_name_says_how_a_file_is_compressed(tmp_path, name, compress) -> Non
     (tmp_path / name).write_bytes(compress(TEXT))
     assert read_bytes(tmp_path / name) == TEXT
     assert read_bytes(str(tmp_path / name)) == TEXT
+    assert read_bytes(tmp_path / name, beginning=100) == TEXT[:100]
+    assert read_bytes(tmp_path / name, beginning=10**6) == TEXT
 
 
 def test_a_zip_gives_its_only_member_or_the_one_named(tmp_path) -> None:
     one = write_zip(tmp_path / "one.zip", {"dir/": b"", "dir/a": TEXT, "__MACOSX/dir/._a": b"x"})
     assert read_bytes(one) == TEXT
     two = write_zip(tmp_path / "two.zip", {"a": b"first", "b": TEXT})
-    assert read_bytes(two, "b") == TEXT
+    assert read_bytes(two, "b") == TEXT and read_bytes(two, "b", beginning=9) == TEXT[:9]
 
 
 def test_a_member_may_be_named_by_the_path(tmp_path) -> None:

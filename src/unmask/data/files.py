@@ -25,10 +25,13 @@ _MOST_BYTES, _MOST_TIMES = 2**32, 200
 _DAMAGE = (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 
 
-def read_bytes(path: Path | str, member: str | None = None) -> bytes:
+def read_bytes(
+    path: Path | str, member: str | None = None, *, beginning: int | None = None
+) -> bytes:
     """The content of a file, decompressed; of a .zip, its only member or the one named.
 
-    A member may be named by the path alone: archive.zip/folder/text.txt.
+    A member may be named by the path alone: archive.zip/folder/text.txt. `beginning` asks for so
+    many bytes at most.
     """
     path = Path(path)
     if member is None:
@@ -42,10 +45,14 @@ def read_bytes(path: Path | str, member: str | None = None) -> bytes:
         )
     if suffix != ".zip" and suffix not in _COMPRESSED:
         check_is_regular(path, most=_MOST_BYTES)
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(-1 if beginning is None else beginning)
     else:
         try:
-            data = _read_member(path, member) if suffix == ".zip" else _decompress(path, suffix)
+            if suffix == ".zip":
+                data = _read_member(path, member, beginning)
+            else:
+                data = _decompress(path, suffix, beginning)
         except _DAMAGE as error:
             raise DataError(
                 f"{path} is damaged or not a {suffix} file ({error}). "
@@ -138,13 +145,15 @@ def _files_in(archive: zipfile.ZipFile) -> list[str]:
     ]
 
 
-def _decompress(path: Path, suffix: str) -> bytes:
+def _decompress(path: Path, suffix: str, beginning: int | None) -> bytes:
     with _COMPRESSED[suffix](path) as file:
-        return _unpacked(file, path, path.stat().st_size)
+        return _unpacked(file, path, path.stat().st_size, beginning)
 
 
-def _unpacked(file: Any, path: Path, packed: int) -> bytes:
+def _unpacked(file: Any, path: Path, packed: int, beginning: int | None) -> bytes:
     """All of it, unless it is so much more than what it was packed into that no text is."""
+    if beginning is not None:
+        return bytes(file.read(beginning))
     most = min(_MOST_BYTES, 2**26 + _MOST_TIMES * packed)
     data: bytes = file.read(most + 1)
     if len(data) > most:
@@ -171,7 +180,7 @@ def _check_is_readable(path: Path) -> None:
         ) from error
 
 
-def _read_member(path: Path, member: str | None) -> bytes:
+def _read_member(path: Path, member: str | None, beginning: int | None) -> bytes:
     with zipfile.ZipFile(path) as archive:
         names = _files_in(archive)
         if not names:
@@ -186,7 +195,7 @@ def _read_member(path: Path, member: str | None) -> bytes:
             raise DataError(f"{path} has no member {name!r}. It has: {_listed(names)}.")
         try:
             with archive.open(name) as file:
-                return _unpacked(file, path, archive.getinfo(name).compress_size)
+                return _unpacked(file, path, archive.getinfo(name).compress_size, beginning)
         except (RuntimeError, NotImplementedError) as error:
             raise DataError(
                 f"{path}: member {name!r} cannot be unpacked here ({error}). "

@@ -28,6 +28,7 @@ COLUMNS = ("smiles", "molecule", "sequence", "text")
 """Of a table, in any case: the first of them that is there."""
 _FASTA = re.compile(rb"\s*>")
 _COMPRESSION = re.compile(r"\.(gz|bz2|xz|zip)$")
+_LOOKED_AT = 2**16
 
 
 class Record(NamedTuple):
@@ -59,19 +60,19 @@ def read_records(path: Path | str, *, column: str = "") -> Records | None:
 
     `column` names that of a table. Raises `DataError`, some of it only when a record is reached.
     """
-    data = read_bytes(path)
     suffix = Path(_COMPRESSION.sub("", str(path).lower())).suffix
-    if _FASTA.match(data[: 2**16]):
-        return Records(fasta(data, str(path)), "residues")
+    if _FASTA.match(read_bytes(path, beginning=_LOOKED_AT)):
+        return Records(fasta(read_bytes(path), str(path)), "residues")
     if suffix in (".fasta", ".fa", ".faa"):
         raise DataError(
             f"{path}, line 1: a sequence without a header. In FASTA a line that begins with '>' "
             "stands before each sequence."
         )
     if suffix in (".csv", ".tsv"):
-        return table(data, str(path), column, "\t" if suffix == ".tsv" else ",")
+        delimiter = "\t" if suffix == ".tsv" else ","
+        return table(read_bytes(path), str(path), column, delimiter)
     if suffix in (".smi", ".smiles"):
-        return Records(_lines(data, str(path)), "smiles")
+        return Records(_lines(read_bytes(path), str(path)), "smiles")
     if column:
         raise DataError(f"{path} is no table, so it has no column {column!r}. Leave it out.")
     return None
@@ -79,7 +80,7 @@ def read_records(path: Path | str, *, column: str = "") -> Records | None:
 
 def fasta(data: bytes, source: str) -> Iterator[Record]:
     """The records of a FASTA file. Raises `DataError` for one that is empty, and for a binary."""
-    if b"\0" in data[: 2**16]:
+    if b"\0" in data[:_LOOKED_AT]:
         raise DataError(f"{source} is no FASTA: it has bytes that no text has.")
     line = data[: data.index(b">")].count(b"\n") + 1
     for number, block in enumerate(re.split(rb"(?m)^>", data.lstrip())[1:], start=1):
