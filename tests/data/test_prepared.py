@@ -128,6 +128,31 @@ def test_what_was_cut_short_goes_on_to_the_same_files(
     assert everything(tmp_path / "out") == everything(tmp_path / "whole")
 
 
+def test_a_process_that_was_killed_leaves_nothing_in_the_way(fasta: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / ".train.safetensors.123.unmask-partial").write_bytes(b"half")
+    (out / ".unmask.lock").write_text("123")
+    prepare(Sources(files=[fasta]), out, Residues)
+    names = {path.name for path in out.iterdir()}
+    assert names == {".unmask.lock", "data.json", *(f"{part}.safetensors" for part in PARTS)}
+
+
+def test_a_run_that_ended_before_its_first_note_of_shards_goes_on(
+    fasta: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(path: Path, tensors: object) -> None:
+        path.touch()
+        raise Stop
+
+    with monkeypatch.context() as patch:
+        patch.setattr(prepared, "write_tensors", stop)
+        with pytest.raises(Stop):
+            prepare(Sources(files=[fasta]), tmp_path / "out", Residues)
+    assert (tmp_path / "out" / "train-00000.safetensors").exists()
+    prepare(Sources(files=[fasta]), tmp_path / "out", Residues).check()
+
+
 def test_other_files_are_not_mixed_in(fasta: Path, texts: Path, tmp_path: Path) -> None:
     def stop(num_bytes: int) -> None:
         raise Stop

@@ -36,7 +36,7 @@ from unmask.data.records import read_clusters, read_records
 from unmask.data.sequences import PARTS, Part, SequenceCorpus, Sequences, part_of
 from unmask.data.text import Corpus
 from unmask.errors import CheckpointError, ConfigError, DataError, OutputError, UnmaskError
-from unmask.files.atomic import replacing
+from unmask.files.atomic import PARTIAL, replacing
 from unmask.files.lock import LOCK_FILE, locked
 from unmask.files.tensors import read_json, read_tensors, write_json, write_tensors
 from unmask.vocabularies.named import vocabulary_in
@@ -322,9 +322,10 @@ def _check_is_free(folder: Path, sources: Sources) -> None:
                 "it, or choose another --out."
             )
         return
-    if folder.exists() and (
-        not folder.is_dir() or {p.name for p in folder.iterdir()} - {LOCK_FILE}
-    ):
+    left = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    # What a process leaves that was killed before its first note.
+    foreign = [name for name in left if name != LOCK_FILE and not name.endswith(PARTIAL)]
+    if foreign or (folder.exists() and not folder.is_dir()):
         raise OutputError(f"{folder} is there already, and is not empty. Choose another --out.")
 
 
@@ -335,16 +336,21 @@ def _encode(
     observe: Callable[[int], None],
 ) -> None:
     """Shards of all that has none yet."""
+    note: dict[str, Any] = {"sources": sources.to_json(), "vocabulary": None, "kind": "text",
+                            "num_items": 0, "num_shards": 0}  # fmt: skip
     if (folder / _PROGRESS_FILE).exists():
         note = read_json(folder / _PROGRESS_FILE)
+    else:
+        write_json(folder / _PROGRESS_FILE, note)  # before all else, which it is told from
+    if note["vocabulary"] is not None:
         known = vocabulary_in(folder, note["vocabulary"])
     else:
         known = vocabulary()
         for name, content in known.files().items():
             with replacing(folder / name) as draft:
                 draft.write_text(content, encoding="utf-8")
-        note = {"sources": sources.to_json(), "vocabulary": known.to_json(), "kind": "text",
-                "num_items": 0, "num_shards": 0}  # fmt: skip
+        note["vocabulary"] = known.to_json()
+        write_json(folder / _PROGRESS_FILE, note)
     items = _every_item(sources)
     for _, item in islice(items, note["num_items"]):
         observe(len(item.text))
@@ -401,6 +407,8 @@ def _finish(folder: Path) -> Prepared:
         for number in range(note["num_shards"]):
             (folder / f"{part}-{number:05}.safetensors").unlink(missing_ok=True)
     (folder / _PROGRESS_FILE).unlink(missing_ok=True)
+    for partial in folder.glob(f".*{PARTIAL}"):  # of a process that was killed
+        partial.unlink(missing_ok=True)
     return open_prepared(folder)
 
 
