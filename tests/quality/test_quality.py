@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unmask.errors import ConfigError
+from unmask.evaluation.ratio_of_sums import RatioOfSums, mean_of
 from unmask.quality.controls import preference, shuffled, unigrams, units
-from unmask.quality.quality import JUDGED, Quality, RatioOfSums, Samples, mean_of
+from unmask.quality.quality import JUDGED, Quality, Samples
 from unmask.quality.sequences import SequenceQuality
 from unmask.quality.texts import SPELLING, TextQuality
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unmask.errors import ConfigError
-from unmask.quality.quality import RatioOfSums
+from unmask.evaluation.ratio_of_sums import RatioOfSums
 from unmask.tuning.search import (
     Effort,
     MaxNFE,

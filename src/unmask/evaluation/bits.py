@@ -21,6 +21,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from unmask.evaluation.ratio_of_sums import RatioOfSums
 from unmask.predictors.protocol import HybridPredictor
 from unmask.predictors.stream import StreamPredictor
 from unmask.process.orders import given_first, left_to_right
@@ -201,12 +202,7 @@ def score_of_stream(
 
 
 def _bits(nats: Float[Tensor, " B"], num_tokens: Int[Tensor, " B"]) -> BitsPerToken:
-    """All nats over all tokens, in bits; the error is that of a ratio of means."""
-    bits, num = nats.double() / math.log(2), len(nats)
-    value = bits.sum() / num_tokens.sum()
-    rest = bits - value * num_tokens
-    mean_tokens = num_tokens.double().mean()
-    error = math.nan
-    if num > 1:
-        error = (rest.square().sum() / (num * (num - 1))).sqrt().item() / mean_tokens.item()
-    return BitsPerToken(value.item(), error)
+    """All nats over all tokens, in bits."""
+    bits = nats.double() / math.log(2)
+    found = RatioOfSums(tuple(bits.tolist()), tuple(num_tokens.tolist()))
+    return BitsPerToken(found.value, found.standard_error)

@@ -27,6 +27,8 @@ from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from enum import Enum
 
+from unmask.evaluation.ratio_of_sums import RatioOfSums
+
 _CHUNK_CHARACTERS = 2**22
 
 
@@ -68,14 +70,7 @@ class SpellingAccuracy:
     @property
     def standard_error(self) -> float:
         """The root of the variance above; not a number for fewer than two samples."""
-        num_samples, share = len(self.words_per_sample), self.share
-        if num_samples < 2 or not self.num_words:
-            return math.nan
-        squares = sum(
-            (correct - share * words) ** 2
-            for words, correct in zip(self.words_per_sample, self.correct_per_sample, strict=True)
-        )
-        return math.sqrt(num_samples / (num_samples - 1) * squares) / self.num_words
+        return RatioOfSums(self.correct_per_sample, self.words_per_sample).standard_error
 
 
 def word_set(text: str) -> frozenset[str]:

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from unmask.quality.quality import Quality, RatioOfSums, Samples, mean_of
+from unmask.evaluation.ratio_of_sums import RatioOfSums, mean_of
+from unmask.quality.quality import Quality, Samples
 
 _COSTS = ("critical_path", "nfe", "trunk_passes", "tail_passes", "seconds")
 

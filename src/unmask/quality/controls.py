@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 from unmask.draws import numbers, stream_seed
-from unmask.quality.quality import RatioOfSums
+from unmask.evaluation.ratio_of_sums import RatioOfSums
 
 _SHUFFLED, _UNIGRAMS = range(2)
 

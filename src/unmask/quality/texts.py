@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, fields
 
 from unmask.errors import ConfigError
 from unmask.evaluation.ngrams import diversity
+from unmask.evaluation.ratio_of_sums import Number, RatioOfSums
 from unmask.evaluation.spelling import spelling_accuracy
-from unmask.quality.quality import JUDGED, Measure, Number, RatioOfSums, Samples, judged_by
+from unmask.quality.quality import JUDGED, Measure, Samples, judged_by
 
 SPELLING = Measure("spelling_accuracy", "spelling", "spelling accuracy")
 _DIVERSITY = (

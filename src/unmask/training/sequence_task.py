@@ -76,7 +76,7 @@ class SequenceTask:
     ) -> tuple[TokenIds, Corruption | WindowedCorruption]:
         """Sequences of nearly one length, of about `size` times as many tokens as the mean."""
         draws = SeededDraws([stream_seed(seed, step, _SEQUENCES)])
-        mean_length = self.train.lengths.double().mean().item()
+        mean_length = len(self.train.token_ids) / len(self.train)
         numbers = self.train.groups.draw(draws, size * mean_length)
         rows = self._rows(self.train, numbers.tolist())
         return self._hidden(rows, stream_seed(seed, step, _MASKS))

@@ -28,7 +28,8 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from unmask.errors import ConfigError
-from unmask.quality.quality import Measure, RatioOfSums
+from unmask.evaluation.ratio_of_sums import RatioOfSums
+from unmask.quality.quality import Measure
 from unmask.quality.texts import SPELLING
 
 _STRIDE = 4
