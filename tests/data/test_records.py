@@ -86,6 +86,11 @@ def test_a_text_has_no_records(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("once upon a time")
     assert read_records(path) is None
+    path.write_text("> so it began, she said:\n> once upon a time.\n")
+    assert read_records(path) is None
+    path.write_text(">P1\nMKT\n>P2\nMKV\n")
+    assert read_records(path) is not None
+    path.write_text("once upon a time")
     with pytest.raises(DataError, match="is no table"):
         read_records(path, column="smiles")
 

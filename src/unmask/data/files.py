@@ -88,12 +88,12 @@ def read_as_text(path: Path | str, member: str | None = None) -> bytes:
             except UnicodeDecodeError as error:
                 raise DataError(f"{path} begins as {encoding}, and is not ({error}).") from error
             break
-    if b"\0" in data[:_LOOKED_AT] or _is_tensors(data):
+    if b"\0" in data[:LOOKED_AT] or _is_tensors(data):
         raise DataError(
             f"{path} is no text: it has bytes that no text has. Give a plain text, or one packed "
             "as .gz, .bz2, .xz or .zip under its own name."
         )
-    if re.match(rb"\s*>\S[^\n]*\n[A-Za-z*\-\s]+(\n>|$)", data[:_LOOKED_AT]):
+    if looks_like_fasta(data[:LOOKED_AT]):
         raise DataError(
             f"{path} looks like FASTA: its first line begins with '>', and sequences follow. This "
             "reads texts; take the header lines out if it is one."
@@ -106,7 +106,13 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
     (codecs.BOM_UTF8, "utf-8-sig"),
 )  # fmt: skip
-_LOOKED_AT = 2**16
+LOOKED_AT = 2**16
+"""Bytes of a file by which it is told what it is."""
+
+
+def looks_like_fasta(beginning: bytes) -> bool:
+    """Whether a file begins with a header, and a sequence behind it: a text may begin with ">"."""
+    return bool(re.match(rb"\s*>\S[^\n]*\n[A-Za-z*\-\s]+(\n>|$)", beginning))
 
 
 def _is_tensors(data: bytes) -> bool:

@@ -21,14 +21,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from unmask.data.files import read_bytes
+from unmask.data.files import LOOKED_AT, looks_like_fasta, read_bytes
 from unmask.errors import DataError
 
 COLUMNS = ("smiles", "molecule", "sequence", "text")
 """Of a table, in any case: the first of them that is there."""
-_FASTA = re.compile(rb"\s*>")
+_FASTA_SUFFIXES = (".fasta", ".fa", ".faa", ".fna")
 _COMPRESSION = re.compile(r"\.(gz|bz2|xz|zip)$")
-_LOOKED_AT = 2**16
 
 
 class Record(NamedTuple):
@@ -61,9 +60,10 @@ def read_records(path: Path | str, *, column: str = "") -> Records | None:
     `column` names that of a table. Raises `DataError`, some of it only when a record is reached.
     """
     suffix = Path(_COMPRESSION.sub("", str(path).lower())).suffix
-    if _FASTA.match(read_bytes(path, beginning=_LOOKED_AT)):
+    beginning, is_named_so = read_bytes(path, beginning=LOOKED_AT), suffix in _FASTA_SUFFIXES
+    if looks_like_fasta(beginning) or (is_named_so and beginning.lstrip().startswith(b">")):
         return Records(fasta(read_bytes(path), str(path)), "residues")
-    if suffix in (".fasta", ".fa", ".faa"):
+    if is_named_so:
         raise DataError(
             f"{path}, line 1: a sequence without a header. In FASTA a line that begins with '>' "
             "stands before each sequence."
@@ -80,7 +80,7 @@ def read_records(path: Path | str, *, column: str = "") -> Records | None:
 
 def fasta(data: bytes, source: str) -> Iterator[Record]:
     """The records of a FASTA file. Raises `DataError` for one that is empty, and for a binary."""
-    if b"\0" in data[:_LOOKED_AT]:
+    if b"\0" in data[:LOOKED_AT]:
         raise DataError(f"{source} is no FASTA: it has bytes that no text has.")
     line = data[: data.index(b">")].count(b"\n") + 1
     for number, block in enumerate(re.split(rb"(?m)^>", data.lstrip())[1:], start=1):
