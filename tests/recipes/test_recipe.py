@@ -14,7 +14,7 @@ def test_the_presets_that_ship() -> None:
     assert preset_names() == [
         "adapt", "arithmetic", "arithmetic-drafter", "owt-paper", "proteins", "text8-ar",
         "text8-judge", "text8-noncausal", "text8-paper", "text8-small", "text8-stream", "tiny",
-        "wiki-small",
+        "wiki-ar", "wiki-small",
     ]  # fmt: skip
 
 
