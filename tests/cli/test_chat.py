@@ -12,8 +12,9 @@ from tests.large_model_folder import write_large_model
 from unmask.caching.policies import Delayed, Dual
 from unmask.cli import generate
 from unmask.cli.options.decoding import DecodingOptions
-from unmask.dllm.adapted import AdaptedNetwork, TailConfig
-from unmask.dllm.tail_folder import write_tail
+from unmask.dllm.adapted import AdaptedDllm
+from unmask.network.adapted import TailConfig
+from unmask.network.tail_folder import write_tail
 from unmask.process.blocks import LeftToRight
 from unmask.samplers.factor import Factor
 
@@ -249,7 +250,7 @@ def test_what_large_models_cannot_do_is_said(arguments, model, capsys, tmp_path)
 
 
 def test_a_tail_verifies_where_it_lies(model, tmp_path, capsys):
-    network = AdaptedNetwork(unmask.load(model).network, TailConfig())
+    network = AdaptedDllm(unmask.load(model).network, TailConfig())
     write_tail(tmp_path / "tail", network.tail_config, network.state_dict(), network.trunk)
     speculative = ["--sampler", "self-speculative", "--temperature", "0"]
     speculative += ["--sampler.order", "left-to-right", "--tail", str(tmp_path / "tail")]

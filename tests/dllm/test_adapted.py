@@ -9,11 +9,12 @@ from torch import nn
 
 from tests.dllm.small import CONFIGS, random_network
 from tests.reference.uncached_tail import UncachedTail
-from unmask.dllm.adapted import AdaptedNetwork, TailConfig
-from unmask.dllm.tail_folder import mark, read_tail, write_tail
+from unmask.dllm.adapted import AdaptedDllm
 from unmask.draws import SeededDraws, weight_generator
 from unmask.errors import CheckpointError, ConfigError
 from unmask.files.tensors import read_json, write_json
+from unmask.network.adapted import TailConfig
+from unmask.network.tail_folder import mark, read_tail, write_tail
 from unmask.predictors.protocol import HybridPredictor
 from unmask.process import orders
 from unmask.process.masking import mask_after
@@ -29,10 +30,10 @@ LENGTH, MASK, MASK_TOKEN = 9, 64, 63
 every_family = pytest.mark.parametrize("family", CONFIGS)
 
 
-def adapted(family: str, *, num_tail_blocks: int = 1, seed: int = 0) -> AdaptedNetwork:
+def adapted(family: str, *, num_tail_blocks: int = 1, seed: int = 0) -> AdaptedDllm:
     """A random trunk with a random tail, in float64."""
     tail = TailConfig(num_tail_blocks=num_tail_blocks)
-    network = AdaptedNetwork(random_network(CONFIGS[family]), tail).double().eval()
+    network = AdaptedDllm(random_network(CONFIGS[family]), tail).double().eval()
     generator = weight_generator(seed)
     for parameter in network.parameters():
         noise = torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype)
@@ -54,7 +55,7 @@ def example(batch_size: int = 3, num_given: int = 2) -> tuple[torch.Tensor, ...]
 @every_family
 def test_a_new_tail_says_what_its_trunk_says(family: str) -> None:
     trunk = random_network(CONFIGS[family])
-    network = AdaptedNetwork(trunk, TailConfig()).double().eval()
+    network = AdaptedDllm(trunk, TailConfig()).double().eval()
     assert isinstance(network, HybridPredictor)
     token_ids, order, masked_ids, first = example()
     positions = order[:, 2:]
@@ -110,7 +111,7 @@ def test_a_slot_knows_the_tokens_before_its_own_and_no_other(family: str) -> Non
 @every_family
 def test_only_the_tail_is_trained_copied_and_written(family: str) -> None:
     trained = random_network(CONFIGS[family]).requires_grad_(True)
-    network = AdaptedNetwork(trained, TailConfig()).double().train()
+    network = AdaptedDllm(trained, TailConfig()).double().train()
     names = {name.split(".")[0] for name in network.state_dict()}
     assert names == {"tail_in", "tail", "tail_norm", "tail_out"}
     token_ids, order, _, first = example()
@@ -147,7 +148,7 @@ def test_samples_do_not_depend_on_the_batch_and_keep_their_prompt(family: str) -
 
 @every_family
 def test_a_silent_tail_keeps_every_greedy_draft_and_decodes_as_the_trunk(family: str) -> None:
-    network = AdaptedNetwork(random_network(CONFIGS[family]), TailConfig()).double().eval()
+    network = AdaptedDllm(random_network(CONFIGS[family]), TailConfig()).double().eval()
     sampler = SelfSpeculative(
         window=Fixed(1), order="left-to-right", filter=Filter(temperature=0.0)
     )
@@ -186,11 +187,11 @@ def test_a_text_ends_where_an_end_is_verified(family: str) -> None:
 def test_what_is_written_is_read_again_in_the_type_of_the_trunk(family: str, tmp_path) -> None:
     network = adapted(family, num_tail_blocks=2)
     write_tail(tmp_path, network.tail_config, network.state_dict(), network.trunk)
-    found = read_tail(tmp_path, network.trunk)
+    found = read_tail(tmp_path, network.trunk, AdaptedDllm)
     assert not found.training and found.config == network.config
     for name, value in network.state_dict().items():
         assert torch.equal(found.state_dict()[name], value), name
-    single = read_tail(tmp_path, copy.deepcopy(network.trunk).bfloat16())
+    single = read_tail(tmp_path, copy.deepcopy(network.trunk).bfloat16(), AdaptedDllm)
     assert {p.dtype for p in single.parameters()} == {torch.bfloat16}
 
 
@@ -200,7 +201,7 @@ def test_a_tail_belongs_to_one_trunk(tmp_path) -> None:
     other = random_network(CONFIGS["llada"], seed=1)
     assert mark(other) != mark(network.trunk)
     with pytest.raises(CheckpointError, match="tail of another model.*unmask train adapt"):
-        read_tail(tmp_path, other)
+        read_tail(tmp_path, other, AdaptedDllm)
 
 
 @pytest.mark.parametrize(
@@ -219,13 +220,13 @@ def test_a_damaged_folder_is_refused(changes, message, tmp_path) -> None:
     write_tail(tmp_path, network.tail_config, network.state_dict(), network.trunk)
     write_json(tmp_path / "config.json", {**read_json(tmp_path / "config.json"), **changes})
     with pytest.raises(CheckpointError, match=message):
-        read_tail(tmp_path, network.trunk)
+        read_tail(tmp_path, network.trunk, AdaptedDllm)
 
 
 def test_a_tail_must_fit_the_heads_of_its_trunk() -> None:
     narrow = replace(CONFIGS["llada"], width=24, num_heads=4)
     with pytest.raises(ConfigError, match="multiple of 4 channels"):
-        TailConfig().on(narrow)
+        TailConfig().on(random_network(narrow))
 
 
 def test_the_trunk_is_no_module_of_the_tail() -> None:

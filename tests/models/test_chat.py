@@ -8,10 +8,11 @@ import unmask
 from tests.large_model_folder import CONFIG, write_large_model
 from unmask.caching.policies import Dual
 from unmask.cost import Cost
-from unmask.dllm.adapted import AdaptedNetwork, TailConfig
+from unmask.dllm.adapted import AdaptedDllm
 from unmask.errors import CheckpointError, OutputError, PromptError
 from unmask.files.tensors import read_tensors, weights_fingerprint
 from unmask.models.chat import ChatModel
+from unmask.network.adapted import TailConfig
 from unmask.process.blocks import LeftToRight
 from unmask.samplers.common import masked_state
 from unmask.samplers.wrappers.early_stop import EarlyStop
@@ -212,7 +213,7 @@ def test_a_folder_without_its_tokenizer_is_refused(tmp_path) -> None:
 def test_what_is_saved_is_loaded_again_with_its_tail(model, tmp_path) -> None:
     folder = tmp_path / "saved"
     adapted = ChatModel(
-        AdaptedNetwork(model.trunk, TailConfig(), seed=1).eval(), model.tokenizer, model.name
+        AdaptedDllm(model.trunk, TailConfig(), seed=1).eval(), model.tokenizer, model.name
     )
     adapted.save(folder)
     again = unmask.load(str(folder))

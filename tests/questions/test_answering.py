@@ -11,9 +11,10 @@ from tests.large_model_folder import CONFIG, write_large_model
 from unmask.caching.policies import Dual
 from unmask.cost import Cost, Work
 from unmask.data.questions import Question, arithmetic_questions, protocol
-from unmask.dllm.adapted import AdaptedNetwork, TailConfig
-from unmask.dllm.tail_folder import write_tail
+from unmask.dllm.adapted import AdaptedDllm
 from unmask.errors import ConfigError
+from unmask.network.adapted import TailConfig
+from unmask.network.tail_folder import write_tail
 from unmask.process.blocks import LeftToRight
 from unmask.process.windows import Fixed
 from unmask.questions import answer_report
@@ -150,7 +151,7 @@ def test_a_rule_can_be_named_with_its_number(model) -> None:
         decoder("threshold", model, 16, -8)
     assert decoder("threshold-0.6+dual", model, 16).sampler.sampler.threshold == 0.6
     assert decoder("factor-0.5", model, 16).sampler.factor == 0.5
-    adapted = AdaptedNetwork(model.network, TailConfig())
+    adapted = AdaptedDllm(model.network, TailConfig())
     verifying = unmask.ChatModel(adapted, model.tokenizer, model.name)
     assert decoder("self-speculative-4", verifying, 16).sampler.window == Fixed(4)
     assert decoder("self-speculative-4", verifying, 16).sampler.threshold == 0
@@ -259,7 +260,7 @@ def test_a_tail_pass_counts_as_its_share_of_a_pass_over_the_whole_sequence() -> 
 def test_a_decoder_that_verifies_by_a_tail_needs_one(model, tmp_path) -> None:
     with pytest.raises(ConfigError, match="self-speculative works by causal blocks"):
         decoder("self-speculative-8", model, 16)
-    network = AdaptedNetwork(model.network, TailConfig())
+    network = AdaptedDllm(model.network, TailConfig())
     write_tail(tmp_path, network.tail_config, network.state_dict(), network.trunk)
     adapted = model.with_tail(tmp_path)
     assert adapted.tail_share == 1 / CONFIG.num_blocks and model.tail_share == 0

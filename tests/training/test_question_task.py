@@ -10,11 +10,11 @@ import torch
 import unmask
 from tests.large_model_folder import write_large_model
 from unmask.data.arithmetic import DRILL_QUESTION
-from unmask.dllm.adapted import TailConfig
 from unmask.dllm.folder import read_network
 from unmask.dllm.network import new_network
 from unmask.dllm.tokenizer import read_tokenizer
 from unmask.errors import ConfigError
+from unmask.network.adapted import TailConfig
 from unmask.recipes.arithmetic import ArithmeticLessons, arithmetic_tail_task, arithmetic_task
 from unmask.recipes.recipe import preset
 from unmask.shapes import PAD
@@ -94,7 +94,7 @@ def test_what_is_behind_a_begun_answer_is_hidden_and_not_learnt(task) -> None:
 
 def test_a_tail_learns_whole_answers_as_they_are_read(tmp_path) -> None:
     model = unmask.load(str(write_large_model(tmp_path / "model", length=600)))
-    task = arithmetic_tail_task(TailConfig(), model, "left-to-right").questions
+    task = arithmetic_tail_task(TailConfig(), model, "left-to-right").lessons
     made = [task.lessons.training(seed, step) for seed in range(8) for step in range(10)]
     assert all(len(each.pieces) == 1 and not each.behind for each in made)
     assert {each.answer.count("<<") for each in made} >= {2, 3}

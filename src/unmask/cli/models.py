@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from unmask.cli.options.parser import Parser
-from unmask.dllm.adapted import TailConfig
 from unmask.dllm.config import DllmConfig
 from unmask.files.model_folder import shipped_folder, shipped_names
 from unmask.files.reading import dumps
 from unmask.files.tensors import CONFIG_FILE, WEIGHTS_FILE, read_json
+from unmask.network.adapted import TailConfig
 from unmask.network.config import HybridConfig
 from unmask.recipes.recipe import preset, preset_names
 

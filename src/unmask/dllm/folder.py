@@ -19,7 +19,6 @@ from torch import Tensor
 
 from unmask.dllm.config import DllmConfig
 from unmask.dllm.network import DllmNetwork
-from unmask.dllm.tail_folder import mark_of
 from unmask.dllm.weight_names import published_names
 from unmask.errors import CheckpointError, ConfigError
 from unmask.files.tensors import (
@@ -31,6 +30,7 @@ from unmask.files.tensors import (
     write_json,
     write_tensors,
 )
+from unmask.network.tail_folder import mark_of
 
 INDEX_FILE = "model.safetensors.index.json"
 

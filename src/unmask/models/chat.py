@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from unmask.caching.policies import CachePolicy
-from unmask.dllm.adapted import AdaptedNetwork
+from unmask.dllm.adapted import AdaptedDllm
 from unmask.dllm.folder import read_config, read_network, write_network
 from unmask.dllm.generation_config import (
     GENERATION_DEFAULTS,
@@ -23,7 +23,6 @@ from unmask.dllm.generation_config import (
     read_generation_defaults,
 )
 from unmask.dllm.network import DllmNetwork
-from unmask.dllm.tail_folder import read_tail, write_tail
 from unmask.dllm.tokenizer import (
     TOKENIZER_FILES,
     ChatTokenizer,
@@ -43,6 +42,7 @@ from unmask.models.asked import (
 from unmask.models.base import GenerativeModel, Revealed
 from unmask.models.lengths import Length
 from unmask.models.roles import ChatNetwork, Roles, trunk_of
+from unmask.network.tail_folder import read_tail, write_tail
 from unmask.predictors.shadows import check_casts_shadows
 from unmask.process.blocks import LeftToRight, check_divides
 from unmask.samplers.engine import Result
@@ -154,12 +154,12 @@ class ChatModel(GenerativeModel):
     @property
     def has_tail(self) -> bool:
         """Whether the network can verify by causal blocks."""
-        return isinstance(self.network, AdaptedNetwork)
+        return isinstance(self.network, AdaptedDllm)
 
     @property
     def tail_share(self) -> float:
         """Causal blocks over those of the trunk: what a tail pass counts as, in trunk passes."""
-        if not isinstance(self.network, AdaptedNetwork):
+        if not isinstance(self.network, AdaptedDllm):
             return 0.0
         return self.network.config.num_tail_blocks / self.network.config.num_trunk_blocks
 
@@ -171,7 +171,7 @@ class ChatModel(GenerativeModel):
         """
         own = find_folder(self.name) / TAIL_FOLDER
         chosen = own if folder is None else checked_path("a tail", folder)
-        return self._of(read_tail(chosen, self.trunk))
+        return self._of(read_tail(chosen, self.trunk, AdaptedDllm))
 
     def save(self, folder: Path | str) -> None:
         """Write a folder as such models are published, in the type the weights have now.
@@ -186,7 +186,7 @@ class ChatModel(GenerativeModel):
                 with replacing(folder / file) as draft:
                     draft.write_bytes((own / file).read_bytes())
         write_network(folder, self.trunk.config, self.trunk.state_dict())
-        if isinstance(self.network, AdaptedNetwork):
+        if isinstance(self.network, AdaptedDllm):
             tail, config = self.network.state_dict(), self.network.tail_config
             write_tail(folder / TAIL_FOLDER, config, tail, self.trunk)
 

@@ -12,11 +12,11 @@ too little.
 from dataclasses import dataclass
 from typing import Any
 
-from unmask.dllm.adapted import AdaptedNetwork
+from unmask.dllm.adapted import AdaptedDllm
 from unmask.dllm.network import DllmNetwork
 from unmask.predictors.pair import DrafterVerifierPair, TwoVocabularyPair
 
-ChatNetwork = DllmNetwork | AdaptedNetwork
+ChatNetwork = DllmNetwork | AdaptedDllm
 
 
 @dataclass(frozen=True)
@@ -57,4 +57,4 @@ class Roles:
 
 def trunk_of(network: ChatNetwork) -> DllmNetwork:
     """The network without a tail."""
-    return network.trunk if isinstance(network, AdaptedNetwork) else network
+    return network.trunk if isinstance(network, AdaptedDllm) else network

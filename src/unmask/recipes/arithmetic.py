@@ -5,13 +5,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from unmask.data.arithmetic import DRILL_QUESTION, as_typed, begun, blanked, drill, problem
-from unmask.dllm.adapted import TailConfig
 from unmask.dllm.config import DllmConfig
 from unmask.dllm.generation_config import GENERATION_FILE, GenerationDefaults
 from unmask.dllm.new_tokenizer import new_tokenizer
 from unmask.dllm.tokenizer import TOKENIZER_FILES, tokenizer_of
 from unmask.draws import numbers
 from unmask.models.chat import ChatModel
+from unmask.network.adapted import TailConfig
 from unmask.training.config import Orders
 from unmask.training.question_task import Example, QuestionTask
 from unmask.training.tail_task import TailTask

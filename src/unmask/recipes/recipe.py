@@ -6,9 +6,9 @@ from typing import Any
 
 import yaml
 
-from unmask.dllm.adapted import TailConfig
 from unmask.dllm.config import DllmConfig
 from unmask.errors import ConfigError
+from unmask.network.adapted import TailConfig
 from unmask.network.config import HybridConfig
 from unmask.training.config import TrainerConfig
 from unmask.training.optimizers import OptimizerConfig

@@ -15,15 +15,16 @@ from unmask.data.prepared import is_prepared, open_prepared
 from unmask.data.records import read_records
 from unmask.data.sequences import load_sequences
 from unmask.data.text import load_corpus, read_documents
-from unmask.dllm.adapted import TailConfig
+from unmask.dllm.adapted import adapted_kind
 from unmask.dllm.config import DllmConfig
 from unmask.dllm.network import DllmNetwork, shallower
-from unmask.dllm.tail_folder import read_tail
 from unmask.errors import ConfigError
 from unmask.files.model_folder import find_folder
 from unmask.models.chat import ChatModel
 from unmask.models.load import load
+from unmask.network.adapted import TailConfig
 from unmask.network.config import HybridConfig
+from unmask.network.tail_folder import read_tail
 from unmask.recipes.arithmetic import arithmetic_tail_task, arithmetic_task
 from unmask.recipes.recipe import Recipe, preset
 from unmask.speed.denormals import flushing_denormals
@@ -253,7 +254,7 @@ def _weights(name: str, model: Any, trunk: DllmNetwork | None) -> dict[str, Tens
     A shallower large model takes blocks of all depths: the first, the last, and some between.
     """
     if trunk is not None:
-        return dict(read_tail(Path(name), trunk).state_dict())
+        return dict(read_tail(Path(name), trunk, adapted_kind(trunk)).state_dict())
     opened = load(name)
     found: Any = opened.trunk if isinstance(opened, ChatModel) else opened.network
     if isinstance(opened, ChatModel) and isinstance(model, DllmNetwork):

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from unmask.dllm.adapted import AdaptedNetwork
+from unmask.dllm.adapted import adapted_kind
 from unmask.dllm.config import DllmConfig
-from unmask.dllm.network import DllmNetwork, new_network
+from unmask.dllm.network import new_network
 from unmask.network.new_hybrid import new_hybrid
 from unmask.training import ema, optimizers
 from unmask.training.config import TrainerConfig
@@ -28,11 +28,11 @@ def new_state(
     model_config: Any,
     optimizer_config: OptimizerConfig,
     trainer: TrainerConfig,
-    trunk: DllmNetwork | None = None,
+    trunk: Any = None,
 ) -> TrainingState:
     """A run before its first step: of a `HybridConfig`, a `DllmConfig`, or the tail of a trunk."""
     if trunk is not None:
-        model: Any = AdaptedNetwork(trunk, model_config, seed=trainer.seed)
+        model: Any = adapted_kind(trunk)(trunk, model_config, seed=trainer.seed)
     elif isinstance(model_config, DllmConfig):
         model = new_network(model_config, seed=trainer.seed)
     else:

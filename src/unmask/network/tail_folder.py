@@ -1,4 +1,4 @@
-"""A folder with the causal tail of a large model: config.json and model.safetensors.
+"""A folder with the causal tail of a network that drafts: config.json and model.safetensors.
 
 config.json says which model the tail was trained on, by a mark of its weights; on another model
 a tail would verify nonsense. The mark is a hash of the norms and of a few rows of the embedding:
@@ -9,12 +9,10 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor
 
-from unmask.dllm.adapted import AdaptedNetwork, TailConfig
-from unmask.dllm.network import DllmNetwork
 from unmask.errors import CheckpointError, ConfigError
 from unmask.files.atomic import make_folder
 from unmask.files.tensors import (
@@ -27,23 +25,36 @@ from unmask.files.tensors import (
     write_json,
     write_tensors,
 )
+from unmask.network.adapted import AdaptedNetwork, TailConfig
+
+N = TypeVar("N", bound=AdaptedNetwork)
 
 _FORMAT = "unmask-tail-1"
 _NUM_ROWS = 64
 
 
 def write_tail(
-    folder: Path, config: TailConfig, weights: dict[str, Tensor], trunk: DllmNetwork
+    folder: Path,
+    config: TailConfig,
+    weights: dict[str, Tensor],
+    trunk: Any,
+    lengths: Mapping[str, int] | None = None,
 ) -> None:
-    """Write the tail of a trunk. Raises `OutputError` if the folder cannot be written to."""
+    """Write the tail of a trunk.
+
+    `lengths` are how many of the sequences that it learnt from are how long, where that differs.
+    Raises `OutputError` if the folder cannot be written to.
+    """
     make_folder(folder)
     write_tensors(folder / WEIGHTS_FILE, weights)
     values = {"format": _FORMAT, "tail": asdict(config), "trained_for": mark(trunk)}
+    if lengths:
+        values["lengths"] = dict(lengths)
     write_json(folder / CONFIG_FILE, values)
 
 
-def read_tail(folder: Path, trunk: DllmNetwork) -> AdaptedNetwork:
-    """A trunk with the tail of a folder, in the trunk's type and on its device.
+def read_tail(folder: Path, trunk: Any, kind: type[N]) -> N:
+    """A trunk with the tail of a folder, in the trunk's type and on its device; of this kind.
 
     Raises:
         CheckpointError: a file is missing or damaged, or it is a tail of another model.
@@ -62,7 +73,7 @@ def read_tail(folder: Path, trunk: DllmNetwork) -> AdaptedNetwork:
             "model with `unmask train adapt --trunk MODEL`."
         )
     try:
-        network = AdaptedNetwork(trunk, _config(values.get("tail")))
+        network = kind(trunk, _config(values.get("tail")))
         network.to(device=trunk.device, dtype=trunk.embedding.weight.dtype)
     except (ConfigError, TypeError) as error:
         raise CheckpointError(f"{file}: {error}") from error
@@ -71,9 +82,10 @@ def read_tail(folder: Path, trunk: DllmNetwork) -> AdaptedNetwork:
     return network.eval()
 
 
-def mark(trunk: DllmNetwork) -> str:
+def mark(trunk: Any) -> str:
     """Tells a trunk from others, whatever type it was opened in."""
-    return trunk.known_mark or mark_of(trunk.state_dict())
+    known: str | None = getattr(trunk, "known_mark", None)
+    return known or mark_of(trunk.state_dict())
 
 
 def mark_of(weights: Mapping[str, Tensor]) -> str:
