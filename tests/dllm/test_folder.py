@@ -7,8 +7,9 @@ import torch
 
 from tests.dllm.small import CONFIGS, random_network
 from unmask.dllm.config import DllmConfig
-from unmask.dllm.folder import INDEX_FILE, read_config, read_network, write_network
+from unmask.dllm.folder import read_config, read_network, write_network
 from unmask.errors import CheckpointError
+from unmask.files.published import INDEX_FILE
 from unmask.files.tensors import read_tensors, write_json, write_tensors
 
 
