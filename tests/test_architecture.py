@@ -30,6 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "predictors": BASE | {"process"},
     "network": BASE | {"process", "predictors"},
     "dllm": MATHEMATICS | {"network", "vocabularies"},
+    "esm": BASE | {"network"},
     "caching": BASE | {"predictors"},
     "samplers": MATHEMATICS | {"caching"},  # the Predictor protocol, never a network
     "speed": MATHEMATICS | {"samplers", "dllm"},
@@ -38,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evaluation": MATHEMATICS | {"samplers", "data"},
     "training": MATHEMATICS | {"network", "dllm", "samplers", "data", "vocabularies"},
     "models": MATHEMATICS
-    | {"network", "dllm", "caching", "samplers", "data", "evaluation", "vocabularies"},
+    | {"network", "dllm", "esm", "caching", "samplers", "data", "evaluation", "vocabularies"},
     "recipes": BASE | {"network", "dllm", "data", "training", "models", "speed", "vocabularies"},
     "quality": BASE | {"data", "evaluation", "models"},
     "frontier": MATHEMATICS
@@ -48,7 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tuning": MATHEMATICS | {"samplers", "data", "evaluation", "models", "quality", "frontier"},
     "integrations": BASE | {"samplers", "evaluation", "models", "questions"},
     "cli": MATHEMATICS
-    | {"version", "network", "dllm", "caching", "samplers", "speed", "data", "evaluation"}
+    | {"version", "network", "dllm", "esm", "caching", "samplers", "speed", "data", "evaluation"}
     | {"training", "models", "recipes", "frontier", "questions", "tuning", "integrations"}
     | {"vocabularies", "quality"},
 }

@@ -12,7 +12,8 @@ from tests.training.small_run import SMALL, assert_same_tensors, saved_tensors, 
 from unmask.errors import CheckpointError, ConfigError, DataError, OutputError
 from unmask.network import checkpoint
 from unmask.recipes.recipe import preset
-from unmask.recipes.run import load_task, open_run
+from unmask.recipes.run import open_run
+from unmask.recipes.tasks import load_task
 
 TEXT = "the quick brown fox jumps over the lazy dog " * 60
 
@@ -100,8 +101,8 @@ def test_what_cannot_be_run_is_refused_before_anything_is_written(text, tmp_path
 
 def test_a_tail_learns_the_orders_of_its_recipe(tmp_path: Path) -> None:
     model = unmask.load(str(write_large_model(tmp_path, length=1024)))
-    assert preset("adapt").trainer.orders == "left-to-right"
-    for orders, is_reading in (("left-to-right", True), ("random", False)):
+    assert preset("adapt").trainer.orders == "auto"
+    for orders, is_reading in (("auto", True), ("left-to-right", True), ("random", False)):
         recipe = with_trainer(preset("adapt"), orders=orders)
         _, corruption = load_task(recipe, "arithmetic", trunk=model).batch(0, 0, 4)
         hidden = [

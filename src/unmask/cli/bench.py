@@ -10,6 +10,7 @@ from torch import Tensor
 from unmask.cli.options.model import (
     add_compile_option,
     add_model_options,
+    add_tail_option,
     load_model,
     prepare,
 )
@@ -134,6 +135,7 @@ def build_parser() -> Parser:
         "Turns alternate, and medians are shown; leave the machine alone meanwhile.",
     )
     add_model_options(parser)
+    add_tail_option(parser)
     add_compile_option(parser)
     parser.add_argument(
         "--recipe",

@@ -12,9 +12,11 @@ from unmask.dllm.generation_config import GENERATION_FILE, read_generation_defau
 from unmask.dllm.published_config import fields_of
 from unmask.dllm.tokenizer import TOKENIZER_FILES, read_tokenizer
 from unmask.errors import CheckpointError, ConfigError, UnmaskError
+from unmask.esm.folder import esm_tensor_kinds, is_esm, read_esm_config
 from unmask.files.model_folder import TAIL_FOLDER, find_folder
 from unmask.files.reading import dumps
 from unmask.files.tensors import CONFIG_FILE, WEIGHTS_FILE, read_json
+from unmask.models.load import is_chat_model
 from unmask.network.config import HybridConfig
 
 
@@ -23,7 +25,8 @@ def run(arguments: Sequence[str]) -> int:
     options = build_parser().parse(arguments)
     folder = find_folder(options.model)
     values = read_json(folder / CONFIG_FILE)
-    found = _of_large(folder, values) if "model_type" in values else _of_text(folder, values)
+    kind = _of_esm if is_esm(values) else _of_large if is_chat_model(values) else _of_text
+    found = kind(folder, values)
     found = {"folder": str(folder), **found}
     if options.json:
         print(dumps(found))
@@ -46,6 +49,19 @@ def _of_text(folder: Path, values: dict[str, Any]) -> dict[str, Any]:
     if not (folder / WEIGHTS_FILE).exists():
         problems.append(f"there is no {WEIGHTS_FILE}")
     return {"kind": "text model", "shape": shape, "problems": problems}
+
+
+def _of_esm(folder: Path, values: dict[str, Any]) -> dict[str, Any]:
+    """An ESM-2, a DPLM, an ESM-C."""
+    found: dict[str, Any] = {"kind": "protein language model", "family": values["model_type"]}
+    try:
+        config = read_esm_config(folder)
+        found["shape"] = asdict(config) | {"length": config.length}
+        found["weights"], problems = esm_tensor_kinds(folder, config)
+    except CheckpointError as error:
+        problems = [str(error)]
+    found["has_tail"] = (folder / TAIL_FOLDER).is_dir()
+    return {**found, "problems": problems}
 
 
 def _of_large(folder: Path, values: dict[str, Any]) -> dict[str, Any]:

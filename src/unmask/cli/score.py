@@ -11,7 +11,7 @@ import torch
 from jsonargparse import Namespace
 from torch import Tensor
 
-from unmask.cli.options.model import add_model_options, load_model
+from unmask.cli.options.model import add_model_options, add_tail_option, load_model
 from unmask.cli.options.parser import Parser
 from unmask.cli.options.sampler import SamplerOptions
 from unmask.cli.progress import adding_up, progress
@@ -164,6 +164,7 @@ def build_parser() -> Parser:
         "of a lossless sampler, that of finished tokens read from left to right, costs one.",
     )
     add_model_options(parser)
+    add_tail_option(parser)
     parser.add_argument(
         "file",
         help="Text to score, plain, .gz, .xz or .zip; for a model of sequences FASTA, a table, or "

@@ -16,18 +16,11 @@ from unmask.cli.options.parser import Parser
 from unmask.cli.options.run import add_folder_options, add_text_options
 from unmask.cli.progress import progress
 from unmask.errors import ConfigError
-from unmask.models.chat import ChatModel
 from unmask.network.config import HybridConfig
 from unmask.recipes.recipe import Recipe, model_kind, preset_names, preset_values
-from unmask.recipes.run import (
-    go_on,
-    load_task,
-    load_trunk,
-    open_run,
-    record_of,
-    vocabulary_of_run,
-    with_vocabulary,
-)
+from unmask.recipes.run import go_on, open_run, record_of, vocabulary_of_run
+from unmask.recipes.tasks import load_task, with_vocabulary
+from unmask.recipes.trunks import TrunkModel, load_trunk, trunk_network
 from unmask.shapes import PAD
 from unmask.speed.arithmetic import PEAKS, count_operations, seconds_on
 from unmask.speed.memory import peak_bytes
@@ -40,6 +33,7 @@ from unmask.training.run_folder import RunRecord, read_record
 from unmask.training.sequence_task import SequenceTask
 from unmask.training.session import is_main_process
 from unmask.training.state import Progress, TrainingState
+from unmask.training.tail_task import TailTask
 from unmask.training.task import Task, TextTask
 
 
@@ -136,7 +130,11 @@ def build_parser(model: type = HybridConfig) -> Parser:
     )
     add_folder_options(parser)
     parser.add_argument(
-        "--trunk", type=str, default="", help="The large model that the recipe adapt is for."
+        "--trunk",
+        type=str,
+        default="",
+        help="The model that drafts, for which the recipe adapt trains a tail: a large one, a "
+        "folder of ESM-2 or DPLM, or one trained with --model.num_tail_blocks 0.",
     )
     parser.add_argument(
         "--begin",
@@ -222,7 +220,7 @@ def _check_was_not_chosen(recipe: Recipe, fitted: Recipe, options: Namespace) ->
         )
 
 
-def _dry_run(recipe: Recipe, task: Task, trunk: ChatModel | None, gpu: str) -> int:
+def _dry_run(recipe: Recipe, task: Task, trunk: TrunkModel | None, gpu: str) -> int:
     """Two steps in a folder that is thrown away; the second is timed."""
     seconds_on(gpu, 0.0)  # before anything is done
     trainer = replace(
@@ -234,7 +232,7 @@ def _dry_run(recipe: Recipe, task: Task, trunk: ChatModel | None, gpu: str) -> i
         schedule="steps",
         minutes=math.inf,
     )
-    network = None if trunk is None else trunk.trunk
+    network = trunk_network(trunk)
     state = new_state(recipe.model, recipe.optimizer, trainer, network)
     num_weights = sum(p.numel() for p in state.model.parameters())
     seen: list[Progress] = []
@@ -286,6 +284,8 @@ def _duration(seconds: float) -> str:
 
 
 def _amount(task: Task) -> str:
+    if isinstance(task, TailTask):
+        return _amount(task.lessons)
     if isinstance(task, TextTask):
         return f"{len(task.corpus.train):,} training tokens; "
     if isinstance(task, SequenceTask):

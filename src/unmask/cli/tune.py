@@ -6,7 +6,7 @@ from typing import Any, get_args
 from jsonargparse import Namespace
 
 from unmask.cli.options.measure import add_measure_options
-from unmask.cli.options.model import add_model_options, load_model
+from unmask.cli.options.model import add_model_options, add_tail_option, load_model
 from unmask.cli.options.parser import Parser
 from unmask.cli.progress import progress
 from unmask.errors import ConfigError
@@ -64,6 +64,7 @@ def build_parser() -> Parser:
         "fresh samples, so it is no lucky draw. About as long as 1,000 samples take.",
     )
     add_model_options(parser)
+    add_tail_option(parser)
     parser.add_argument("--max-nfe", type=float, help="Most network passes per sample (NFE).")
     parser.add_argument(
         "--target-quality",

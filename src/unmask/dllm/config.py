@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from unmask.dllm.published_config import FIELDS, MUST_BE, fields_of
+from unmask.dllm.published_config import FAMILIES, fields_of
 from unmask.errors import ConfigError
 from unmask.network.config import MOST, BlockShape
 
@@ -66,7 +66,7 @@ class DllmConfig:
             self._check(is_id, name, f"must be an id below vocab_size, {self.vocab_size}")
         self._check(self.rope_theta > 0, "rope_theta", "must be positive")
         self._check(self.norm_eps > 0, "norm_eps", "must be positive")
-        self._check(self.family in FIELDS, "family", f"must be one of {tuple(FIELDS)}")
+        self._check(self.family in FAMILIES, "family", f"must be one of {tuple(FAMILIES)}")
 
     def _check(self, is_fine: bool, name: str, rule: str) -> None:
         if not is_fine:
@@ -122,10 +122,9 @@ class DllmConfig:
 
     def to_json(self) -> dict[str, Any]:
         """The config.json of the family."""
-        names = FIELDS[self.family]
-        fixed = {key: value for key, value in MUST_BE[self.family].items() if value is not None}
-        values = {"model_type": self.family, **fixed}
-        values |= {theirs: getattr(self, ours) for ours, theirs in names.items()}
+        family = FAMILIES[self.family]
+        values = {"model_type": self.family, **family.must_be}
+        values |= {theirs: getattr(self, ours) for ours, theirs in family.names.items()}
         if self.other_end_ids:
             values["eos_token_id"] = [self.eos_token_id, *self.other_end_ids]
         if self.family == "llada":
@@ -140,11 +139,5 @@ class DllmConfig:
             ConfigError: it is of another family, lacks a field, or asks for what is not here.
         """
         found, _ = fields_of(values)
-        for name, value in found.items():
-            kind = cls.__dataclass_fields__[name].type
-            if kind is float and type(value) is int:
-                found[name] = value = float(value)
-            if type(value) is not kind and kind in (int, float, bool):
-                theirs = FIELDS[found["family"]][name]
-                raise ConfigError(f"{theirs} must be of type {kind.__name__}, got {value!r:.60}.")
-        return cls(**found)
+        kinds = {name: each.type for name, each in cls.__dataclass_fields__.items()}
+        return cls(**FAMILIES[found["family"]].checked(found, kinds))

@@ -2,19 +2,20 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from unmask.dllm.folder import dtype_of_files, read_config
 from unmask.errors import ConfigError
+from unmask.esm.folder import is_esm
 from unmask.files.model_folder import find_folder
 from unmask.files.tensors import CONFIG_FILE, read_json
 from unmask.models.chat import ChatModel, load_chat_model
-from unmask.models.lengths import Lengths
 from unmask.models.text import TextModel
-from unmask.network import checkpoint
-from unmask.vocabularies.named import vocabulary_in
+from unmask.models.text_folder import read_text_network
 
 
 def load(
@@ -43,16 +44,19 @@ def load(
         )
     name = os.path.expanduser(name)
     folder = find_folder(name)
-    config = read_json(folder / CONFIG_FILE)
-    if "model_type" in config:
+    if is_chat_model(read_json(folder / CONFIG_FILE)):
         kind = chosen or usual_dtype(folder)
         _say(name, kind, place, dtype is None, device == "auto")
         return load_chat_model(folder, name, dtype=kind, device=place)
     kind = chosen or torch.float32
-    network, fields = checkpoint.read_model(folder, kind)
+    network, vocabulary, lengths = read_text_network(folder, kind, place)
     _say(name, kind, place, dtype is None, device == "auto")
-    lengths = Lengths.from_json(config.get("lengths"), str(folder / CONFIG_FILE))
-    return TextModel(network.to(place), vocabulary_in(folder, fields), name, lengths)
+    return TextModel(network, vocabulary, name, lengths)
+
+
+def is_chat_model(values: Mapping[str, Any]) -> bool:
+    """Whether a config.json is that of a large model, which answers questions."""
+    return "model_type" in values and not is_esm(values)
 
 
 MANY = 10**9

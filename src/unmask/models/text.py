@@ -16,8 +16,12 @@ from torch import Tensor
 from unmask.draws import check_seed
 from unmask.errors import CheckpointError, ConfigError, PromptError
 from unmask.evaluation.bits import Score, Scored, score, score_of_stream
-from unmask.files.model_folder import ERROR_HEAD_FOLDER, POLICY_FOLDER, find_folder
-from unmask.files.tensors import in_eight_bits
+from unmask.files.model_folder import (
+    ERROR_HEAD_FOLDER,
+    POLICY_FOLDER,
+    TAIL_FOLDER,
+    find_folder,
+)
 from unmask.models.asked import (
     checked_ids,
     checked_path,
@@ -26,14 +30,14 @@ from unmask.models.asked import (
 )
 from unmask.models.base import GenerativeModel, Revealed
 from unmask.models.lengths import Length, Lengths, is_drawn, length_of
-from unmask.network import checkpoint
+from unmask.models.text_folder import TextNetwork, read_tail_for, write_text_network
 from unmask.network.config import HybridConfig
 from unmask.network.error_head import LearnedErrorPredictor, read_error_head
 from unmask.network.hybrid import HybridTransformer
-from unmask.network.new_hybrid import HybridNetwork
 from unmask.network.policy import PolicyNetwork, read_policy
 from unmask.predictors.shadows import check_casts_shadows
 from unmask.predictors.stream import StreamPredictor
+from unmask.samplers.ancestral import Ancestral
 from unmask.samplers.autoregressive import Autoregressive
 from unmask.samplers.engine import Result
 from unmask.samplers.likelihood import TractableSampler, law_of
@@ -55,7 +59,7 @@ def _dtype(network: Any) -> str:
 def usual_sampler(config: HybridConfig, filter: Filter) -> Sampler:
     """What generates with such a network where nothing else is asked for."""
     if not config.is_causal:
-        return SelfSpeculative(filter=filter)
+        return SelfSpeculative(filter=filter) if config.has_tail else Ancestral(filter=filter)
     if config.has_tail:
         return Lossless(num_tokens=min(8, config.max_window), filter=filter)
     return Autoregressive(filter=filter)
@@ -76,7 +80,7 @@ class TextModel(GenerativeModel):
 
     def __init__(
         self,
-        network: HybridNetwork,
+        network: TextNetwork,
         vocabulary: Vocabulary,
         name: str,
         lengths: Lengths | None = None,
@@ -230,6 +234,13 @@ class TextModel(GenerativeModel):
         return self.vocabulary.decode(checked_ids(token_ids, num_axes=(1, 2)).flatten())
 
     def _check_works(self, sampler: Any) -> None:
+        config = self.network.config
+        if getattr(sampler, "needs_tail", False) and not (config.has_tail or config.is_causal):
+            raise ConfigError(
+                f"{self.name} drafts and has no causal blocks to verify with. Train some with "
+                f"`unmask train adapt --trunk {self.name}` and name them with --tail "
+                "(`with_tail`), or choose a sampler that only drafts, such as ancestral."
+            )
         if getattr(sampler, "needs_shadows", False):
             check_casts_shadows(self.network)
 
@@ -370,9 +381,10 @@ class TextModel(GenerativeModel):
     def _any_order(self, part: str) -> HybridTransformer:
         """The network, for parts that are trained on trunks that look at whole sequences."""
         if not isinstance(self.network, HybridTransformer):
+            own = "writes from left to right" if self.network.config.is_causal else "is published"
             raise ConfigError(
-                f"a {part} is for models that read any order, and {self.name} writes from left to "
-                "right. Choose another sampler, or another model, such as text8s-any."
+                f"a {part} is for models that read any order and were trained here, and "
+                f"{self.name} {own}. Choose another sampler, or another model, such as text8s-any."
             )
         return self.network
 
@@ -413,8 +425,20 @@ class TextModel(GenerativeModel):
         With `eight_bits` matrices are rounded to eight bits (files/tensors.py), which makes it a
         quarter as large; they are read as float32 again.
         """
-        weights = self.network.state_dict()
-        weights = in_eight_bits(weights) if eight_bits else weights
-        fields, files = self.vocabulary.to_json(), self.vocabulary.files()
-        lengths = None if self.lengths is None else self.lengths.to_json()
-        checkpoint.write_model(Path(folder), self.network.config, weights, fields, files, lengths)
+        write_text_network(
+            Path(folder), self.network, self.vocabulary, self.lengths, eight_bits=eight_bits
+        )
+
+    def with_tail(self, folder: Path | str | None = None) -> "TextModel":
+        """The same model with the causal tail of a folder; None: the one that lies with it.
+
+        Raises:
+            CheckpointError: there is none, its files are damaged, or it is of another model.
+            ConfigError: the model has blocks of its own that verify.
+        """
+        if folder is None:
+            chosen = find_folder(self.name) / TAIL_FOLDER
+        else:
+            chosen = checked_path("a tail", folder)
+        network, lengths = read_tail_for(self.network, chosen, self.name)
+        return TextModel(network, self.vocabulary, self.name, lengths or self.lengths)

@@ -64,8 +64,8 @@ def read_model(
     values = read_json(folder / CONFIG_FILE)
     if values.get("format") == "unmask-tail-1":
         raise CheckpointError(
-            f"{folder} is the tail of a large model, not a model: open that, and name this folder "
-            "with --tail (`with_tail`)."
+            f"{folder} is the tail of a model, not a model: open that, and name this folder with "
+            "--tail (`with_tail`)."
         )
     if values.get("format") != _FORMAT:
         raise CheckpointError(

@@ -10,7 +10,8 @@ TailInputs = Literal["token", "token+current", "token+current+next"]
 TailRotary = Literal["crossed", "halves"]
 FirstTarget = Literal["draft", "start-track", "stream"]
 Heads = Literal["tied", "separate"]
-Activation = Literal["relu2", "silu", "gelu"]
+Activation = Literal["relu2", "silu", "gelu", "gelu-erf"]
+"""gelu is its usual approximation by tanh, gelu-erf the exact one."""
 Reach = Literal["whole", "causal"]
 
 
@@ -39,6 +40,14 @@ class BlockShape:
     """Whether queries, keys and values are made by one matrix."""
     has_qkv_bias: bool = False
     """Where they are made by three."""
+    has_bias: bool = False
+    """Of the other matrices."""
+    has_norm_bias: bool = False
+    """Of a LayerNorm."""
+    normalises_queries: bool = False
+    """Whether queries and keys go through a norm, of all heads together."""
+    residual_scale: float = 1.0
+    """What the contribution of attention and of the MLP is divided by."""
     dropout: float = 0.0
 
 

@@ -57,11 +57,8 @@ class HybridTransformer(TailedNetwork):
 
         On a CPU, without gradients, the sequences go in groups, which bounds the memory.
         """
-        num_at_once = max(1, _TOKENS_AT_ONCE // token_ids.shape[1])
-        is_small = torch.is_grad_enabled() or token_ids.device.type != "cpu"
-        if len(token_ids) > num_at_once and not is_small:
-            return torch.cat([self.hidden_states(ids) for ids in token_ids.split(num_at_once)])
-        return packing.hidden_states(token_ids, self._trunk, self._rotation)
+        at_once = packing.TOKENS_AT_ONCE
+        return packing.hidden_states(token_ids, self._trunk, self._rotation, at_once)
 
     def _rotation(self, positions: Int[Tensor, "*b T"]) -> Rotation:
         # In the type of the network at once, not again in every block.
@@ -94,7 +91,3 @@ class HybridTransformer(TailedNetwork):
         """Normalised, to be on the scale of the hidden states it meets in the tail."""
         # PAD embeds as anything: nothing attends to it.
         return F.layer_norm(self.embedding(token_ids.clamp(min=0)), (self.config.width,))
-
-
-_TOKENS_AT_ONCE = 2**13
-"""That go through the trunk together on a CPU; more gain no speed there, but take memory."""

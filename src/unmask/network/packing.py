@@ -15,12 +15,20 @@ def hidden_states(
     token_ids: TokenIds,
     run: Callable[[TokenIds, Layout], Float[Tensor, "R T d"]],
     rotation: Callable[[Int[Tensor, "*b T"]], Rotation],
+    tokens_at_once: int = 0,
 ) -> Float[Tensor, "B L d"]:
     """Hidden states of whole sequences; what stands at PAD is meaningless.
 
     `run` passes tokens through blocks, `rotation` turns by positions. On a CPU sequences of
-    different length are packed into one row; a GPU works on the padding and looks away.
+    different length are packed into one row; a GPU works on the padding and looks away. With
+    `tokens_at_once`, on a CPU and without gradients, the sequences go in groups of so many, which
+    bounds the memory.
     """
+    num_at_once = max(1, tokens_at_once // token_ids.shape[1]) if tokens_at_once else 0
+    is_small = torch.is_grad_enabled() or token_ids.device.type != "cpu"
+    if 0 < num_at_once < len(token_ids) and not is_small:
+        groups = token_ids.split(num_at_once)
+        return torch.cat([hidden_states(ids, run, rotation) for ids in groups])
     is_real = token_ids != PAD
     if token_ids.device.type != "cpu" or is_real.all():
         return run(token_ids, whole(token_ids, rotation))
@@ -50,3 +58,7 @@ def whole(
     if asks_for_padding and is_real.all():
         return Layout(turned, turned)
     return Layout(turned, turned, is_real[:, None, None, :])
+
+
+TOKENS_AT_ONCE = 2**13
+"""That go through a trunk together on a CPU; more gain no speed there, but take memory."""

@@ -3,198 +3,39 @@
 `unmask.train(unmask.preset("text8-small"), data="text8.zip", out="runs/a")` does all of it.
 """
 
-from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
 from torch import Tensor
 
-from unmask.data.normalise import Normalise
-from unmask.data.prepared import is_prepared, open_prepared
-from unmask.data.records import read_records
-from unmask.data.sequences import load_sequences
-from unmask.data.text import load_corpus, read_documents
 from unmask.dllm.adapted import adapted_kind
-from unmask.dllm.config import DllmConfig
 from unmask.dllm.network import DllmNetwork, shallower
 from unmask.errors import ConfigError
-from unmask.files.model_folder import find_folder
 from unmask.models.chat import ChatModel
 from unmask.models.load import load
 from unmask.network.adapted import TailConfig
-from unmask.network.config import HybridConfig
 from unmask.network.tail_folder import read_tail
-from unmask.recipes.arithmetic import arithmetic_tail_task, arithmetic_task
 from unmask.recipes.recipe import Recipe, preset
+from unmask.recipes.tasks import ARITHMETIC, load_task, with_vocabulary
+from unmask.recipes.trunks import TrunkModel, load_trunk, trunk_network
 from unmask.speed.denormals import flushing_denormals
 from unmask.training import loop
 from unmask.training.report import Observer
 from unmask.training.run_folder import RUN_FILE, RunRecord, check_is_free, flat, read_record
-from unmask.training.sequence_task import SequenceTask
 from unmask.training.session import is_main_process
 from unmask.training.state import TrainingState, newest_checkpoint, step_of
-from unmask.training.task import Task, TextTask
+from unmask.training.task import Task
 from unmask.training.validation import Validation
-from unmask.vocabularies.characters import text8
-from unmask.vocabularies.named import named_vocabulary
-from unmask.vocabularies.vocabulary import Vocabulary
 
 Resume = Literal["never", "auto"]
-ARITHMETIC = "arithmetic"
-"""The data that is made on the spot."""
-
-
-def load_task(
-    recipe: Recipe,
-    data: Path | str,
-    normalise: Literal["as_is", "text8"] = "as_is",
-    trunk: ChatModel | None = None,
-    begin: str = "",
-    vocabulary: Vocabulary | None = None,
-) -> Task:
-    """What a recipe is to be trained on: a text, or "arithmetic" for a large model's recipe.
-
-    `trunk` is the model that a tail is for; `begin` the model that a run begins with, whose
-    tokens it keeps; `vocabulary` the tokens of the data, None text8's (`with_vocabulary`).
-
-    Raises:
-        ConfigError: the recipe's network does not fit this kind of data or the vocabulary.
-        DataError: the text cannot be read, has what the vocabulary has not, or is too short.
-    """
-    is_arithmetic = str(data) == ARITHMETIC
-    if not isinstance(recipe.model, HybridConfig):
-        if not is_arithmetic:
-            raise ConfigError(
-                f"this recipe answers questions, and {data} is none of the kinds it can learn "
-                f"from. Give --data {ARITHMETIC}, or choose a text8 recipe for a text."
-            )
-        if isinstance(recipe.model, DllmConfig):
-            return arithmetic_task(recipe.model, find_folder(begin) if begin else None)
-        return arithmetic_tail_task(recipe.model, _needed(trunk), recipe.trainer.orders)
-    if is_arithmetic:
-        raise ConfigError(
-            f"this recipe is for text, and {ARITHMETIC} are questions with answers. Name a text, "
-            f"such as text8.zip, or choose the recipe {ARITHMETIC}."
-        )
-    how = Normalise(normalise)
-    chosen = vocabulary or text8()
-    if recipe.model.vocab_size != chosen.vocab_size:
-        raise ConfigError(
-            f"the recipe's model.vocab_size is {recipe.model.vocab_size}, and its text has "
-            f"{chosen.vocab_size} tokens, {chosen.describe()}. Name the vocabulary that the "
-            "recipe is for (--vocabulary), or leave --model.vocab_size to it."
-        )
-    is_causal = recipe.model.is_causal
-    fills_in, share = recipe.model.fills_in, recipe.trainer.given_share
-    if fills_in != (share > 0):
-        raise ConfigError(
-            f"the recipe's model.fills_in is {fills_in} and its trainer.given_share {share}: a "
-            "model fills in templates if a share of its examples has something given first. Set "
-            "both, or neither; only a causal trunk (model.reach causal) has them."
-        )
-    max_window = recipe.model.max_window if is_causal else None
-    length, orders = recipe.model.length, recipe.trainer.orders
-    ready = open_prepared(data) if is_prepared(data) else None
-    records = None if ready else read_records(data)
-    if records is not None or (ready is not None and ready.kind == "sequences"):
-        if is_causal and chosen.num_ends and not fills_in:
-            raise ConfigError(
-                "a causal trunk writes sequences between ends that are given, which is to fill in "
-                "a template. Set --model.fills_in true and --trainer.given_share, such as 0.25."
-            )
-        if ready is not None:
-            sequences = ready.sequences()
-        else:
-            assert records is not None
-            sequences = load_sequences(records.each, chosen, data)
-        return SequenceTask(sequences, length, orders, chosen, max_window, share)
-    corpus = ready.corpus() if ready else load_corpus(data, chosen, normalise=how)
-    return TextTask(corpus, length, orders, chosen, max_window, share)
-
-
-def with_vocabulary(
-    recipe: Recipe,
-    data: Path | str,
-    name: str,
-    normalise: Literal["as_is", "text8"] = "as_is",
-) -> tuple[Recipe, Vocabulary | None]:
-    """A recipe whose network has as many tokens as the vocabulary of the data; and that.
-
-    The vocabulary is named (`named_vocabulary`); "" is that of the recipe, or of records the one
-    that is usual for them; None is text8's.
-
-    Raises:
-        ConfigError: there is no such vocabulary.
-        DataError: the text that one is to be learnt from cannot be read.
-        CheckpointError: its files are damaged.
-    """
-    if not isinstance(recipe.model, HybridConfig) or str(data) == ARITHMETIC:
-        return recipe, None
-    if is_prepared(data):
-        if name not in ("", recipe.vocabulary):
-            raise ConfigError(
-                f"--vocabulary {name!r:.60} was named, and {data} is data that is ready, whose "
-                "tokens are chosen. Leave it out, or prepare the data with that."
-            )
-        found = open_prepared(data).vocabulary
-    else:
-        records = read_records(data)
-        name = name or recipe.vocabulary or (records.usual_vocabulary if records else "")
-        if not name:
-            return recipe, None
-        found = named_vocabulary(name, lambda: _lines(data, Normalise(normalise)))
-    model = replace(recipe.model, vocab_size=found.vocab_size)
-    return replace(recipe, model=model), found
-
-
-def _lines(data: Path | str, normalise: Normalise) -> Iterator[str]:
-    """What a vocabulary is learnt from: records, or the lines of a text."""
-    records = read_records(data)
-    if records is not None:
-        yield from (each.text.decode(errors="replace") for each in records.each)
-        return
-    for text in read_documents(data, normalise=normalise):
-        yield from text.decode(errors="replace").splitlines(keepends=True)
-
-
-def load_trunk(recipe: Recipe, name: str) -> ChatModel | None:
-    """The model that a recipe's tail is for, which only such a recipe has.
-
-    Raises:
-        ConfigError: one is named and not wanted, wanted and not named, or no large model.
-        CheckpointError: there is no such model, or its files are damaged.
-    """
-    is_wanted = isinstance(recipe.model, TailConfig)
-    if is_wanted != bool(name):
-        raise ConfigError(
-            "--trunk is missing: name the large model that the tail is for."
-            if is_wanted
-            else f"this recipe trains a whole network, and --trunk {name} has no place in it. "
-            "Leave it out, or choose the recipe adapt."
-        )
-    if not is_wanted:
-        return None
-    model = load(name)
-    if not isinstance(model, ChatModel):
-        raise ConfigError(
-            f"{name} is a model of characters, which learns its tail together with its trunk. "
-            "Name a large model as --trunk."
-        )
-    return model
-
-
-def _needed(trunk: ChatModel | None) -> ChatModel:
-    if trunk is None:
-        raise ConfigError("a tail needs the model it is for: give its `trunk`.")
-    return trunk
 
 
 def open_run(
     recipe: Recipe,
     out: Path | str,
     resume: Resume = "never",
-    trunk: ChatModel | None = None,
+    trunk: TrunkModel | None = None,
     begin: str = "",
     record: RunRecord | None = None,
 ) -> TrainingState:
@@ -216,7 +57,7 @@ def open_run(
         check_is_free(folder, has_checkpoint=newest is not None, resume=resume)
     if newest is not None and record is not None:
         record.check_goes_on(folder, step=step_of(newest))
-    network = None if trunk is None else trunk.trunk
+    network = trunk_network(trunk)
     state = loop.new_state(recipe.model, recipe.optimizer, recipe.trainer, network)
     is_resumed = resume == "auto" and loop.resume(state, folder)
     if begin and not is_resumed:
@@ -248,7 +89,7 @@ def vocabulary_of_run(out: Path | str, resume: Resume, name: str) -> str:
     return str(out) if is_learnt and newest_checkpoint(Path(out)) is not None else name
 
 
-def _weights(name: str, model: Any, trunk: DllmNetwork | None) -> dict[str, Tensor]:
+def _weights(name: str, model: Any, trunk: Any) -> dict[str, Tensor]:
     """Those of a model of the same shape; of a tail folder, if the recipe is for a tail.
 
     A shallower large model takes blocks of all depths: the first, the last, and some between.
@@ -309,7 +150,7 @@ def train(
 
 
 def adapt(
-    model: ChatModel | str,
+    model: TrunkModel | str,
     *,
     out: Path | str,
     data: Path | str = ARITHMETIC,
@@ -317,19 +158,17 @@ def adapt(
     resume: Resume = "never",
     begin: str = "",
     observe: Observer = lambda report: None,
-) -> ChatModel:
-    """Train a causal tail for a large model, which stays as it is; the model with its tail.
+) -> TrunkModel:
+    """Train a causal tail for a model that drafts, which stays as it is; the model with its tail.
+
+    `data` are "arithmetic" problems for a large model, and else a text or sequences.
 
     `out` becomes a tail folder (`with_tail`, --tail); `recipe` is the preset "adapt" unless
     another is given; a new run begins with the tail in the folder `begin`, if it is named.
     Raises what `train` raises.
     """
     recipe = recipe or preset("adapt")
-    if isinstance(model, str):
-        found = load(model)
-        if not isinstance(found, ChatModel):
-            raise ConfigError(f"{model} is a model of text; a tail is for a large one.")
-        model = found
+    model = load(model) if isinstance(model, str) else model
     if not isinstance(recipe.model, TailConfig):
         raise ConfigError(
             "this recipe trains a whole network; a tail wants one like the preset adapt."

@@ -6,6 +6,7 @@ from typing import Literal, get_args
 from unmask.errors import ConfigError
 
 Orders = Literal["random", "left-to-right"]
+OrdersChoice = Literal["random", "left-to-right", "auto"]
 Schedule = Literal["steps", "time"]
 
 
@@ -19,9 +20,10 @@ class TrainerConfig:
     """Sequences per step, over all processes together."""
     seed: int = 0
     """Of the weights, the crops and the masks. Step n draws from (seed, n) alone."""
-    orders: Orders = "random"
+    orders: OrdersChoice = "random"
     """random: of every order, any share revealed, as masked diffusion needs it. left-to-right:
-    nothing revealed, in reading order; the tail becomes an autoregressive model."""
+    nothing revealed, in reading order; the tail becomes an autoregressive model. auto: of the
+    answers to questions left-to-right, of anything else random."""
     given_share: float = 0.0
     """Of a causal trunk: share of the examples in which something is given first, anywhere, and
     the rest is learnt from left to right (`HybridConfig.fills_in`)."""
@@ -53,6 +55,10 @@ class TrainerConfig:
     """Validation sequences, always the same."""
     checkpoint_every: int = 250
     """Steps between checkpoints."""
+
+    def orders_of(self, usual: Orders) -> Orders:
+        """Those chosen, or where the choice is left to what is learnt, these."""
+        return usual if self.orders == "auto" else self.orders
 
     @property
     def is_timed(self) -> bool:
@@ -110,9 +116,10 @@ class TrainerConfig:
                 f"TrainerConfig.ema_decay must lie in [0, 1), got {self.ema_decay}. "
                 "0 ships the last weights."
             )
-        if self.orders not in get_args(Orders):
+        if self.orders not in get_args(OrdersChoice):
             raise ConfigError(
-                f"TrainerConfig.orders must be 'random' or 'left-to-right', got {self.orders!r}."
+                "TrainerConfig.orders must be 'random', 'left-to-right' or 'auto', got "
+                f"{self.orders!r}."
             )
         if self.precision not in ("float32", "bf16"):
             raise ConfigError(

@@ -91,10 +91,11 @@ class SequenceTask:
     def write(self, folder: Path, config: HybridConfig, weights: dict[str, Tensor]) -> None:
         """The folder of a hybrid network, which says how long what it learnt from was."""
         codec, files = self.vocabulary.to_json(), self.vocabulary.files()
-        checkpoint.write_model(folder, config, weights, codec, files, self._lengths)
+        checkpoint.write_model(folder, config, weights, codec, files, self.num_of_lengths)
 
     @cached_property
-    def _lengths(self) -> dict[str, int]:
+    def num_of_lengths(self) -> dict[str, int]:
+        """How many of the sequences that are learnt from have each length."""
         values, counts = self.train.lengths.unique(return_counts=True)
         return {str(n): count for n, count in zip(values.tolist(), counts.tolist(), strict=True)}
 

@@ -11,10 +11,10 @@ from unmask.evaluation.words import words_of
 from unmask.files.model_folder import WORDS_FILE, find_folder, shipped_names
 from unmask.files.tensors import CONFIG_FILE, read_json
 from unmask.models.chat import ChatModel
-from unmask.models.load import load, load_text_model
+from unmask.models.load import is_chat_model, load, load_text_model
 from unmask.models.text import TextModel
+from unmask.models.text_folder import TextNetwork
 from unmask.network.hybrid import HybridTransformer
-from unmask.network.new_hybrid import HybridNetwork
 from unmask.network.quantise import quantise_trunk
 from unmask.network.stream import StreamTransformer
 
@@ -90,8 +90,8 @@ def add_tail_option(parser: Parser) -> None:
         "--tail",
         type=str,
         default="",
-        help="Folder of a causal tail for a large model (`unmask train adapt`); else the model's "
-        "own, if it has one.",
+        help="Folder of a causal tail for a model that drafts alone, a large one or ESM "
+        "(`unmask train adapt`); else the model's own, if it has one.",
     )
 
 
@@ -112,11 +112,9 @@ def load_model(options: Namespace) -> TextModel:
             "--drafter is for a large model that is asked a question or a task; one of characters "
             "drafts for itself. Leave it out."
         )
-    if options.get("tail"):
-        raise ConfigError(
-            "--tail is for a large model; one of characters has its own, or none. Leave it out."
-        )
     model = load_text_model(options.model, dtype=dtype_of(options), device=options.device)
+    if options.get("tail"):
+        model = model.with_tail(options.tail)
     _put_down(options, model)
     prepare(model.network, options)
     return model
@@ -170,19 +168,22 @@ def _put_down(options: Namespace, model: TextModel | ChatModel) -> None:
 
 
 def _is_large(name: str) -> bool:
-    return "model_type" in read_json(find_folder(name) / CONFIG_FILE)
+    return is_chat_model(read_json(find_folder(name) / CONFIG_FILE))
 
 
-def prepare(network: HybridNetwork, options: Namespace) -> None:
+def prepare(network: TextNetwork, options: Namespace) -> None:
     """What --precision int8 and --compile do to a network.
 
-    Raises `ConfigError` for a causal trunk, whose passes are too small to gain by either.
+    Raises `ConfigError` for a causal trunk, whose passes are too small to gain by either, and for
+    published networks.
     """
-    if isinstance(network, StreamTransformer):
+    if not isinstance(network, HybridTransformer):
         if options.precision == "int8" or options.get("compile"):
+            is_stream = isinstance(network, StreamTransformer)
+            own = "runs a few tokens a pass" if is_stream else "was trained elsewhere"
             raise ConfigError(
-                "--precision int8 and --compile are for trunks that run whole sequences; that of "
-                f"{options.model} runs a few tokens a pass. Use float32 or bf16."
+                "--precision int8 and --compile are for trunks of this package that run whole "
+                f"sequences; that of {options.model} {own}. Use float32 or bf16."
             )
         return
     if options.precision == "int8":
