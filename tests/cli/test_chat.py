@@ -259,5 +259,5 @@ def test_a_tail_verifies_where_it_lies(model, tmp_path, capsys):
     chat = ("generate", model, "--chat", "12?")
     assert "name them with --tail" in refused(capsys, *chat, *speculative[:-2])
     assert "no cache goes with" in refused(capsys, *chat, *speculative, "--cache", "dual")
-    assert "--tail is for a large model" in refused(capsys, "generate", *speculative[-2:])
+    assert "text8s has a causal trunk" in refused(capsys, "generate", *speculative[-2:])
     assert "nowhere" in refused(capsys, *chat, "--tail", "nowhere")

@@ -27,18 +27,18 @@ from unmask.cli.main import VERBS
 from unmask.samplers.registry import PARTS
 
 FLAGS = {
-    bench: "batch-sizes compile device help json length precision recipe rounds seed threads",
+    bench: "batch-sizes compile device help json length precision recipe rounds seed tail threads",
     generate: "batch-size by-text chat compile device drafter help json length max-new-tokens "
     "num-samples output precision prompt prompts resume seed stop tail template trace "
     "whole-canvas",
     score: "batch-size device help json normalise num-orders num-sequences offset output "
-    "precision seed",
+    "precision seed tail",
     evaluate: "batch-size block-length budgets chain-length chain-order compile data decoders "
     "device drafter exact-sequences fewshot-data fewshot-members help judge max-new-tokens "
     "members num-fewshot num-questions num-samples "
     "out precision protocol resume samplers seed tail task words",
     tune: "batch-size data device help json max-nfe max-seconds num-samples order precision seed "
-    "target-quality words",
+    "tail target-quality words",
     reproduce: "baseline batch-size device help model num-samples out precision resume scale seed "
     "words",
     words: "help normalise out",

@@ -14,7 +14,7 @@ from tests.reference.random_network import ABLATIONS, TINY, ablation_name, rando
 from tests.reference.uncached_tail import UncachedTail
 from unmask.draws import SeededDraws
 from unmask.errors import ConfigError
-from unmask.network import hybrid, packing, tail
+from unmask.network import packing, tail
 from unmask.network.config import HybridConfig
 from unmask.network.hybrid import HybridTransformer
 from unmask.predictors.counter import count_work
@@ -346,7 +346,7 @@ def test_groups_of_sequences_and_of_logits_change_nothing(monkeypatch) -> None:
     _, _, masked_ids, _ = example(3, 2)
     positions = torch.arange(LENGTH).expand(3, -1)
     together = random_network().draft(padded(masked_ids), positions).log_probs
-    monkeypatch.setattr(hybrid, "_TOKENS_AT_ONCE", 2 * LENGTH)
+    monkeypatch.setattr(packing, "TOKENS_AT_ONCE", 2 * LENGTH)
     monkeypatch.setattr(tail, "_LOGITS_AT_ONCE", 2 * LENGTH * VOCAB)
     network = random_network()
     with count_work(network) as work:

@@ -35,7 +35,7 @@ def test_extreme_choices_that_do_work_are_allowed() -> None:
     ("field", "word", "why"),
     [
         ("precision", "fp16", "must be 'float32' or 'bf16', got 'fp16'"),
-        ("orders", "sorted", "must be 'random' or 'left-to-right', got 'sorted'"),
+        ("orders", "sorted", "must be 'random', 'left-to-right' or 'auto', got 'sorted'"),
     ],
 )
 def test_a_word_that_is_no_choice_is_refused(field: str, word: str, why: str) -> None:
