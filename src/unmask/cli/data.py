@@ -40,6 +40,7 @@ def run(arguments: Sequence[str]) -> int:
         clusters=options.clusters,
         column=options.column,
         normalise=Normalise.TEXT8 if options.normalise else Normalise.AS_IS,
+        most_bytes=options.most_bytes,
     )
     print(_summary(_prepare(sources, options)))
     return 0
@@ -99,7 +100,14 @@ def build_parser() -> Parser:
         "`unmask data check FOLDER` compares checksums.",
         usage="unmask data prepare FILE [FILE ...] --out FOLDER [options]",
     )
-    parser.add_argument("files", nargs="+", help="Files to learn from; all texts, or all records.")
+    parser.add_argument(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="Files to learn from; all texts, or all records. Or a dataset of the Hugging Face "
+        "hub, or a folder of its files, as a stream: datasets:NAME, datasets:NAME:SPLIT, "
+        'datasets:NAME:CONFIG:SPLIT (pip install "unmask[datasets]").',
+    )
     parser.add_argument("--out", type=str, default="", help="New folder for the data.")
     parser.add_argument(
         "--vocabulary",
@@ -129,7 +137,13 @@ def build_parser() -> Parser:
         "--column",
         type=str,
         default="",
-        help="Of a table: which column. Default: smiles, molecule, sequence or text.",
+        help="Of a table or a dataset: which column. Default: smiles, molecule, sequence or text.",
+    )
+    parser.add_argument(
+        "--most-bytes",
+        type=int,
+        default=None,
+        help="Stop when there are as many bytes of text: of a dataset that has no end, say.",
     )
     parser.add_argument("--normalise", action="store_true", help="Bring into text8's form first.")
     return parser

@@ -8,7 +8,7 @@
 Documents of a text stand one behind the other, each with the vocabulary's separator behind it;
 records (records.py) stand without ends. Which part a document or a record is in is drawn by
 hashing it (sequences.py), unless its file is for one part; a file that is one document is cut at
-90 and 95 % of its bytes.
+90 and 95 % of its bytes. Rows of a dataset (dataset_stream.py) are documents, or records.
 
 Making it ready goes from piece to piece of some 64 MB. After each there is a shard of every part
 and a note of how far it came, so that a run that was cut short goes on; at the end the shards
@@ -29,6 +29,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from unmask.data.dataset_stream import DatasetStream, is_stream
 from unmask.data.documents import documents
 from unmask.data.files import read_as_text
 from unmask.data.normalise import Normalise
@@ -47,6 +48,8 @@ _FORMAT = "unmask-data-1"
 _PROGRESS_FILE = "progress.json"
 _PIECE = 2**26
 """Bytes of text, about, between one note of how far it came and the next."""
+_LEARNT_FROM = 2**27
+"""Bytes of a dataset from which a vocabulary is learnt, at most."""
 Kind = Literal["text", "sequences"]
 
 
@@ -63,6 +66,14 @@ class Sources:
     column: str = ""
     """Of a table: the one that holds the sequences."""
     normalise: Normalise = Normalise.AS_IS
+    most_bytes: int | None = None
+    """Stop behind the document or record with which there are as many."""
+
+    def __post_init__(self) -> None:
+        if any(map(is_stream, self.every)) and (len(self.every) > 1 or self.clusters):
+            raise ConfigError("a dataset is prepared alone: without other files and clusters.")
+        if self.most_bytes is not None and self.most_bytes < 1:
+            raise ConfigError(f"most_bytes must be at least 1, got {self.most_bytes}.")
 
     @property
     def every(self) -> list[Path | str]:
@@ -71,13 +82,16 @@ class Sources:
 
     def texts(self) -> Iterator[str]:
         """What a vocabulary is learnt from: the records, or the lines, that are for training."""
-        for part, item in _every_item(self):
+        most = self.most_bytes or (_LEARNT_FROM if self.stream_name else None)
+        for part, item in _up_to(most, _every_item(self)):
             if part == "train":
                 text = item.text.decode(errors="replace")
                 yield from [text] if item.name is not None else text.splitlines(keepends=True)
 
     def usual_vocabulary(self) -> str:
         """The one that is usual for such files, by name; "" if there is none."""
+        if self.stream_name:
+            return DatasetStream(self.stream_name, self.column).usual_vocabulary
         for path in self.every[:1]:
             records = read_records(path, column=self.column)
             return records.usual_vocabulary if records else ""
@@ -91,7 +105,13 @@ class Sources:
             "parts": {part: [str(p) for p in paths] for part, paths in self.of_part.items()},
             "column": self.column,
             "normalise": self.normalise.value,
+            "most_bytes": self.most_bytes,
         }
+
+    @property
+    def stream_name(self) -> str:
+        """The dataset, if it is one."""
+        return next((str(path) for path in self.every if is_stream(path)), "")
 
 
 def _size_and_age(path: str) -> tuple[int, int]:
@@ -147,8 +167,31 @@ def _not_within(near: bytes) -> int:
     return next((n for n, byte in enumerate(near) if byte & 0xC0 != 0x80), 0)
 
 
+def _of_stream(stream: DatasetStream, how: Normalise) -> Iterator[tuple[Part, _Item]]:
+    """The rows of a dataset: documents, or records without a name."""
+    name = "" if stream.usual_vocabulary else None
+    for text, where in stream.texts():
+        text = how.apply(text)
+        yield part_of(text, "", None), _Item(text, where, None, name)
+
+
+def _up_to(
+    most: int | None, items: Iterable[tuple[Part, _Item]], done: int = 0
+) -> Iterator[tuple[Part, _Item]]:
+    """As many as have that many bytes, of which some are done; None: all."""
+    for each in items:
+        if most is not None and done >= most:
+            return
+        done += len(each[1].text)
+        yield each
+
+
 def _every_item(sources: Sources) -> Iterator[tuple[Part, _Item]]:
     """All of them, with the part of each; those that would be in two parts are left out."""
+    if sources.stream_name:
+        stream = DatasetStream(sources.stream_name, sources.column)
+        yield from _of_stream(stream, sources.normalise)
+        return
     clusters = read_clusters(sources.clusters) if sources.clusters else None
     held: set[str] = set()
     for part in ("valid", "test"):
@@ -337,7 +380,8 @@ def _encode(
 ) -> None:
     """Shards of all that has none yet."""
     note: dict[str, Any] = {"sources": sources.to_json(), "vocabulary": None, "kind": "text",
-                            "num_items": 0, "num_shards": 0}  # fmt: skip
+                            "num_items": 0, "num_bytes": 0, "num_shards": 0,
+                            "position": None}  # fmt: skip
     if (folder / _PROGRESS_FILE).exists():
         note = read_json(folder / _PROGRESS_FILE)
     else:
@@ -351,10 +395,18 @@ def _encode(
                 draft.write_text(content, encoding="utf-8")
         note["vocabulary"] = known.to_json()
         write_json(folder / _PROGRESS_FILE, note)
-    items = _every_item(sources)
-    for _, item in islice(items, note["num_items"]):
-        observe(len(item.text))
-    for piece in _pieces(items):
+    stream = None
+    if sources.stream_name:
+        stream = DatasetStream(sources.stream_name, sources.column)
+        if note["position"] is not None:
+            stream.go_to(note["position"])
+        items = _of_stream(stream, sources.normalise)
+        observe(note["num_bytes"])
+    else:
+        items = _every_item(sources)
+        for _, item in islice(items, note["num_items"]):
+            observe(len(item.text))
+    for piece in _pieces(_up_to(sources.most_bytes, items, note["num_bytes"])):
         note["kind"] = "text" if piece[0][1].name is None else "sequences"
         for part in PARTS:
             rows = [
@@ -366,10 +418,13 @@ def _encode(
             found = Sequences.of(rows or [np.zeros(0, dtype=known.id_type)][:0])
             ids = found.token_ids if rows else torch.zeros(0, dtype=_TORCH_TYPES[known.id_type])
             write_tensors(path, {"token_ids": ids, "bounds": found.bounds})
+        num_bytes = sum(len(item.text) for _, item in piece)
         note["num_items"] += len(piece)
+        note["num_bytes"] += num_bytes
         note["num_shards"] += 1
+        note["position"] = stream.position if stream else None
         write_json(folder / _PROGRESS_FILE, note)
-        observe(sum(len(item.text) for _, item in piece))
+        observe(num_bytes)
     if not note["num_items"]:
         raise DataError("there is nothing to learn from in these files: no document, no record.")
 
