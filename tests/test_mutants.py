@@ -60,15 +60,15 @@ def the_residual_is_the_other_way_round(patch):
 
 
 def the_ratio_is_inverted(patch):
-    def inverted(drafted_ids, draft_log_probs, target_log_probs):
-        return acceptance_probability(drafted_ids, target_log_probs, draft_log_probs)
+    def inverted(log_draft, log_target):
+        return acceptance_probability(log_target, log_draft)
 
     patch.setattr(accept_reject, "acceptance_probability", inverted)
 
 
 def every_draft_is_accepted(patch):
-    def always(drafted_ids, draft_log_probs, target_log_probs):
-        return torch.ones_like(drafted_ids).double()
+    def always(log_draft, log_target):
+        return torch.ones_like(log_draft).double()
 
     patch.setattr(accept_reject, "acceptance_probability", always)
 
@@ -82,16 +82,19 @@ def acceptances_count_past_a_rejection(patch):
 
 def the_residual_is_read_from_the_first_column(patch):
     def judge_reading_the_first(
-        drafted_ids, *, draft_log_probs, target_log_probs, draws, **others
+        drafted_ids, *, draft_log_probs, target_log_probs, draws, drafted_at, **others
     ):
         verdict = accept_or_reject(
             drafted_ids,
             draft_log_probs=draft_log_probs,
             target_log_probs=target_log_probs,
             draws=draws,
+            drafted_at=drafted_at,
             **others,
         )
-        residual = residual_log_probs(draft_log_probs[:, 0], target_log_probs[:, 0])
+        rows, columns = drafted_at
+        first = draft_log_probs[rows, columns[:, 0]]
+        residual = residual_log_probs(first, target_log_probs[:, 0])
         replacement_ids = draws.categorical(residual, where=verdict.is_rejected)
         return replace(verdict, replacement_ids=replacement_ids)
 

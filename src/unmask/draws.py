@@ -175,11 +175,15 @@ class SeededDraws:
 
 
 def _inverse_cdf(log_probs: Float[Tensor, "*n V"], uniform: Float[Tensor, "*n"]) -> Tensor:
-    log_probs = log_probs.double()
-    cdf = (log_probs - log_probs.amax(dim=-1, keepdim=True)).exp().cumsum(dim=-1)
-    threshold = uniform * cdf[..., -1]
+    largest = log_probs.amax(dim=-1, keepdim=True)
+    # One table in float64, and all else in its place: V can be large.
+    is_copied = log_probs.dtype == torch.float64
+    cdf = log_probs - largest if is_copied else log_probs.double().sub_(largest.double())
+    cdf = cdf.exp_().cumsum_(dim=-1)
+    threshold = uniform[..., None] * cdf[..., -1:]
     # The first id whose cumulative probability exceeds the threshold has mass of its own.
-    return (cdf <= threshold[..., None]).sum(dim=-1).clamp(max=log_probs.shape[-1] - 1)
+    found = torch.searchsorted(cdf, threshold, right=True).squeeze(-1)
+    return found.clamp(max=log_probs.shape[-1] - 1)
 
 
 def stream_seed(seed: int, *labels: int) -> int:

@@ -83,8 +83,8 @@ def test_it_is_self_speculative_sampling_that_trusts_every_draft(window, monkeyp
         predictor, FixedPartition(window=window), [2] * 4, ORDER
     )
 
-    def always(drafted_ids, draft_log_probs, target_log_probs):
-        return torch.ones_like(drafted_ids).double()
+    def always(log_draft, log_target):
+        return torch.ones_like(log_draft).double()
 
     verifying = SelfSpeculative(window=window, verify_rounds=1)
     if not isinstance(window, Fixed) or window.num_tokens > 1:

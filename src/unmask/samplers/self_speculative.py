@@ -110,6 +110,8 @@ class SelfSpeculative(SamplerRule):
         is_known = (stop - first == 1) & predictor.first_target_is_draft
         settled = torch.where(is_known, stop, first)
         run = _Pass(state.order, first, stop, drafted_ids, draft_log_probs, filled_ids, settled)
+        # All that is asked of a draft again is its first column; the rest would be copied.
+        draft = replace(draft, log_probs=draft.log_probs[:, :1])
         rows = torch.arange(len(first), device=first.device)
         for _ in range(self.verify_rounds):
             unsettled = (run.settled < run.stop)[rows].nonzero().squeeze(1)
@@ -150,19 +152,17 @@ class SelfSpeculative(SamplerRule):
         )
         drafted = (settled - first)[:, None] + torch.arange(width, device=rows.device)
         drafted = drafted.clamp(max=run.drafted_ids.shape[1] - 1)
-        draft_log_probs = run.draft_log_probs
-        if run.num_rounds or not is_all:
-            draft_log_probs = draft_log_probs[rows[:, None], drafted]
-        run.num_rounds += 1
         in_window = window.in_window
         if self.patience < math.inf:
+            draft_log_probs = run.draft_log_probs[rows[:, None], drafted]
             doubt = disagreement(draft_log_probs, target_log_probs).cumsum(dim=1)
             doubt = torch.cat([torch.zeros_like(doubt[:, :1]), doubt], dim=1)
             doubt = doubt + among.doubt[:, None]
             in_window = in_window & (doubt[:, :-1] <= self.patience)
         verdict = accept_or_reject(
             among.drafted_ids.gather(1, drafted),
-            draft_log_probs=draft_log_probs,
+            draft_log_probs=run.draft_log_probs,
+            drafted_at=(rows, drafted),
             target_log_probs=target_log_probs,
             in_window=in_window,
             draws=draws if is_all else draws.rows(rows),
@@ -199,7 +199,6 @@ class _Pass:
     """How many tokens of the order are settled."""
 
     def __post_init__(self) -> None:
-        self.num_rounds = 0
         self.tail_passes = torch.zeros_like(self.first)
         self.tail_tokens = torch.zeros_like(self.first)
         self.rejected = torch.zeros_like(self.first)

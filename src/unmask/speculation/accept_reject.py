@@ -37,13 +37,8 @@ class Verdict:
     """What stands in the place of the rejected draft; meaningless where none was."""
 
 
-def acceptance_probability(
-    drafted_ids: WindowIds, draft_log_probs: WindowLogProbs, target_log_probs: WindowLogProbs
-) -> WindowProbs:
-    """min(1, q(x) / p(x)) for each drafted x."""
-    index = drafted_ids[..., None]
-    log_draft = draft_log_probs.gather(-1, index).squeeze(-1)
-    log_target = target_log_probs.gather(-1, index).squeeze(-1)
+def acceptance_probability(log_draft: WindowProbs, log_target: WindowProbs) -> WindowProbs:
+    """min(1, q(x) / p(x)), from the log-probabilities of each drafted x."""
     return (log_target - log_draft).clamp(max=0.0).exp()
 
 
@@ -67,21 +62,37 @@ def disagreement(
 def accept_or_reject(
     drafted_ids: WindowIds,
     *,
-    draft_log_probs: WindowLogProbs,
+    draft_log_probs: Float[Tensor, "D J V"],
     target_log_probs: WindowLogProbs,
     in_window: WindowMask,
     draws: Draws,
+    drafted_at: tuple[Int[Tensor, " B"], Int[Tensor, "B K"]] | None = None,
 ) -> Verdict:
     """Judge a window; `in_window` says how far each sequence's goes.
 
-    Costs each sequence one random number, and one more after a rejection.
+    `drafted_at` says where each place of the window stands in `draft_log_probs`, its row and its
+    column; None: where it stands in the window. So nothing of size V is copied but what is asked
+    for. Costs each sequence one random number, and one more after a rejection.
     """
-    probs = acceptance_probability(drafted_ids, draft_log_probs, target_log_probs)
+    num_rows, num_columns = drafted_ids.shape
+    if drafted_at is None:
+        every = torch.arange(num_rows, device=drafted_ids.device)
+        columns = torch.arange(num_columns, device=drafted_ids.device)
+        drafted_at = every, columns.expand(num_rows, -1)
+    row, column = drafted_at
+    log_draft = draft_log_probs[row[:, None], column, drafted_ids]
+    log_target = target_log_probs.gather(-1, drafted_ids[..., None]).squeeze(-1)
+    probs = acceptance_probability(log_draft, log_target)
     num_accepted = draws.run_length(probs.masked_fill(~in_window, 0.0), in_window)
     is_rejected = num_accepted < in_window.sum(dim=1)
-    column = num_accepted.clamp(max=drafted_ids.shape[1] - 1)[:, None, None]
-    column = column.expand(-1, 1, draft_log_probs.shape[-1])
-    residual = residual_log_probs(
-        draft_log_probs.gather(1, column).squeeze(1), target_log_probs.gather(1, column).squeeze(1)
-    )
-    return Verdict(num_accepted, is_rejected, draws.categorical(residual, where=is_rejected))
+    replacement_ids = torch.zeros_like(num_accepted)
+    rejected = is_rejected.nonzero().squeeze(1)
+    if len(rejected):
+        place = num_accepted[rejected]
+        residual = residual_log_probs(
+            draft_log_probs[row[rejected], column[rejected, place]],
+            target_log_probs[rejected, place],
+        )
+        every = torch.ones_like(rejected, dtype=torch.bool)
+        replacement_ids[rejected] = draws.rows(rejected).categorical(residual, where=every)
+    return Verdict(num_accepted, is_rejected, replacement_ids)
