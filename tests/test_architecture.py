@@ -47,11 +47,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "questions": MATHEMATICS
     | {"version", "speed", "caching", "samplers", "data", "evaluation", "models", "frontier"},
     "tuning": MATHEMATICS | {"samplers", "data", "evaluation", "models", "quality", "frontier"},
+    "proteins": BASE | {"data", "samplers", "models", "vocabularies"},
     "integrations": BASE | {"samplers", "evaluation", "models", "questions"},
     "cli": MATHEMATICS
     | {"version", "network", "dllm", "esm", "caching", "samplers", "speed", "data", "evaluation"}
     | {"training", "models", "recipes", "frontier", "questions", "tuning", "integrations"}
-    | {"vocabularies", "quality"},
+    | {"vocabularies", "quality", "proteins"},
 }
 """Imports run downward: a room may import itself and what is named here."""
 

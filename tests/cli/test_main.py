@@ -31,8 +31,8 @@ FLAGS = {
     generate: "batch-size by-text chat compile device drafter help json length max-new-tokens "
     "num-samples output precision prompt prompts resume seed stop tail template trace "
     "whole-canvas",
-    score: "batch-size device help json normalise num-orders num-sequences offset output "
-    "precision seed tail",
+    score: "batch-size device help json nearest-in normalise num-orders num-sequences offset "
+    "output precision seed tail",
     evaluate: "batch-size block-length budgets chain-length chain-order compile data decoders "
     "device drafter exact-sequences fewshot-data fewshot-members help judge max-new-tokens "
     "members num-fewshot num-questions num-samples "

@@ -75,11 +75,11 @@ def test_records_are_scored_each_at_its_length(tmp_path: Path, capsys) -> None:
     found = json.loads(capsys.readouterr().out)
     assert found["num_sequences"] == 2 and found["num_tokens"] == 5  # X is given
     rows = list(csv.reader(table.read_text().splitlines()))
-    assert [row[:2] for row in rows] == [
-        ["name", "sequence"], ["one x", "MK"], ["two", "MKXL"],
+    assert [row[:3] for row in rows] == [
+        ["name", "sequence", "length"], ["one x", "MK", "2"], ["two", "MKXL", "4"],
     ]  # fmt: skip
     expected = unmask.load(tmp_path / "model").score(["MK", "MKXL"]).sequence_bits
-    assert [float(row[2]) for row in rows[1:]] == pytest.approx(expected, abs=1e-5)
+    assert [float(row[3]) for row in rows[1:]] == pytest.approx(expected, abs=1e-5)
     assert main([*asked, "--output", str(table)]) == 2
     assert "already exists" in capsys.readouterr().err
     fasta.write_text(">long\nMKTLAAAA\n")

@@ -2,6 +2,7 @@
 
 import math
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ from unmask.cli.options.parser import Parser
 from unmask.cli.progress import adding_up, progress
 from unmask.cli.prompt_file import add_prompt_file_options, check_prompt_file, generate_prompts
 from unmask.cost import mean as mean_cost
+from unmask.data.records import FASTA_SUFFIXES
 from unmask.errors import OutputError
 from unmask.files.line_file import growing
 from unmask.files.parquet import recording
@@ -33,6 +35,7 @@ from unmask.models.load import load
 from unmask.models.text import TextModel
 from unmask.samplers.sampler import Sampler
 from unmask.speed.memory import peak_bytes, restart_peak
+from unmask.vocabularies.residues import Residues
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -80,7 +83,7 @@ def _generated(options: Namespace, model: TextModel | ChatModel, sampler: Sample
             observe=adding_up(advance, "tokens"),
         )
         restart_peak(device)
-        with _output(options.output, is_json=options.json) as tell:
+        with _output(options.output, model, is_json=options.json) as tell:
             for sample in finished:
                 samples.append(sample)
                 tell(sample, device)
@@ -156,7 +159,10 @@ def build_parser() -> Parser:
     add_tail_option(parser)
     add_prompt_file_options(parser)
     parser.add_argument(
-        "--output", type=str, help="New file for the samples, a JSON each line; or FILE.parquet."
+        "--output",
+        type=str,
+        help="New file for the samples, a JSON each line; or FILE.parquet; or of a model of "
+        "proteins FILE.fasta.",
     )
     parser.add_argument("--json", action="store_true", help="Print one JSON object per sample.")
     parser.add_argument(
@@ -204,7 +210,7 @@ _TEMPLATE = "the ____ of the ____ was ______"
 
 @contextmanager
 def _output(
-    path: str | None, *, is_json: bool
+    path: str | None, model: TextModel | ChatModel, *, is_json: bool
 ) -> Iterator[Callable[[Sample, torch.device], None]]:
     """How to tell of a sample: on standard output, or as a row of a new file."""
     if path is None:
@@ -216,8 +222,23 @@ def _output(
         "Its samples are whole; make room and generate the rest, from a later --seed, into "
         "another file."
     )
+    if Path(path).suffix in FASTA_SUFFIXES and _writes_proteins(model):
+        with growing(Path(path), is_new=True, advice=advice) as write_line:
+            yield lambda sample, device: write_line(_as_fasta(sample))
+        return
     with recording(Path(path), is_new=True, advice=advice) as write_row:
         yield lambda sample, device: write_row(_row(sample, device))
+
+
+def _writes_proteins(model: TextModel | ChatModel) -> bool:
+    return isinstance(model, TextModel) and isinstance(model.vocabulary, Residues)
+
+
+def _as_fasta(sample: Sample) -> str:
+    """A record, with the seed that makes it again."""
+    return f">seed{sample.seed} length={len(sample.text)} nfe={sample.nfe:.2f}\n" + "\n".join(
+        textwrap.wrap(sample.text, 60)
+    )
 
 
 def _row(sample: Sample, device: torch.device) -> dict[str, Any]:

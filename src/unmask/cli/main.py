@@ -17,6 +17,7 @@ from unmask.speed.denormals import flush_denormals
 VERBS = {
     "generate": "Generate text (or fill in a template) with a model.",
     "score": "Bits per token of a text under a sampler, and under the diffusion bound.",
+    "variants": "Rank mutations of a protein by a model of proteins.",
     "lm-eval": "Run lm-evaluation-harness on a large model: its own command line.",
     "train": "Train a model from a recipe; stop and resume at will.",
     "data": "Make texts, FASTA or SMILES ready for training: mapped files with checksums.",

@@ -24,6 +24,7 @@ from unmask.evaluation.bits import BitsPerToken, Score
 from unmask.files.atomic import replacing
 from unmask.files.reading import dumps
 from unmask.models.text import TextModel
+from unmask.proteins.nearest import Database, Nearest
 from unmask.samplers.likelihood import TractableSampler, law_of, num_passes
 from unmask.samplers.registry import SAMPLERS, describe
 from unmask.samplers.stream_likelihood import StreamLaw
@@ -52,7 +53,8 @@ def run(arguments: Sequence[str]) -> int:
     is_stream = isinstance(sampler, StreamLaw)
     _check_numbers(options, is_stream=is_stream)
     records = _records(options, model) if model.vocabulary.domain == "sequences" else []
-    _check_output(options.output, has_records=bool(records))
+    _check_output(options, has_records=bool(records))
+    database = Database(options.nearest_in) if options.nearest_in else None
     scored: Any = [each.text.decode() for each in records]
     lengths = [len(model.vocabulary.encode(text)) for text in scored]
     if not records:
@@ -73,7 +75,8 @@ def run(arguments: Sequence[str]) -> int:
             observe=adding_up(advance, "sequences" if is_stream else "passes"),
         )
     if options.output:
-        _write_table(options.output, records, result)
+        near = [] if database is None else find_nearest(database, scored)
+        _write_table(options.output, records, result, near)
     shown = dumps(_as_json(result, sampler)) if options.json else ""
     print(shown or _as_text(result, sampler))
     return 0
@@ -92,7 +95,16 @@ def _check_numbers(options: Namespace, *, is_stream: bool) -> None:
             )
 
 
-def _check_output(output: str, *, has_records: bool) -> None:
+def find_nearest(database: Database, sequences: Sequence[str]) -> list[Nearest]:
+    """The nearest of each, with progress."""
+    with progress("comparing", len(sequences)) as advance:
+        return list(database.nearest(sequences, adding_up(advance, "sequences")))
+
+
+def _check_output(options: Namespace, *, has_records: bool) -> None:
+    output = options.output
+    if options.nearest_in and not output:
+        raise ConfigError("--nearest-in adds columns to the table of --output: name that, too.")
     if output and not has_records:
         raise ConfigError("--output is a table of sequences, and a text has none. Leave it out.")
     if output and Path(output).exists():
@@ -126,14 +138,19 @@ def _records(options: Namespace, model: TextModel) -> list[Record]:
     return [short[n * (len(short) - 1) // max(num - 1, 1)] for n in range(num)]
 
 
-def _write_table(path: str, records: Sequence[Record], result: Score) -> None:
-    """A line for each record: its name, what it is, and its bits per token."""
+def _write_table(
+    path: str, records: Sequence[Record], result: Score, near: Sequence[Nearest]
+) -> None:
+    """A line for each record: its name, what it is, its bits per token, and what is near it."""
     file = Path(path)
     with replacing(file) as draft, draft.open("w", newline="", encoding="utf-8") as table:
         rows = csv.writer(table)
-        rows.writerow(["name", "sequence", "bits_per_token"])
-        for each, bits in zip(records, result.sequence_bits, strict=True):
-            rows.writerow([each.name, each.text.decode(), f"{bits:.6f}"])
+        more = ["nearest", "identity"] if near else []
+        rows.writerow(["name", "sequence", "length", "bits_per_token", *more])
+        for number, each in enumerate(records):
+            bits, text = result.sequence_bits[number], each.text.decode()
+            found = [near[number].name, f"{near[number].identity:.4f}"] if near else []
+            rows.writerow([each.name, text, len(text), f"{bits:.6f}", *found])
 
 
 def _crops(options: Namespace, model: TextModel) -> Tensor:
@@ -181,6 +198,14 @@ def build_parser() -> Parser:
         type=str,
         default="",
         help="New CSV file with the bits of each sequence, of a model of sequences.",
+    )
+    parser.add_argument(
+        "--nearest-in",
+        type=str,
+        default="",
+        metavar="FASTA",
+        help="Of proteins: add to --output which sequence of this file is nearest, and its "
+        'identity (pip install "unmask[proteins]").',
     )
     parser.add_argument("--json", action="store_true", help="Print one JSON object.")
     return parser

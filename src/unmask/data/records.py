@@ -26,7 +26,7 @@ from unmask.errors import DataError
 
 COLUMNS = ("smiles", "molecule", "sequence", "text")
 """Of a table, in any case: the first of them that is there."""
-_FASTA_SUFFIXES = (".fasta", ".fa", ".faa", ".fna")
+FASTA_SUFFIXES = (".fasta", ".fa", ".faa", ".fna")
 _COMPRESSION = re.compile(r"\.(gz|bz2|xz|zip)$")
 
 
@@ -60,7 +60,7 @@ def read_records(path: Path | str, *, column: str = "") -> Records | None:
     `column` names that of a table. Raises `DataError`, some of it only when a record is reached.
     """
     suffix = Path(_COMPRESSION.sub("", str(path).lower())).suffix
-    beginning, is_named_so = read_bytes(path, beginning=LOOKED_AT), suffix in _FASTA_SUFFIXES
+    beginning, is_named_so = read_bytes(path, beginning=LOOKED_AT), suffix in FASTA_SUFFIXES
     if looks_like_fasta(beginning) or (is_named_so and beginning.lstrip().startswith(b">")):
         return Records(fasta(read_bytes(path), str(path)), "residues")
     if is_named_so:

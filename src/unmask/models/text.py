@@ -251,17 +251,22 @@ class TextModel(GenerativeModel):
         *,
         num_orders: int = 1,
         seed: int = 0,
+        same_orders: bool = False,
+        observe: Callable[[int], None] = lambda num_passes: None,
     ) -> Tensor:
         """Nats of each sequence under the sampler's likelihood, [B]: a bound over random orders.
 
         The log of the mean over `num_orders` orders; in expectation it is at most the log of
         the probability that the sampler emits the sequence, and closer the more orders.
-        Exact for the order "left-to-right".
+        Exact for the order "left-to-right". With `same_orders` all sequences are read along the
+        same ones, so that what differs is the sequences alone. `observe` is told of passes.
         """
         token_ids = self._checked_ids(token_ids)
         check_orders(num_orders, seed)
         sampler = self._with_law(sampler, token_ids)
-        found = self._scored(token_ids, sampler, num_orders=num_orders, seed=seed)
+        rows = [0] * len(token_ids) if same_orders else None
+        how: dict[str, Any] = {"num_orders": num_orders, "seed": seed, "observe": observe}
+        found = self._scored(token_ids, sampler, rows=rows, **how)
         return tightened_bound(found.log_probs)
 
     def _scored(
