@@ -41,7 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "models": MATHEMATICS
     | {"network", "dllm", "esm", "caching", "samplers", "data", "evaluation", "vocabularies"},
     "recipes": BASE | {"network", "dllm", "data", "training", "models", "speed", "vocabularies"},
-    "quality": BASE | {"data", "evaluation", "models"},
+    "quality": BASE | {"data", "evaluation", "models", "vocabularies"},
     "frontier": MATHEMATICS
     | {"version", "network", "samplers", "data", "evaluation", "models", "quality", "speed"},
     "questions": MATHEMATICS

@@ -34,8 +34,8 @@ FLAGS = {
     score: "batch-size device help json nearest-in normalise num-orders num-sequences offset "
     "output precision seed tail",
     evaluate: "batch-size block-length budgets chain-length chain-order compile data decoders "
-    "device drafter exact-sequences fewshot-data fewshot-members help judge max-new-tokens "
-    "members num-fewshot num-questions num-samples "
+    "device drafter exact-sequences families fewshot-data fewshot-members help judge "
+    "max-new-tokens members num-fewshot num-questions num-samples "
     "out precision protocol resume samplers seed tail task words",
     tune: "batch-size data device help json max-nfe max-seconds num-samples order precision seed "
     "tail target-quality words",

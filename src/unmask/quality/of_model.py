@@ -9,14 +9,16 @@ from unmask.data.prepared import is_prepared, open_prepared
 from unmask.data.records import read_records
 from unmask.data.sequences import SequenceCorpus, Sequences, load_sequences
 from unmask.data.text import Corpus, consecutive_crops, load_corpus
-from unmask.errors import DataError
+from unmask.errors import ConfigError, DataError
 from unmask.evaluation.spelling import word_set
 from unmask.evaluation.words import words_of
 from unmask.files.model_folder import WORDS_FILE, find_folder
 from unmask.models.text import TextModel
+from unmask.quality.families import Families
 from unmask.quality.quality import Quality
 from unmask.quality.sequences import SequenceQuality
 from unmask.quality.texts import TextQuality
+from unmask.vocabularies.residues import Residues
 
 _MOST_REAL = 20_000
 """Sequences on which the chain is fitted."""
@@ -82,14 +84,26 @@ def read_real_data(path: Path | str, model: TextModel) -> RealData:
 
 
 def quality_of(
-    model: TextModel, real: RealData, *, words: Path | str = "", judge_unit: str = ""
+    model: TextModel,
+    real: RealData,
+    *,
+    words: Path | str = "",
+    judge_unit: str = "",
+    families: Path | str = "",
 ) -> Quality:
     """The measures of a model's domain; `judge_unit` is that of the judge, if there is one.
 
+    `families` is a file of profiles, or "gecco", of proteins.
+
     Raises:
-        ConfigError: there is nothing to compare texts by.
+        ConfigError: there is nothing to compare texts by; or families are asked for of other
+            things than proteins, or of a package that is not installed.
         DataError: a model of sequences is to be held to real ones, and none are named.
     """
+    if families and not isinstance(model.vocabulary, Residues):
+        raise ConfigError(
+            f"families are of proteins, and {model.name} writes {model.vocabulary.describe()}."
+        )
     if model.vocabulary.domain == "sequences":
         if real.sequences is None:
             raise DataError(
@@ -97,7 +111,9 @@ def quality_of(
                 "from with --data, such as proteins.fasta."
             )
         train = real.sequences.train
-        return SequenceQuality(_decoded(model, train, min(_MOST_REAL, len(train))), judge_unit)
+        known = Families(families) if families else None
+        decoded = _decoded(model, train, min(_MOST_REAL, len(train)))
+        return SequenceQuality(decoded, judge_unit, known)
     return TextQuality(_known_words(model, real, words), judge_unit)
 
 

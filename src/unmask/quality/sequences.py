@@ -8,6 +8,7 @@
     low_complexity  share of letters in a stretch of 12 whose entropy is below 2.2 bits (as SEG
                     finds what repeats itself: Wootton and Federhen, 1993)
     letter_entropy, distinct   bits per letter; the share of samples that differ
+    in_family       share of samples in a known family, where profiles are named (families.py)
 
 Every one of them is met by copying: what is new is asked of the nearest training sequence.
 """
@@ -20,6 +21,7 @@ from functools import cached_property
 
 from unmask.evaluation.ngrams import entropy
 from unmask.evaluation.ratio_of_sums import Number, RatioOfSums, mean_of
+from unmask.quality.families import FAMILIES, Families
 from unmask.quality.quality import JUDGED, Measure, Samples, judged_by
 
 CHAIN = Measure("chain_bits", "chain, bits", "bits per letter under a chain of order 2", 3, -1)
@@ -40,6 +42,8 @@ class SequenceQuality:
     real: Sequence[str] = field(repr=False)
     judge_unit: str = ""
     """What the bits of a judge are counted by; "": there is none."""
+    families: Families | None = field(default=None, repr=False)
+    """Of proteins: those that are looked for."""
 
     @property
     def main(self) -> Measure:
@@ -50,7 +54,8 @@ class SequenceQuality:
     def measures(self) -> tuple[Measure, ...]:
         """Those of the table."""
         judged = (judged_by(self.judge_unit),) if self.judge_unit else ()
-        return (*judged, CHAIN, *_BESIDE)
+        known = (FAMILIES,) if self.families else ()
+        return (*judged, CHAIN, *known, *_BESIDE)
 
     def numbers(self, samples: Samples) -> dict[str, Number]:
         """Of samples, or of real sequences."""
@@ -58,6 +63,8 @@ class SequenceQuality:
         found = {CHAIN.name: self._chain(texts).number}
         if samples.judged is not None:
             found[JUDGED] = samples.judged.number
+        if self.families:
+            found[FAMILIES.name] = self.families.share(texts)
         letters = entropy(texts, 1)
         return found | {
             "divergence": self._divergence(texts),
