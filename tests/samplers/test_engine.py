@@ -16,6 +16,7 @@ from unmask.predictors.markov import MarkovChain
 from unmask.process.blocks import Sliding
 from unmask.process.remasking import Confidence, Rescale
 from unmask.process.windows import Cosine, Fixed, Linear, Whole
+from unmask.samplers import engine as engine_module
 from unmask.samplers.ancestral import Ancestral
 from unmask.samplers.dilated import Dilated
 from unmask.samplers.draft_verify import DraftVerify
@@ -154,6 +155,20 @@ def test_slots_and_buckets_change_nothing(lengths, num_slots, bucket):
         for number, length in enumerate(lengths)
     ]
     check_each_is_as_alone(CHAIN, wanted, Engine(CHAIN, num_slots=num_slots, bucket=bucket))
+
+
+def test_large_tables_go_in_lanes_of_their_own(monkeypatch):
+    """And make the same; a place that a sequence has left is taken by another."""
+    monkeypatch.setattr(engine_module, "_MOST_NUMBERS", 2 * 12 * CHAIN.vocab_size)
+    wanted = [request(n, 12, CHOICES[0], CHAIN) for n in range(7)]
+    wanted += [request(n, 6, CHOICES[0], CHAIN) for n in range(7, 9)]
+    together = list[int]()
+
+    def observe(state, cost, number):
+        together.append(len(number))
+
+    check_each_is_as_alone(CHAIN, wanted, Engine(CHAIN, num_slots=6, observe=observe))
+    assert 2 in together and max(together) <= 4  # four of the short ones would have room
 
 
 def test_a_free_slot_is_taken_between_steps():
