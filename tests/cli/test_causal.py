@@ -61,7 +61,7 @@ def test_a_template_is_filled_in(capsys):
         (["text8s", "--sampler", "ancestral"], "reveals tokens wherever it likes"),
         (["text8s", "--sampler", "wino"], "Wino reveals tokens wherever it likes"),
         (["text8s", "--sampler", "lossless", "--sampler.num-tokens", "0"], "at least 1"),
-        (["text8s", "--compile"], "for trunks that run whole sequences"),
+        (["text8s", "--compile"], "for trunks of this package that run whole"),
         (["text8s", "--sampler", "learned-policy"], "models that read any order"),
         (["text8s-ar", "--template", "the ____ was"], "trained on reading order alone"),
         (["text8s-ar", "--sampler", "lossless"], "drafts nothing. Choose autoregressive"),

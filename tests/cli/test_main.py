@@ -21,6 +21,7 @@ from unmask.cli import (
     train_error_head,
     train_policy,
     tune,
+    variants,
     words,
 )
 from unmask.cli.main import VERBS
@@ -41,6 +42,7 @@ FLAGS = {
     "tail target-quality words",
     reproduce: "baseline batch-size device help model num-samples out precision resume scale seed "
     "words",
+    variants: "device help num-orders output own-law precision seed tail",
     words: "help normalise out",
     models: "help json",
     doctor: "help json",

@@ -5,11 +5,13 @@ import pytest
 
 from tests.frontier.small_model import small_model, small_model_with_policy
 from unmask.errors import ConfigError, OutputError
+from unmask.evaluation.words import write_words
 from unmask.frontier import evaluate as module
 from unmask.frontier import plots, report
 from unmask.frontier.entries import contenders
 from unmask.frontier.evaluate import SweepPlan, measured_points
 from unmask.frontier.folder import Settings, fingerprint, open_folder
+from unmask.frontier.run import evaluate
 from unmask.models.load import load
 from unmask.network.policy import PolicyNetwork, write_policy
 from unmask.quality.quality import Samples
@@ -90,6 +92,16 @@ def test_a_budget_that_cannot_be_spent_is_skipped_with_a_reason(tmp_path):
     plan = SweepPlan(samplers=("target-only",), budgets=(1,), num_samples=16)
     (point,) = run(tmp_path / "report", small_model(), plan)
     assert "nearest setting takes" in point["skipped"]
+
+
+def test_where_nothing_can_be_measured_there_is_no_report(tmp_path):
+    write_words(tmp_path / "words.xz", {"a", "b"})
+    with pytest.raises(ConfigError, match="nothing could be measured: target-only at 1 passes"):
+        evaluate(
+            small_model(), samplers="target-only", budgets=[1], num_samples=16, judge="none",
+            words=tmp_path / "words.xz", out=tmp_path / "report",
+        )  # fmt: skip
+    assert not (tmp_path / "report" / "report.md").exists()
 
 
 def test_a_point_of_other_weights_is_not_taken_for_this_one(tmp_path):

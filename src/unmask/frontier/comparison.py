@@ -1,12 +1,20 @@
 """One sampler against the others: cost at equal quality, and quality at equal cost."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import torch
 
-from unmask.evaluation.curves import Curve, Point, curve, interval, quality_at, ratios_at
+from unmask.evaluation.curves import (
+    Curve,
+    Point,
+    cost_at,
+    curve,
+    interval,
+    quality_at,
+    ratios_at,
+)
 from unmask.frontier.summary import samples_of
 from unmask.quality.quality import Quality
 
@@ -36,6 +44,59 @@ def ratios(
                     row = {"cost": cost, "of": name, "over": ours, **asdict(ratio)}
                     found.append(row | {"quality": _sign(quality) * ratio.quality})
     return found
+
+
+def gains(
+    points: Sequence[dict[str, Any]],
+    quality: Quality,
+    *,
+    ours: str,
+    verified: Collection[str],
+    seed: int,
+) -> list[dict[str, Any]]:
+    """What the order gives and what verification does, at the quality of each ancestral point.
+
+        order          passes of ancestral sampling  /  of the best sampler that verifies nothing
+        verification   passes of that one            /  of ours
+
+    The best is drawn anew with each draw of the bootstrap, over all families that are not in
+    `verified`. Qualities that ours does not reach are left out; so is all if there is no
+    ancestral sampling, or ours verifies nothing.
+    """
+    families = dict.fromkeys(p["family"] for p in points if "skipped" not in p)
+    plain = [name for name in families if name not in verified]
+    if ours not in families or ours not in verified or _BASE not in plain:
+        return []
+    found = []
+    for cost in ("critical_path", "nfe", "seconds"):
+        curves = {
+            name: curve([_as_point(p, cost, quality) for p in _of(points, name)], _NUM_DRAWS, seed)
+            for name in (*plain, ours)
+        }
+        for place in range(curves[_BASE].cost.shape[1]):
+            wanted = curves[_BASE].quality[:, place]
+            costs = {name: cost_at(each, wanted) for name, each in curves.items()}
+            every = torch.stack([costs[name] for name in plain])
+            best, which = every.min(dim=0)
+            three = costs[_BASE], best, costs[ours]
+            if not three[2][0].isfinite():
+                continue
+            found.append(
+                {
+                    "cost": cost,
+                    "over": ours,
+                    "best_unverified": plain[int(which[0])],
+                    "quality": _sign(quality) * float(wanted[0]),
+                    "costs": [float(each[0]) for each in three],
+                    "is_lower_bound": bool(wanted[0] < curves[ours].quality[0, 0]),
+                    "order": asdict(interval(three[0] / three[1])),
+                    "verification": asdict(interval(three[1] / three[2])),
+                }
+            )
+    return found
+
+
+_BASE = "ancestral"
 
 
 def leads(

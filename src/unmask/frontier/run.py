@@ -29,7 +29,13 @@ from unmask.quality.controls import preference
 from unmask.quality.judges import SMOLLM2, HybridJudge, Judge, LanguageModelJudge
 from unmask.quality.of_model import quality_of, read_real_data
 from unmask.quality.quality import Quality, Samples
+from unmask.samplers.draft_verify import DraftVerify
+from unmask.samplers.lossless import Lossless
+from unmask.samplers.lossless_branching import LosslessBranching
+from unmask.samplers.prefix_verify import PrefixVerify
+from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.samplers.spec import split_specs
+from unmask.samplers.target_only import TargetOnly
 
 SHIPPED_JUDGE = "text8s-judge"
 
@@ -38,7 +44,7 @@ Note = Callable[[str, float], None]
 
 
 def evaluate(
-    model: TextModel,
+    model: TextModel | str,
     *,
     out: Path | str,
     samplers: str | Iterable[str] = (),
@@ -59,7 +65,7 @@ def evaluate(
     """Measure what is not measured yet, write the report in `out`, and return it as JSON has it.
 
     Args:
-        model: a model of characters.
+        model: a model of text or of sequences, or its name.
         out: the folder of the report.
         samplers: families by name (families.py) or specs, whose budget turns what they do not say;
             on other models as FAMILY@MODEL. The cost of the others is compared with that of the
@@ -88,6 +94,7 @@ def evaluate(
         DataError: the text or the words cannot be read.
         OutputError: `out` holds another report, or cannot be written to.
     """
+    model = load_text_model(model) if isinstance(model, str) else model
     names, usual_budgets = usual(model)
     asked = split_specs(samplers) if isinstance(samplers, str) and samplers else tuple(samplers)
     plan = SweepPlan(
@@ -135,6 +142,7 @@ def evaluate(
         judge=reader,
         advance=lambda name, budget, share: observe(f"{name} at {budget:g} passes", share),
     )
+    _check_is_measured(points)
     exact_points = _exact_points(compared, points, held_to, folder, plan, observe)
     made = report.build(
         points,
@@ -144,11 +152,37 @@ def evaluate(
         controls=_controls(quality, reader, held_out) if held_out else {},
         exact=exact_points,
         ours=plan.samplers[0],
+        verified=_verified(compared, points),
     )
     report.write(folder, made)
     report.write_trace(folder, compared, points)
     plots.draw_all(folder.path, made)
     return made
+
+
+def _check_is_measured(points: Sequence[dict[str, Any]]) -> None:
+    """Raise `ConfigError` if no sampler could be run at any budget: there is no report then."""
+    if points and all("skipped" in point for point in points):
+        first = points[0]
+        raise ConfigError(
+            f"nothing could be measured: {first['family']} at {first['budget']:g} passes: "
+            f"{first['skipped']}. Choose other --budgets."
+        )
+
+
+def _verified(
+    compared: Mapping[str, Contender], points: Sequence[dict[str, Any]]
+) -> frozenset[str]:
+    """The families whose sampler verifies what it drafted."""
+    return frozenset(
+        point["family"]
+        for point in points
+        if "skipped" not in point
+        and isinstance(compared[point["family"]].family.make(point["knob"]), _VERIFY)
+    )
+
+
+_VERIFY = (DraftVerify, Lossless, LosslessBranching, PrefixVerify, SelfSpeculative, TargetOnly)
 
 
 def _judge(name: str, model: TextModel) -> Judge | None:
