@@ -4,18 +4,23 @@
 
 Claim: with 64 sequences of 1,024 tokens and a vocabulary of 50,257 it stays below 4 GB in bf16,
 weights included. One step of the sampler at the end of the sequences, where the cosine window is
-at its widest; random weights. No tensor of B x D x V is made: it would take 6.6 GB in bf16.
+at its widest; random weights. No tensor of B x D x V is made: it would take 6.6 GB in bf16. With
+--whole all of a generation by the engine, which takes half an hour for one block of the network
+(--blocks 1) on one core.
 """
 
 import argparse
 import time
+from dataclasses import replace
 
 import torch
 
 from unmask.draws import SeededDraws
+from unmask.network.config import HybridConfig
 from unmask.network.hybrid import HybridTransformer
 from unmask.process.windows import Cosine
 from unmask.recipes.recipe import preset
+from unmask.samplers.engine import Engine, Request
 from unmask.samplers.self_speculative import SelfSpeculative
 from unmask.speed import memory
 from unmask.speed.allocator import keep_freed_memory
@@ -28,10 +33,19 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--dtau", type=float, default=0.04)
     parser.add_argument("--precision", choices=["float32", "bf16"], default="bf16")
+    parser.add_argument("--whole", action="store_true", help="Generate, not one step alone.")
+    parser.add_argument("--blocks", type=int, default=None, help="Of the trunk.")
     options = parser.parse_args()
     keep_freed_memory()
     dtype = torch.bfloat16 if options.precision == "bf16" else torch.float32
-    network = HybridTransformer(preset(options.recipe).model).to(dtype).eval()
+    shape = preset(options.recipe).model
+    assert isinstance(shape, HybridConfig), "a recipe of a hybrid network"
+    if options.blocks is not None:
+        shape = replace(shape, num_trunk_blocks=options.blocks)
+    network = HybridTransformer(shape).to(dtype).eval()
+    if options.whole:
+        generate(network, options.batch_size)
+        return
     config, window = network.config, Cosine(options.dtau)
     width = largest_last_window(window, config.length)
     given_ids = torch.zeros(options.batch_size, config.length, dtype=torch.long)
@@ -49,6 +63,24 @@ def main() -> None:
         f"{config.length} tokens, V = {config.vocab_size}, a window of {width}, "
         f"{int(info.tail.passes.max())} tail passes, {time.perf_counter() - start:.0f} s\n"
         f"peak {peak / 1e9:.2f} GB, {before / 1e9:.2f} GB of them before the step"
+    )
+
+
+def generate(network: HybridTransformer, batch_size: int) -> None:
+    """All of as many sequences, as the engine makes them."""
+    config = network.config
+    memory.restart_peak(network.device)
+    start, given_ids = time.perf_counter(), torch.full((config.length,), config.mask_id)
+    engine = Engine(network, num_slots=batch_size)
+    wanted = (
+        Request(given_ids=given_ids, sampler=SelfSpeculative(), seed=n) for n in range(batch_size)
+    )
+    num_done = sum(1 for _ in engine.run(wanted))
+    print(machine())
+    print(
+        f"{num_done} sequences of {config.length} tokens, V = {config.vocab_size}, "
+        f"{config.num_blocks} blocks, {time.perf_counter() - start:.0f} s; peak "
+        f"{memory.peak_bytes(network.device) / 1e9:.2f} GB"
     )
 
 
