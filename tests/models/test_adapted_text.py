@@ -12,6 +12,7 @@ import unmask
 from tests.cli.command import refused, run
 from tests.esm.tiny import tiny_adapted, tiny_esm
 from tests.reference.random_network import TINY, random_network
+from unmask.data.prepared import Sources, prepare
 from unmask.errors import CheckpointError, ConfigError
 from unmask.models.lengths import Lengths
 from unmask.models.text import TextModel
@@ -19,6 +20,7 @@ from unmask.network.tail_folder import write_tail
 from unmask.process.windows import Fixed, Whole
 from unmask.samplers.ancestral import Ancestral
 from unmask.samplers.self_speculative import SelfSpeculative
+from unmask.vocabularies.raw_bytes import Bytes
 from unmask.vocabularies.residues import AMINO_ACIDS, Residues
 
 
@@ -150,6 +152,18 @@ def _short():
 
     recipe = unmask.preset("adapt")
     return replace(recipe, trainer=replace(recipe.trainer, num_steps=2, num_valid=4, batch_size=4))
+
+
+def test_a_tail_reads_the_tokens_of_its_trunk(tmp_path: Path, capsys) -> None:
+    trunk = TextModel(_own_with_tail().network.trunk.float(), Residues(), "own")
+    trunk.save(tmp_path / "trunk")
+    (tmp_path / "some.fasta").write_text(fasta())
+    (tmp_path / "text.txt").write_text("MKT and so on. " * 200)
+    prepare(Sources(files=[tmp_path / "text.txt"]), tmp_path / "bytes", Bytes)
+    asked = ["train", "adapt", "--trunk", str(tmp_path / "trunk"), "--out", str(tmp_path / "out")]
+    said = refused(capsys, *asked, "--data", str(tmp_path / "some.fasta"), "--vocabulary", "bytes")
+    assert "has its tokens from its model" in said
+    assert "reads other tokens" in refused(capsys, *asked, "--data", str(tmp_path / "bytes"))
 
 
 @pytest.mark.parametrize(

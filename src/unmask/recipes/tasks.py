@@ -104,6 +104,11 @@ def _text_task(
     max_window = model.max_window if is_causal else None
     length, orders = model.length, trainer.orders_of("random")
     ready = open_prepared(data) if is_prepared(data) else None
+    if ready is not None and ready.vocabulary != chosen:
+        raise ConfigError(
+            f"{data} was made ready as {ready.vocabulary.describe()}, and the network reads other "
+            f"tokens, {chosen.describe()}. Prepare it with the model's: --vocabulary MODEL."
+        )
     records = None if ready else read_records(data)
     if records is not None or (ready is not None and ready.kind == "sequences"):
         if is_causal and chosen.num_ends and not fills_in:
@@ -138,6 +143,11 @@ def with_vocabulary(
         CheckpointError: its files are damaged.
     """
     if not isinstance(recipe.model, HybridConfig) or str(data) == ARITHMETIC:
+        if name:
+            raise ConfigError(
+                f"--vocabulary {name!r:.60} was named, and this recipe has its tokens from its "
+                "model: those of its trunk, or of the questions. Leave it out."
+            )
         return recipe, None
     if is_prepared(data):
         if name not in ("", recipe.vocabulary):
