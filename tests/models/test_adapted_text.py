@@ -1,6 +1,7 @@
 """A tail on a model that drafts sequences: its law, its folders, how it is trained."""
 
 import random
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -10,12 +11,13 @@ from torch.testing import assert_close
 
 import unmask
 from tests.cli.command import refused, run
-from tests.esm.tiny import tiny_adapted, tiny_esm
+from tests.esm.tiny import shaken, tiny_adapted, tiny_esm
 from tests.reference.random_network import TINY, random_network
 from unmask.data.prepared import Sources, prepare
 from unmask.errors import CheckpointError, ConfigError
 from unmask.models.lengths import Lengths
 from unmask.models.text import TextModel
+from unmask.network.adapted import AdaptedNetwork, TailConfig
 from unmask.network.tail_folder import write_tail
 from unmask.process.windows import Fixed, Whole
 from unmask.samplers.ancestral import Ancestral
@@ -88,11 +90,6 @@ def test_it_is_opened_again_as_it_was_saved(kind, tmp_path: Path) -> None:
 
 
 def _own_with_tail() -> TextModel:
-    from dataclasses import replace
-
-    from tests.esm.tiny import shaken
-    from unmask.network.adapted import AdaptedNetwork, TailConfig
-
     config = replace(TINY, vocab_size=32, length=12, num_trunk_blocks=2, num_tail_blocks=0)
     trunk = random_network(config, seed=3)
     network = shaken(AdaptedNetwork(trunk, TailConfig()), 4)
@@ -148,8 +145,6 @@ def test_a_tail_is_trained_from_fasta(kind, tmp_path: Path, capsys) -> None:
 
 
 def _short():
-    from dataclasses import replace
-
     recipe = unmask.preset("adapt")
     return replace(recipe, trainer=replace(recipe.trainer, num_steps=2, num_valid=4, batch_size=4))
 

@@ -1,7 +1,6 @@
 """A folder as LLaDA and Dream are published: config.json, safetensors, tokenizer.json."""
 
 import re
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +12,8 @@ from unmask.dllm.network import DllmNetwork
 from unmask.dllm.weight_names import published_names
 from unmask.errors import CheckpointError, ConfigError
 from unmask.files.published import PublishedWeights, write_published
-from unmask.files.tensors import CONFIG_FILE, fingerprint_of, read_json, write_json
-from unmask.network.tail_folder import mark_of
+from unmask.files.tensors import CONFIG_FILE, read_json, write_json
+from unmask.network.fill import fill, reading_type
 
 
 def read_config(folder: Path) -> DllmConfig:
@@ -35,20 +34,11 @@ def read_network(
             of another shape than config.json says: lists them.
     """
     config = read_config(folder)
-    is_rounded = dtype == torch.float16  # which has not the range of what is published
-    theirs = _weights(folder).read(_wanted(config), None if is_rounded else dtype, device)
+    theirs = _weights(folder).read(_wanted(config), reading_type(dtype), device)
     weights = {ours: theirs[name] for ours, name in published_names(config).items()}
     with torch.device("meta"):
         network = DllmNetwork(config)
-    if config.tied:
-        weights["unembedding.weight"] = weights["embedding.weight"]
-    if is_rounded:
-        network.known_fingerprint, network.known_mark = fingerprint_of(weights), mark_of(weights)
-        weights = {name: weight.to(dtype) for name, weight in weights.items()}
-    network.load_state_dict(weights, assign=True)
-    if config.tied:
-        network.unembedding.weight = network.embedding.weight
-    return network.eval().requires_grad_(False)
+    return fill(network, weights, dtype, tied=config.tied)
 
 
 def write_network(
@@ -92,8 +82,7 @@ def tensor_kinds(folder: Path, config: DllmConfig) -> tuple[dict[str, int], list
     Raises `CheckpointError` if a file is missing or damaged.
     """
     weights = _weights(folder)
-    kinds = Counter(head.kind for head in weights.heads.values())
-    return dict(kinds), weights.troubles(_wanted(config))[:8]
+    return weights.kinds(), weights.troubles(_wanted(config))
 
 
 _TYPES = {"BF16": torch.bfloat16, "F16": torch.float16}

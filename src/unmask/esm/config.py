@@ -32,7 +32,7 @@ _SHARED = {
     "rope_theta": "rope_theta",
     "tied": "tie_word_embeddings",
 }
-_HEADS = {"classifier_dropout", "eos_token_id", "esmfold_config", "initializer_range"}
+_OF_OTHER_USES = {"classifier_dropout", "eos_token_id", "esmfold_config", "initializer_range"}
 
 FAMILIES = {
     "esm": Family(
@@ -48,7 +48,7 @@ FAMILIES = {
         },
         must_say=frozenset({"position_embedding_type", "mask_token_id"}),
         changes_nothing=frozenset(
-            {"attention_probs_dropout_prob", "hidden_dropout_prob", "vocab_list", *_HEADS}
+            {"attention_probs_dropout_prob", "hidden_dropout_prob", "vocab_list", *_OF_OTHER_USES}
         ),
         assumed={
             "rope_theta": 10_000.0,
@@ -68,7 +68,7 @@ FAMILIES = {
             "mask_token_id": MASK_ID,
             "pad_token_id": 1,
         },
-        changes_nothing=frozenset({"num_key_value_heads", *_HEADS}),
+        changes_nothing=frozenset({"num_key_value_heads", *_OF_OTHER_USES}),
         assumed={"rope_theta": 10_000.0, "tie_word_embeddings": False, "vocab_size": 64},
     ),
 }

@@ -5,7 +5,6 @@ norm's weight and bias are gamma and beta in some of them. What predicts contact
 """
 
 import re
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,8 @@ from unmask.esm.config import FAMILIES, EsmConfig
 from unmask.esm.network import EsmNetwork
 from unmask.files.atomic import make_folder
 from unmask.files.published import PublishedWeights, write_published
-from unmask.files.tensors import CONFIG_FILE, fingerprint_of, read_json, write_json
-from unmask.network.tail_folder import mark_of
+from unmask.files.tensors import CONFIG_FILE, read_json, write_json
+from unmask.network.fill import fill, reading_type
 
 _OUTSIDE = {
     "esm": {
@@ -95,21 +94,12 @@ def read_esm(
     config = read_esm_config(folder)
     with torch.device("meta"):
         network = EsmNetwork(config)
-    is_rounded = dtype == torch.float16  # which has not the range of what is published
-    theirs = _published(folder).read(_wanted(network), None if is_rounded else dtype, device)
+    theirs = _published(folder).read(_wanted(network), reading_type(dtype), device)
     names = _published_names(config, list(network.state_dict()))
     weights = {ours: theirs[name] for ours, name in names.items()}
-    if config.tied:
-        weights["unembedding.weight"] = weights["embedding.weight"]
-    if is_rounded:
-        network.known_fingerprint, network.known_mark = fingerprint_of(weights), mark_of(weights)
-        weights = {name: weight.to(dtype) for name, weight in weights.items()}
-    network.load_state_dict(weights, assign=True)
-    if config.tied:
-        network.unembedding.weight = network.embedding.weight
     # Tables that are worked out, for which there is no room on the device meta.
     network.rotary = EsmNetwork.rotary_of(config).to(device)
-    return network.eval().requires_grad_(False)
+    return fill(network, weights, dtype, tied=config.tied)
 
 
 def write_esm(folder: Path, config: EsmConfig, weights: dict[str, Tensor]) -> None:
@@ -131,8 +121,7 @@ def esm_tensor_kinds(folder: Path, config: EsmConfig) -> tuple[dict[str, int], l
     with torch.device("meta"):
         wanted = _wanted(EsmNetwork(config))
     weights = _published(folder)
-    kinds = Counter(head.kind for head in weights.heads.values())
-    return dict(kinds), weights.troubles(wanted)[:8]
+    return weights.kinds(), weights.troubles(wanted)
 
 
 def _published(folder: Path) -> PublishedWeights:

@@ -5,6 +5,7 @@ tensor goes from its file straight to the type and the device it is wanted in, s
 never held twice. Reading them runs no code; pickled weights are refused, with how to convert them.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -69,24 +70,32 @@ class PublishedWeights:
 
     def troubles(self, wanted: Mapping[str, tuple[int, ...]]) -> list[str]:
         """What keeps them from being weights of these names and shapes; at most eight."""
-        found = self.heads
-        troubles = [
+        quantised = [
             f"{name} is of {head.kind}: quantised weights"
-            for name, head in sorted(found.items())
+            for name, head in sorted(self.heads.items())
             if head.kind[0] not in "FB"
-        ][:1]
-        troubles += [f"{name} is missing" for name in wanted if name not in found]
-        troubles += [
+        ]
+        return [*quantised[:1], *self._misfits(wanted)][:_MOST_TROUBLES]
+
+    def kinds(self) -> dict[str, int]:
+        """How many tensors there are of each type."""
+        return dict(Counter(head.kind for head in self.heads.values()))
+
+    def _misfits(self, wanted: Mapping[str, tuple[int, ...]]) -> list[str]:
+        """Names that are missing or not expected, and other shapes."""
+        found = self.heads
+        misfits = [f"{name} is missing" for name in wanted if name not in found]
+        misfits += [
             f"{name} is not expected"
             for name in found
             if name not in wanted and not name.endswith(tuple(self.idle))
         ]
-        troubles += [
+        misfits += [
             f"{name} has shape {list(found[name].shape)} instead of {list(shape)}"
             for name, shape in wanted.items()
             if name in found and found[name].shape != shape
         ]
-        return troubles
+        return misfits
 
     def read(
         self,
@@ -111,12 +120,12 @@ class PublishedWeights:
         return weights
 
     def _check(self, wanted: Mapping[str, tuple[int, ...]]) -> None:
-        troubles = [each for each in self.troubles(wanted) if "quantised" not in each]
-        if troubles:
-            more = len(troubles) - _MOST_TROUBLES
+        misfits = self._misfits(wanted)
+        if misfits:
+            more = len(misfits) - _MOST_TROUBLES
             raise CheckpointError(
                 f"the weights in {self.folder} do not fit its {CONFIG_FILE}: "
-                f"{'; '.join(troubles[:_MOST_TROUBLES])}"
+                f"{'; '.join(misfits[:_MOST_TROUBLES])}"
                 f"{f', and {more} more' if more > 0 else ''}. Fetch the folder again, whole, "
                 "from one source."
             )
