@@ -189,3 +189,13 @@ def test_what_cannot_be_adapted_is_refused(trunk, data, reason, tmp_path: Path, 
         str(tmp_path / "out"),
     )
     assert reason in said and not (tmp_path / "out").exists()
+
+
+def test_a_tail_goes_with_the_trunk_as_it_was_written(tmp_path: Path) -> None:
+    """In eight bits a trunk has another mark than before."""
+    _own_with_tail().save(tmp_path, eight_bits=True)
+    again = unmask.load(tmp_path)
+    assert isinstance(again, TextModel) and again.network.config.has_tail
+    assert again.score("MKTL").likelihood.value == pytest.approx(
+        _own_with_tail().score("MKTL").likelihood.value, abs=0.3
+    )

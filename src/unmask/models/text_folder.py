@@ -106,6 +106,8 @@ def write_text_network(
         weights = in_eight_bits(weights) if eight_bits else weights
         fields, files = vocabulary.to_json(), vocabulary.files()
         checkpoint.write_model(folder, trunk.config, weights, fields, files, how_long)
+        if eight_bits:  # the tail is marked for what will be read
+            trunk, _ = checkpoint.read_model(folder)
     if isinstance(network, AdaptedNetwork):
         tail, config = network.state_dict(), network.tail_config
         write_tail(folder / TAIL_FOLDER, config, tail, trunk, how_long)
